@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The lease engine: who owns which identity pair, from when to when. A pure state machine over the
+// pairs of all pools (ims.md section 6): time comes in as arguments, effects go out through
+// struct lease_ops. It is the only writer of the lease table.
+//
+//   FREE > OFFERED > PENDING > ACTIVE > (DEREG_PENDING, UNKNOWN) > QUARANTINE > FREE
+//
+// Guarantees: a pair has at most one owner (INV-1); its generation grows with every assignment
+// (INV-5); it is not assigned again before reassign_at, which only grows while the lease lives
+// (INV-4); no token leaves before it is durable (INV-6); free pairs go out oldest first (INV-13).
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/env.h"
+#include "core/log.h"
+#include "regate/lease.h"
+#include "regate/punt.h"
+#include "store/store.h"
+
+enum lease_state { // persisted: never renumber
+	LEASE_FREE = 0,
+	LEASE_OFFERED = 1, // token issued
+	LEASE_PENDING = 2, // REGISTER under way in the core
+	LEASE_ACTIVE = 3,
+	LEASE_DEREG_PENDING = 4,
+	LEASE_UNKNOWN = 5, // a de-registration or REGISTER got no answer
+	LEASE_QUARANTINE = 6,
+};
+
+struct lease_token {
+	struct rg_digest digest;
+	uint64_t end_ns; // CLOCK_BOOTTIME; 0 = slot empty
+};
+
+struct lease_binding {           // what the core confirmed; strings owned by the lease
+	struct rg_slice contact; // client's Contact without expires
+	struct rg_slice call_id; // client's
+	struct rg_slice headers; // lines for the client's 200
+	struct rg_slice to_tag;
+	uint64_t core_refresh_ns, core_low_ns, core_high_ns; // ims.md 4.2
+};
+
+struct lease { // read-only outside this folder
+	uint32_t idx;
+	uint64_t gen;
+	enum lease_state state;
+	bool is_stale;     // the next REGISTER must reach the core (4.3 rule 10)
+	bool is_fixed;     // belongs to an account; never given to anyone else
+	uint16_t scenario; // 2 web authentication, 3 pool
+	uint16_t wwsf;
+	uint16_t pool;
+	const char *impi, *impu;                 // impu without angle brackets
+	char *sub;                               // owner; NULL when FREE
+	struct lease_token tokens[STORE_TOKENS]; // [0] newest
+	uint64_t reassign_ns;                    // CLOCK_BOOTTIME
+	struct lease_binding binding; // contact.len 0 = never registered in this process's life
+	struct rg_conn_id flow;       // gen 0 = none
+	uint64_t promise_end_ns;      // what the client was told last
+	// Owned by ims/: the registration towards the core
+	char core_call_id[64]; // empty = none yet
+	uint32_t core_cseq;    // last used
+};
+
+struct lease_ops { // effects; all on the loop
+	void *ctx;
+	// End the core binding: de-register l, then call lease_dereg_done() or lease_dereg_unknown().
+	void (*deregister)(void *ctx, const struct lease *l);
+	// Close this client connection with a WebSocket close code.
+	void (*close_flow)(void *ctx, struct rg_conn_id conn, uint16_t code);
+};
+
+struct lease_cfg {
+	uint64_t clock_error_ns, t_sip_ns, core_slack_ns, release_guard_ns, flow_grace_ns;
+	uint64_t reg_max_ns; // T_reg
+};
+
+struct lease_engine;
+[[nodiscard]] struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *env,
+						    struct store *store, struct log *log,
+						    const struct lease_ops *ops,
+						    uint32_t max_pairs);
+void lease_engine_free(struct lease_engine *e);
+const struct rg_lease_table *lease_engine_table(const struct lease_engine *e);
+
+// --- provisioning, before lease_engine_load(). RG_E_CONFLICT for an IMPI or IMPU seen before
+// (INV-2), RG_E_LIMIT beyond max_pairs. fixed_sub: the account that owns the pair, else NULL.
+[[nodiscard]] int lease_add_pair(struct lease_engine *e, uint16_t pool, uint16_t wwsf,
+				 const char *impi, const char *impu, const char *fixed_sub);
+// Pools by name, in the order of their indices (strings are borrowed); accounts use pool UINT16_MAX,
+// stored as "".
+void lease_set_pool_names(struct lease_engine *e, const char *const *names, size_t n);
+// Restores what the store knows: live leases come back STALE, quarantines run on. A record whose
+// pair is no longer provisioned is kept in the store and never handed out. 0 or the store's error.
+[[nodiscard]] int lease_engine_load(struct lease_engine *e);
+
+// --- assignment. done runs on the loop once the token may leave (rc 0) or not (negative).
+struct lease_ask {
+	bool is_account;
+	uint16_t pool;   // !is_account
+	const char *sub; // owner
+	uint64_t token_life_ns;
+	// Issues the token of this lease: writes at most RG_TOKEN_MAX bytes, 0 or negative.
+	int (*issue)(void *arg, const struct lease *l, uint64_t token_end_ns, struct rg_wr *token);
+	// token is valid for the call; rc RG_E_EXHAUSTED (none free), RG_E_STALE, -errno (store)
+	void (*done)(void *arg, int rc, const struct lease *l, struct rg_slice token);
+	void *arg;
+	struct rg_digester *digester;
+};
+// A new owner gets the oldest free pair; an account gets its own, again and again, with a new token
+// of the same generation while its lease lives. Always answers through done, once, later.
+void lease_grant(struct lease_engine *e, const struct lease_ask *ask);
+// A new token for a live lease, same generation; the previous one stays good until its end.
+void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct lease_ask *ask);
+
+// --- look-up; NULL when not that generation, or FREE or QUARANTINE
+const struct lease *lease_get(const struct lease_engine *e, uint32_t idx, uint64_t gen);
+// By a digest of one of its live tokens.
+const struct lease *lease_by_digest(const struct lease_engine *e, const struct rg_digest *d);
+const struct lease *lease_at(const struct lease_engine *e,
+			     uint32_t idx); // any state; NULL past the end
+uint32_t lease_n_pairs(const struct lease_engine *e);
+uint64_t lease_token_end_ns(const struct lease *l); // of the token that lives longest
+
+// --- registration, driven by ims/. 0, RG_E_STALE (generation gone), RG_E_CONFLICT (wrong state).
+// sent_end_ns: when a binding made by this request may end at the latest.
+[[nodiscard]] int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen,
+				       uint64_t sent_end_ns);
+// Binding confirmed: copies b, publishes ACTIVE to the workers.
+[[nodiscard]] int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
+				      const struct lease_binding *b, struct rg_conn_id flow,
+				      uint64_t promise_end_ns);
+// Refused by the core (is_unknown false: back to what it was) or without an answer (true).
+void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown);
+// De-registration: begin fences the workers (ENDING). done: the core confirmed. unknown: it did not.
+[[nodiscard]] int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen);
+void lease_dereg_done(struct lease_engine *e, uint32_t idx, uint64_t gen, bool keep_token);
+void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen);
+// Saves Call-ID and CSeq used towards the core (ims.md 1.5).
+void lease_set_core_dialog(struct lease_engine *e, uint32_t idx, const char *call_id,
+			   uint32_t cseq);
+
+// --- flow events from the workers
+void lease_flow_bound(struct lease_engine *e, uint32_t idx, uint64_t gen, struct rg_conn_id conn,
+		      uint64_t promise_end_ns); // closes the old flow 1008 if it differs
+void lease_flow_closed(struct lease_engine *e, uint32_t idx, uint64_t gen, struct rg_conn_id conn);
+void lease_flow_expired(struct lease_engine *e, uint32_t idx, uint64_t gen, struct rg_conn_id conn);
+
+// --- ends a lease early (operator, DELETE /v1/lease): tokens void at once, workers fenced, flow
+// closed 1008, core de-registered; the pair is free only after the evidence. 0, RG_E_STALE.
+[[nodiscard]] int lease_revoke(struct lease_engine *e, uint32_t idx, uint64_t gen);
+
+struct lease_pool_stats {
+	uint32_t n_pairs, n_free, n_offered, n_registered, n_quarantine;
+	uint64_t next_free_ns; // CLOCK_BOOTTIME of the next pair out of quarantine; RG_NEVER
+};
+void lease_get_pool_stats(const struct lease_engine *e, uint16_t pool,
+			  struct lease_pool_stats *out);
+const char *lease_state_name(enum lease_state s);

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TCP, server side (RFC 9293), an engine without I/O: segments and now_ns in, segments and events
+// out through struct tcp_ops. All memory is taken in tcp_new(). One worker owns one engine.
+// Connections are slots named by index; a slot's generation tells two uses apart.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "regate/addr.h"
+#include "regate/clock.h"
+#include "regate/slice.h"
+#include "regate/stats.h"
+
+struct tcp;
+
+struct tcp_cfg {
+	uint32_t max_conns;
+	uint32_t n_buffers; // 2 KiB chunks shared by send queues and reassembly
+	uint16_t listen_port;
+	uint16_t mss;       // we announce and send at most, 1460
+	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
+	uint32_t snd_max;   // bytes queued per connection at most
+	uint8_t secret[32]; // ISN (RFC 6528) and table hash
+};
+
+enum tcp_end {           // why a connection has gone
+	TCP_END_CLOSED,  // both sides closed
+	TCP_END_RESET,   // RST from the peer
+	TCP_END_TIMEOUT, // retransmissions used up
+	TCP_END_ABORTED, // tcp_abort()
+};
+
+struct tcp_in {
+	struct rg_addr src, dst;
+	uint8_t mac[6];
+	struct rg_slice seg; // header and data; the caller has verified the checksum
+};
+
+struct tcp_out {
+	struct rg_addr src, dst;
+	const uint8_t *mac; // where the peer's last segment came from
+	uint8_t header[60]; // checksum field zero
+	uint8_t header_len;
+	unsigned n_data; // payload pieces
+	struct rg_slice data[4];
+	size_t data_len; // their sum, at most the peer's MSS
+};
+
+// Called inside tcp_input(), tcp_tick() and the calls below. An op may call tcp_send(), tcp_close()
+// and tcp_abort() for the connection it is told about. `user` is what opened() returned.
+struct tcp_ops {
+	void *ctx;
+	void (*output)(void *ctx, const struct tcp_out *o);
+	// A connection is established. Nonzero refuses it: it is aborted and `ended` is not called.
+	int (*opened)(void *ctx, uint32_t idx, uint64_t now_ns);
+	// In-order bytes, consumed in full by the callee.
+	void (*data)(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns);
+	// Bytes were acknowledged and room was freed.
+	void (*sent)(void *ctx, uint32_t idx, uint64_t now_ns);
+	// FIN from the peer, after all its data. Half-closed: we may still send, then tcp_close().
+	void (*peer_closed)(void *ctx, uint32_t idx, uint64_t now_ns);
+	// The connection has gone (or only TIME-WAIT is left). The slot's upper state ends here.
+	void (*ended)(void *ctx, uint32_t idx, enum tcp_end why, uint64_t now_ns);
+};
+
+[[nodiscard]] struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops,
+				  struct rg_stats *stats); // NULL without memory
+void tcp_free(struct tcp *t);                              // accepts NULL
+
+void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns);
+// Fires due timers, at most `budget` of them. Call when tcp_next_deadline() has passed.
+void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget);
+uint64_t tcp_next_deadline(const struct tcp *t); // RG_NEVER = none; may be early, never late
+
+// Bytes that tcp_send() would take now.
+size_t tcp_send_room(const struct tcp *t, uint32_t idx);
+// Queues d whole and sends what windows allow. 0, -ENOBUFS (nothing queued), RG_E_STALE (closing or gone).
+[[nodiscard]] int tcp_send(struct tcp *t, uint32_t idx, struct rg_slice d, uint64_t now_ns);
+// FIN after what is queued. No more tcp_send(); data from the peer is dropped from now on.
+void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns);
+// RST now; `ended` follows before it returns (but inside `opened`).
+void tcp_abort(struct tcp *t, uint32_t idx, uint64_t now_ns);
+
+bool tcp_is_open(const struct tcp *t, uint32_t idx); // established, close-wait: may send
+uint32_t tcp_gen(const struct tcp *t, uint32_t idx); // never 0
+const struct rg_addr *tcp_peer(const struct tcp *t, uint32_t idx);
+uint32_t tcp_n_conns(const struct tcp *t); // slots in use, TIME-WAIT included
+uint32_t tcp_n_free_buffers(const struct tcp *t);

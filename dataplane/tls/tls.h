@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TLS 1.3 server (RFC 8446) over OpenSSL, an engine without I/O: ciphertext in, plaintext and
+// ciphertext out. The only folder of the dataplane that sees OpenSSL. Each worker has its own
+// tls_ctx (own OSSL_LIB_CTX). OpenSSL allocates per connection; nothing else here does.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "regate/slice.h"
+
+struct tls_ctx;
+struct tls_conn;
+
+// PEM files. NULL with one line in err: what is wrong with which file, and the cure (missing,
+// unreadable, not PEM, key does not match the certificate).
+[[nodiscard]] struct tls_ctx *tls_ctx_new(const char *certificate, const char *key, char *err,
+					  size_t err_len);
+void tls_ctx_free(struct tls_ctx *c); // accepts NULL
+
+struct tls_sink {
+	void *arg;
+	void (*plain)(void *arg, struct rg_slice d); // application data, borrowed for the call
+	int (*cipher)(void *arg, struct rg_slice d); // bytes for the peer; negative stops
+};
+
+[[nodiscard]] struct tls_conn *tls_conn_new(struct tls_ctx *c); // NULL without memory
+void tls_conn_free(struct tls_conn *c);                         // accepts NULL
+
+// Feeds bytes from the peer; all are consumed. RG_OK; RG_E_CLOSED after the peer's close_notify;
+// RG_E_PROTO (an alert was sent where one is due); -ENOBUFS when the sink refused.
+[[nodiscard]] int tls_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sink);
+// Seals and sends d. RG_OK, -ENOBUFS, RG_E_STALE (not established or closed).
+[[nodiscard]] int tls_write(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink);
+void tls_close(struct tls_conn *c, const struct tls_sink *sink); // close_notify, once
+bool tls_is_established(const struct tls_conn *c);
+
+// Bytes of ciphertext that tls_write() makes of n bytes, at most.
+static inline size_t tls_sealed_len(size_t n) {
+	return n + (n / 16384 + 1) * 22; // header 5, type 1, tag 16 (RFC 8446 5.2)
+}
+
+// SHA-1 for the WebSocket handshake (RFC 6455 4.2.2).
+void tls_sha1(struct tls_ctx *c, struct rg_slice in, uint8_t out[20]);

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The dataplane as the control plane sees it: start, stop, punts up, replies down, counters.
+// All functions are called from the control thread. Implemented in dataplane/core.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "regate/lease.h"
+#include "regate/punt.h"
+#include "regate/slice.h"
+#include "regate/stats.h"
+
+struct rg_dp;
+
+struct rg_origin {          // one allowed Origin, normalised (lower case, no default port)
+	const char *origin; // "https://wwsf.example.net"
+	uint16_t wwsf;      // index of the WWSF it belongs to
+};
+
+struct rg_file {                  // one file of the WIC page, answered in the worker
+	const char *path;         // "/", "/wic.js"
+	struct rg_slice response; // whole HTTP response, head and body
+	size_t head_len;          // bytes of `response` that a HEAD request gets
+};
+
+// How one REGISTER is judged and answered in a worker (ims.md 4.3).
+struct rg_reg_cfg {
+	const char *realm;        // of the Bearer challenge
+	const char *authz_server; // https URI of the challenge
+	uint32_t client_max_s;    // longest time granted to a client
+	uint32_t client_min_s;    // floor, 60
+	uint32_t guard_s;         // promise nothing in the last guard_s of the core's binding
+	uint32_t rate_per_s, rate_burst; // REGISTERs per flow
+};
+
+struct rg_dp_cfg {               // borrowed until rg_dp_stop()
+	const char *file_prefix; // EAL, unique per process
+	const char *port;        // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
+	const char *lcores;      // CPU list, one worker each: "1" or "1,2"; sharing: "1@0,2@0"
+	unsigned n_workers;
+	unsigned memory_mib;
+	enum { RG_HUGE_AUTO, RG_HUGE_YES, RG_HUGE_NO } hugepages;
+	bool is_busy; // never sleep
+	uint8_t mac[6];
+	uint32_t ip_be; // our IPv4 address
+	unsigned prefix_len;
+	uint16_t listen_port;          // TCP, host order
+	uint32_t max_conns;            // per worker
+	const char *certificate, *key; // PEM files
+	const struct rg_origin *origins;
+	size_t n_origins;
+	bool is_origin_optional; // accept a WebSocket upgrade without Origin
+	const char *ws_path;     // "/w2"
+	const struct rg_file *files;
+	size_t n_files;
+	struct rg_reg_cfg reg;
+	const struct rg_lease_table *leases;
+	uint8_t digest_key[RG_DIGEST_KEY_LEN];
+	uint8_t secret[32];                 // random: flow hash, ISN, cookies
+	uint32_t ws_ping_s, ws_pong_misses; // server pings, misses tolerated
+	uint32_t head_timeout_s;            // TLS handshake plus HTTP head
+	uint32_t idle_timeout_s;            // HTTP keep-alive
+};
+
+// Starts EAL, port and workers. 0, or negative with one line in err that names place and cure.
+[[nodiscard]] int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err,
+			      size_t err_len);
+void rg_dp_stop(struct rg_dp *dp); // accepts NULL; ends workers, frees all
+
+// Readable when punts wait. Watch it, then call rg_dp_poll().
+int rg_dp_event_fd(const struct rg_dp *dp);
+
+// Hands at most max punts to fn; payload is borrowed for the call. Returns how many.
+typedef void rg_punt_fn(void *arg, const struct rg_punt *p, struct rg_slice payload);
+unsigned rg_dp_poll(struct rg_dp *dp, unsigned max, rg_punt_fn *fn, void *arg);
+
+// 0, or -EAGAIN while the worker's ring is full: keep the reply and come back.
+[[nodiscard]] int rg_dp_reply(struct rg_dp *dp, const struct rg_reply *r, struct rg_slice payload);
+
+unsigned rg_dp_n_workers(const struct rg_dp *dp);
+const struct rg_stats *rg_dp_stats(const struct rg_dp *dp, unsigned worker);

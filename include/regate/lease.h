@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Lease table: token digest -> lease entry. Written by the control loop only, read by the workers
+// under liburcu QSBR. Entries are immutable once published, apart from the atomics marked below;
+// a change publishes a new entry by pointer exchange and retires the old one by call_rcu.
+// Readers copy values out (struct rg_lease_view) and keep no pointer past their quiescent state.
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <urcu/urcu-qsbr.h>
+
+#include "regate/slice.h"
+#include "regate/token.h"
+
+#define RG_LEASE_NONE UINT32_MAX // no lease index
+
+enum rg_lease_state {     // of the entry, as the workers see it
+	RG_LEASE_OFFERED, // token issued, nothing registered: every REGISTER is punted
+	RG_LEASE_ACTIVE,  // the binding snapshot may be answered from
+	RG_LEASE_STALE,   // registered, but the next REGISTER must go the slow way
+	RG_LEASE_ENDING,  // de-registration or revocation under way: no local 200 any more
+};
+
+// Offsets into bytes[]; len 0 = absent.
+struct rg_span {
+	uint16_t off;
+	uint16_t len;
+};
+
+struct rg_lease {
+	struct rcu_head rcu;     // ctl only
+	_Atomic(uint32_t) state; // enum rg_lease_state; ctl: rw, dp: ro
+	uint32_t idx;            // index of the pair, immutable (as all below)
+	uint64_t gen;            // generation of the assignment, never reused (reliability.md I4)
+	struct rg_digest digest;
+	uint64_t token_end_ns;    // CLOCK_BOOTTIME: nothing is promised past it
+	uint64_t core_end_ns;     // CLOCK_BOOTTIME: the core's binding is good until then ("low")
+	uint64_t core_refresh_ns; // CLOCK_BOOTTIME: from then on a refresh goes to the core
+	uint16_t wwsf;            // index of the WWSF that owns the pool
+	struct rg_span impu;      // "sip:pool-00017@ims.example.net"
+	struct rg_span contact;   // the client's Contact value without its expires parameter
+	struct rg_span call_id;   // of the client's registration
+	struct rg_span to_tag;
+	struct rg_span headers; // whole header lines of the 200, each ending in CRLF
+	uint8_t bytes[];
+};
+
+// What a worker may keep. The slices point into `copy`.
+struct rg_lease_view {
+	uint32_t idx;
+	uint32_t state; // enum rg_lease_state
+	uint64_t gen;
+	uint64_t token_end_ns;
+	uint64_t core_end_ns;
+	uint64_t core_refresh_ns;
+	uint16_t wwsf;
+	struct rg_slice impu, contact, call_id, to_tag, headers;
+	uint8_t copy[4096];
+};
+
+#define RG_LEASE_BYTES_MAX 4096 // bytes[] of one entry at most
+
+// Cache-line bucket: eight one-byte tags (the last unused), seven pointers. Two candidate buckets
+// per digest; entries never move, so a reader never misses one that stays.
+struct rg_lease_bucket {
+	_Atomic(uint64_t) tags; // ctl: rw, dp: ro; byte i is the tag of slot i, 0 = empty
+	_Atomic(struct rg_lease *) slot[7]; // ctl: rw (release), dp: ro (consume)
+} __attribute__((aligned(64)));
+
+struct rg_lease_table {
+	struct rg_lease_bucket *buckets; // n_buckets, a power of two
+	uint64_t mask;
+	uint64_t n_entries;   // ctl only
+	uint64_t max_entries; // ctl only
+};
+
+// Reader side (dataplane/reg/lease_read.c). The caller is a registered, online QSBR reader.
+// True when found; *out then holds copies, safe after the quiescent state.
+[[nodiscard]] bool rg_lease_find(const struct rg_lease_table *t, const struct rg_digest *d,
+				 struct rg_lease_view *out);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Counters of one worker. One writer (that worker); the control plane reads them with relaxed
+// loads. A refused packet, connection or message ends in exactly one counter of the drop list.
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+// X(name, text for operators)
+#define RG_STAT_LIST(X)                                               \
+	X(rx_packets, "packets received")                             \
+	X(rx_bytes, "bytes received")                                 \
+	X(tx_packets, "packets sent")                                 \
+	X(tx_bytes, "bytes sent")                                     \
+	X(handoff, "packets handed to the worker that owns the flow") \
+	X(polls, "poll rounds")                                       \
+	X(polls_busy, "poll rounds that found work")                  \
+	X(sleeps, "times the worker slept")                           \
+	X(arp_replies, "ARP requests answered")                       \
+	X(icmp_echo, "ICMP echoes answered")                          \
+	X(tcp_segs_in, "TCP segments accepted")                       \
+	X(tcp_segs_out, "TCP segments sent")                          \
+	X(tcp_retransmits, "TCP segments sent again")                 \
+	X(tcp_opened, "TCP connections established")                  \
+	X(tcp_closed, "TCP connections ended")                        \
+	X(tls_handshakes, "TLS handshakes completed")                 \
+	X(http_requests, "HTTP requests")                             \
+	X(http_static, "HTTP requests answered from the page")        \
+	X(http_punted, "HTTP requests passed to the control plane")   \
+	X(ws_opened, "WebSocket connections opened")                  \
+	X(ws_pings, "WebSocket pings sent")                           \
+	X(sip_messages, "SIP messages received")                      \
+	X(reg_local_ok, "REGISTER answered 200 locally")              \
+	X(reg_refused, "REGISTER refused locally")                    \
+	X(reg_punted, "REGISTER passed to the control plane")         \
+	X(replies, "answers from the control plane sent to a client")
+
+#define RG_DROP_LIST(X)                                                 \
+	X(eth_short, "frame too short")                                 \
+	X(eth_not_ours, "frame for another MAC address")                \
+	X(eth_type, "EtherType not served")                             \
+	X(arp_bad, "malformed ARP")                                     \
+	X(ip_bad, "malformed IP header")                                \
+	X(ip_checksum, "wrong IP header checksum")                      \
+	X(ip_fragment, "IP fragment")                                   \
+	X(ip_not_ours, "packet for another IP address")                 \
+	X(ip_proto, "IP protocol not served")                           \
+	X(icmp_bad, "malformed or unserved ICMP")                       \
+	X(tcp_bad, "malformed TCP header")                              \
+	X(tcp_checksum, "wrong TCP checksum")                           \
+	X(tcp_port, "TCP port not served")                              \
+	X(tcp_no_conn, "TCP segment for no connection")                 \
+	X(tcp_window, "TCP segment outside the window")                 \
+	X(tcp_table_full, "TCP connection table full")                  \
+	X(tcp_no_buffer, "TCP buffers used up")                         \
+	X(tcp_reset, "TCP connections reset by the peer")               \
+	X(tcp_timeout, "TCP connections given up after retransmission") \
+	X(no_mbuf, "no packet buffer")                                  \
+	X(tx_full, "transmit queue full")                               \
+	X(handoff_full, "hand-over ring full")                          \
+	X(tls_bad, "TLS handshake or record refused")                   \
+	X(tls_no_memory, "TLS objects used up")                         \
+	X(http_bad, "malformed HTTP")                                   \
+	X(http_too_big, "HTTP head or body too big")                    \
+	X(http_not_found, "HTTP path not served")                       \
+	X(ws_version, "WebSocket version not served")                   \
+	X(ws_origin, "WebSocket origin not allowed")                    \
+	X(ws_subprotocol, "WebSocket without subprotocol sip")          \
+	X(ws_bad, "malformed WebSocket frame")                          \
+	X(ws_utf8, "WebSocket text that is not UTF-8")                  \
+	X(ws_too_big, "WebSocket message too big")                      \
+	X(sip_bad, "malformed SIP")                                     \
+	X(sip_method, "SIP method not served on this flow")             \
+	X(rate, "flow over its message rate")                           \
+	X(idle, "connection idle too long")                             \
+	X(pong, "WebSocket pings unanswered")                           \
+	X(no_rx_buffer, "message buffers used up")                      \
+	X(punt_full, "punt ring full")                                  \
+	X(reply_stale, "answer for a connection that has gone")
+
+#define RG_STAT_FIELD(name, text) RG_STAT_##name,
+#define RG_DROP_FIELD(name, text) RG_DROP_##name,
+enum rg_stat { RG_STAT_LIST(RG_STAT_FIELD) RG_DROP_LIST(RG_DROP_FIELD) RG_N_STATS };
+#undef RG_STAT_FIELD
+#undef RG_DROP_FIELD
+
+#define RG_FIRST_DROP RG_DROP_eth_short
+
+struct rg_stats {
+	_Atomic(uint64_t) v[RG_N_STATS]; // worker: rw, ctl: ro
+};
+
+// For the one writer: no locked instruction.
+static inline void rg_stat_add(struct rg_stats *s, enum rg_stat i, uint64_t n) {
+	uint64_t v = atomic_load_explicit(&s->v[i], memory_order_relaxed);
+
+	atomic_store_explicit(&s->v[i], v + n, memory_order_relaxed);
+}
+
+static inline void rg_stat_inc(struct rg_stats *s, enum rg_stat i) {
+	rg_stat_add(s, i, 1);
+}
+
+static inline uint64_t rg_stat_get(const struct rg_stats *s, enum rg_stat i) {
+	return atomic_load_explicit(&s->v[i], memory_order_relaxed);
+}
+
+// Name ("drop_" before a drop reason) and text of a counter.
+const char *rg_stat_name(enum rg_stat i);
+const char *rg_stat_text(enum rg_stat i);
