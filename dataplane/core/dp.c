@@ -75,6 +75,13 @@ static int dp_launch(struct rg_dp *dp, char *err, size_t err_len) {
 	return rc;
 }
 
+int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len) {
+	struct tls_ctx *tls = tls_ctx_new(cfg->certificate, cfg->key, err, err_len);
+
+	tls_ctx_free(tls);
+	return tls == NULL ? -EINVAL : 0;
+}
+
 int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err, size_t err_len) {
 	struct rg_dp *dp = calloc(1, sizeof(*dp));
 	int rc;
