@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// status, stats, pool list, log level; and times as text.
+#include "ctl/ctl_int.h"
+#include "harness.h"
+
+static struct harness h;
+static struct env_sim_end *end;
+
+static void setup(void) {
+	harness_start(&h, true);
+	end = harness_connect(&h);
+}
+
+static void teardown(void) {
+	harness_stop(&h);
+}
+
+static json_int_t num(json_t *o, const char *path) {
+	char key[64];
+
+	while (o != NULL && *path != '\0') {
+		size_t n = strcspn(path, ".");
+
+		snprintf(key, sizeof(key), "%.*s", (int)n, path);
+		o = json_object_get(o, key);
+		path += n + (path[n] == '.');
+	}
+	return json_is_integer(o) ? json_integer_value(o) : json_is_true(o) ? -2 : -1;
+}
+
+START_TEST(status) {
+	json_t *a;
+
+	fake.pool = (struct lease_pool_stats){.n_pairs = 10, .n_free = 4, .n_registered = 3};
+	fake.is_core_connected = true;
+	fake.store.queued = 7;
+	env_sim_advance(h.env, 5 * RG_NS_PER_S);
+	a = harness_ask(&h, end, "{\"cmd\":\"status\"}");
+	ck_assert_int_eq(num(a, "data.uptime_s"), 5);
+	ck_assert_int_eq(num(a, "data.workers"), 2);
+	ck_assert_int_eq(num(a, "data.core_connected"), -2);
+	ck_assert_int_eq(num(a, "data.leases.pairs"), 10);
+	ck_assert_int_eq(num(a, "data.leases.free"), 4);
+	ck_assert_int_eq(num(a, "data.leases.registered"), 3);
+	ck_assert_int_eq(num(a, "data.store.queued"), 7);
+	ck_assert_int_eq(num(a, "data.config.pools"), 2);
+	json_decref(a);
+}
+END_TEST
+
+static json_t *counter(json_t *a, const char *name) {
+	json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(json_object_get(a, "data"), "counters"), i, c) {
+		if (strcmp(json_string_value(json_object_get(c, "name")), name) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+START_TEST(stats_above_zero) {
+	json_t *a;
+
+	rg_stat_add(&fake.stats[0], RG_STAT_polls, 5);
+	rg_stat_add(&fake.stats[1], RG_STAT_polls, 6);
+	rg_stat_add(&fake.stats[1], RG_DROP_sip_bad, 1);
+	fake.ims.client_ok = 3;
+	a = harness_ask(&h, end, "{\"cmd\":\"stats\"}");
+	ck_assert_uint_eq(json_array_size(json_object_get(json_object_get(a, "data"), "counters")),
+			  2);
+	ck_assert_int_eq(num(counter(a, "polls"), "total"), 11);
+	ck_assert_int_eq(json_integer_value(
+				 json_array_get(json_object_get(counter(a, "polls"), "per_worker"),
+						1)),
+			 6);
+	ck_assert_int_eq(num(counter(a, "drop_sip_bad"), "total"), 1);
+	ck_assert_int_eq(num(a, "data.ims.client_ok"), 3);
+	ck_assert_int_eq(num(a, "data.ims.client_refused"), -1);
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(stats_all) {
+	json_t *a = harness_ask(&h, end, "{\"cmd\":\"stats\",\"args\":{\"all\":true}}");
+
+	ck_assert_uint_eq(json_array_size(json_object_get(json_object_get(a, "data"), "counters")),
+			  RG_N_STATS);
+	ck_assert_int_eq(num(a, "data.ims.client_refused"), 0);
+	ck_assert_int_eq(num(a, "data.wwsf.leases"), 0);
+	ck_assert_int_eq(num(a, "data.store.commits"), 0);
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(stats_without_dataplane) {
+	struct harness g;
+	json_t *a;
+
+	harness_stop(&h);
+	harness_start(&g, false);
+	a = harness_ask(&g, harness_connect(&g), "{\"cmd\":\"stats\",\"args\":{\"all\":true}}");
+	ck_assert_ptr_nonnull(
+		strstr(json_string_value(json_object_get(json_object_get(a, "data"), "dataplane")),
+		       "none"));
+	json_decref(a);
+	h = g;
+}
+END_TEST
+
+START_TEST(pools) {
+	json_t *a, *row;
+
+	fake.pool = (struct lease_pool_stats){.n_pairs = 10, .n_quarantine = 2};
+	fake.pool.next_free_ns = env_now_ns(h.env) + 60 * RG_NS_PER_S;
+	h.conf.accounts_file = "accounts";
+	a = harness_ask(&h, end, "{\"cmd\":\"pool list\"}");
+	row = json_array_get(json_object_get(json_object_get(a, "data"), "pools"), 0);
+	ck_assert_str_eq(json_string_value(json_object_get(row, "pool")), "main");
+	ck_assert_str_eq(json_string_value(json_object_get(row, "wwsf")), "demo");
+	ck_assert_int_eq(num(row, "quarantine"), 2);
+	ck_assert_str_eq(json_string_value(json_object_get(row, "next_free_at")),
+			 "2026-01-01T00:01:00Z");
+	row = json_array_get(json_object_get(json_object_get(a, "data"), "pools"), 2);
+	ck_assert(json_is_null(json_object_get(row, "pool")));
+	ck_assert_str_eq(json_string_value(json_object_get(row, "kind")), "accounts");
+	json_decref(a);
+}
+END_TEST
+
+START_TEST(log_level) {
+	json_t *a = harness_ask(&h, end, "{\"cmd\":\"log level\"}");
+
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(a, "data"), "level")),
+			 "info");
+	json_decref(a);
+	a = harness_ask(&h, end, "{\"cmd\":\"log level\",\"args\":{\"level\":\"debug\"}}");
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(a, "data"), "level")),
+			 "debug");
+	json_decref(a);
+	ck_assert_int_eq(log_get_level(h.log), LOG_DEBUG);
+}
+END_TEST
+
+static const struct {
+	int64_t wall_ms;
+	const char *text;
+} times[] = {
+	{0, "1970-01-01T00:00:00Z"},
+	{999, "1970-01-01T00:00:00Z"},
+	{951782400000, "2000-02-29T00:00:00Z"},
+	{951868799999, "2000-02-29T23:59:59Z"},
+	{951868800000, "2000-03-01T00:00:00Z"},
+	{1709164800000, "2024-02-29T00:00:00Z"},
+	{1767225599000, "2025-12-31T23:59:59Z"},
+	{4107542399000, "2100-02-28T23:59:59Z"},
+	{4107542400000, "2100-03-01T00:00:00Z"},
+	{-1000, "1969-12-31T23:59:59Z"},
+	{-1, "1969-12-31T23:59:59Z"},
+};
+
+START_TEST(time_text) {
+	struct ctl c = {.deps = h.deps};
+	json_t *v;
+
+	env_sim_set_wall_ms(h.env, times[_i].wall_ms);
+	v = ctl_json_time(&c, env_now_ns(h.env));
+	ck_assert_str_eq(json_string_value(v), times[_i].text);
+	json_decref(v);
+}
+END_TEST
+
+START_TEST(no_time) {
+	struct ctl c = {.deps = h.deps};
+
+	ck_assert(json_is_null(ctl_json_time(&c, 0)));
+	ck_assert(json_is_null(ctl_json_time(&c, RG_NEVER)));
+}
+END_TEST
+
+START_TEST(address_text) {
+	struct rg_addr v6;
+	json_t *v;
+
+	ck_assert_int_eq(rg_addr_parse(RG_LIT("[2001:db8::1]:443"), &v6), 0);
+	v = ctl_json_addr(&v6);
+	ck_assert_str_eq(json_string_value(v), "[2001:db8::1]:443");
+	json_decref(v);
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("ctl_status");
+	TCase *t = tcase_create("all");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, status);
+	tcase_add_test(t, stats_above_zero);
+	tcase_add_test(t, stats_all);
+	tcase_add_test(t, stats_without_dataplane);
+	tcase_add_test(t, pools);
+	tcase_add_test(t, log_level);
+	tcase_add_loop_test(t, time_text, 0, sizeof(times) / sizeof(*times));
+	tcase_add_test(t, no_time);
+	tcase_add_test(t, address_text);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
