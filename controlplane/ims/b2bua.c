@@ -37,8 +37,8 @@ static const char *why_unknown(struct ims *ims, const struct request *r) {
 
 	if (r->punt.reason != RG_WHY_TOKEN_NEW)
 		return "no lease";
-	rc = token_verify(ims->key, r->reg.bearer, ims->conf->token.issuer, ims->conf->token.audience,
-			  now_s, &c);
+	rc = token_verify(ims->key, r->reg.bearer, ims->conf->token.issuer,
+			  ims->conf->token.audience, now_s, &c);
 	if (rc != 0)
 		return rg_strerror(rc);
 	if (lease_get(ims->leases, c.idx, c.gen) == NULL) // INV-5
@@ -100,7 +100,8 @@ static const char *why_forbidden(const struct ims *ims, const struct lease *l,
 		return "To is not the token's identity";
 	if (!is_aor(r->reg.from_uri, l->impu))
 		return "From is not To";
-	if (r->punt.wwsf == UINT16_MAX ? !ims->conf->reg.is_origin_optional : r->punt.wwsf != l->wwsf)
+	if (r->punt.wwsf == UINT16_MAX ? !ims->conf->reg.is_origin_optional
+				       : r->punt.wwsf != l->wwsf)
 		return "token of another WWSF";
 	return NULL;
 }
@@ -217,7 +218,7 @@ struct ims *ims_new(const struct conf *conf, struct env *env, struct log *log,
 	env_random(env, mac_key, sizeof(mac_key));
 	env_random(env, &ims->secret, sizeof(ims->secret));
 	ims->mac = rg_digester_new(mac_key);
-	ims->client = client_new(conf, env, log);
+	ims->client = client_new(conf, env, log, &ims->stats);
 	if (ims->mac == NULL || ims->client == NULL)
 		goto err;
 	return ims;

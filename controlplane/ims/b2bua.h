@@ -22,11 +22,11 @@ struct ims {
 	const struct token_key *key;
 	const struct dpport *port;
 	struct client *client;
-	struct rg_digester *mac;     // of the Path handle
+	struct rg_digester *mac;        // of the Path handle
 	struct op *ops[IMS_OP_BUCKETS]; // by lease index
-	uint64_t secret;             // in branches and charging ids: unique and not to be guessed
+	uint64_t secret; // in branches and charging ids: unique and not to be guessed
 	uint64_t n_sent;
-	uint64_t hold_until_ns;      // the core asked for a rest (503 with Retry-After)
+	uint64_t hold_until_ns; // the core asked for a rest (503 with Retry-After)
 	struct ims_stats stats;
 };
 

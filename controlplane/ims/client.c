@@ -165,7 +165,8 @@ static void answer_request(struct client *c, const struct sip_msg *m, bool is_ud
 		(void)transport_send_tcp(c->transport, rg_wr_slice(&w), NULL);
 }
 
-static void on_message(void *ctx, const struct sip_msg *m, bool is_udp, const struct rg_addr *from) {
+static void on_message(void *ctx, const struct sip_msg *m, bool is_udp,
+		       const struct rg_addr *from) {
 	struct client *c = ctx;
 	struct tx *tx;
 
@@ -205,7 +206,10 @@ static void on_lost(void *ctx, int rc, bool is_attempt) {
 struct client *client_new(const struct conf *conf, struct env *env, struct log *log,
 			  struct ims_stats *stats) {
 	struct client *c = calloc(1, sizeof(*c));
-	struct transport_ops ops = {.ctx = c, .message = on_message, .lost = on_lost, .n_connects = &stats->core_connects};
+	struct transport_ops ops = {.ctx = c,
+				    .message = on_message,
+				    .lost = on_lost,
+				    .n_connects = &stats->core_connects};
 
 	if (c == NULL)
 		return NULL;

@@ -83,8 +83,8 @@ bool contact_uri_eq(struct rg_slice a, struct rg_slice b) {
 
 	if (sip_uri_parse(a, &ua) != RG_OK || sip_uri_parse(b, &ub) != RG_OK)
 		return rg_eq(a, b);
-	return rg_ieq(ua.scheme, ub.scheme) && rg_eq(ua.user, ub.user) && rg_ieq(ua.host, ub.host) &&
-	       ua.port == ub.port && rg_eq(ua.headers, ub.headers) &&
+	return rg_ieq(ua.scheme, ub.scheme) && rg_eq(ua.user, ub.user) &&
+	       rg_ieq(ua.host, ub.host) && ua.port == ub.port && rg_eq(ua.headers, ub.headers) &&
 	       params_agree(ua.params, ub.params) && params_agree(ub.params, ua.params);
 }
 

@@ -7,11 +7,11 @@
 
 #include "regate/sip.h"
 
-struct contact {                      // slices borrow the element
-	struct rg_slice element;      // whole, as parsed
-	struct rg_slice uri, params;  // params without the URI's own
-	struct rg_slice instance;     // +sip.instance without its quotes; len 0 = none
-	uint32_t reg_id;              // 0 = none; quotes tolerated (ims.md 0.5)
+struct contact {                     // slices borrow the element
+	struct rg_slice element;     // whole, as parsed
+	struct rg_slice uri, params; // params without the URI's own
+	struct rg_slice instance;    // +sip.instance without its quotes; len 0 = none
+	uint32_t reg_id;             // 0 = none; quotes tolerated (ims.md 0.5)
 };
 
 [[nodiscard]] int contact_parse(struct rg_slice element, struct contact *out); // 0, RG_E_PROTO

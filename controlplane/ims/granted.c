@@ -73,7 +73,8 @@ void message_parse_granted(const struct sip_msg *m, const struct contact *ours, 
 			expires = contact_expires(&c, otherwise);
 			if (expires == 0)
 				continue;
-			if (by_uri ? !contact_uri_eq(c.uri, ours->uri) : !contact_flow_eq(&c, ours)) {
+			if (by_uri ? !contact_uri_eq(c.uri, ours->uri)
+				   : !contact_flow_eq(&c, ours)) {
 				add_foreign(out, &c);
 				continue;
 			}
@@ -84,7 +85,8 @@ void message_parse_granted(const struct sip_msg *m, const struct contact *ours, 
 }
 
 // All headers of that id, one line each. True when there was one.
-static bool put_all(struct rg_wr *w, const struct sip_msg *m, enum sip_hdr_id id, const char *name) {
+static bool put_all(struct rg_wr *w, const struct sip_msg *m, enum sip_hdr_id id,
+		    const char *name) {
 	const struct sip_hdr *h = sip_hdr_first(m, id);
 	bool is_any = h != NULL;
 
@@ -133,7 +135,8 @@ unsigned message_count_other_ids(const struct sip_msg *m, const char *impu) {
 	     h = sip_hdr_next(m, h)) {
 		list = h->value;
 		while (sip_list_next(&list, &element))
-			if (contact_parse(element, &c) == RG_OK && rg_is_prefix(c.uri, RG_LIT("sip:")) &&
+			if (contact_parse(element, &c) == RG_OK &&
+			    rg_is_prefix(c.uri, RG_LIT("sip:")) &&
 			    !contact_uri_eq(c.uri, rg_str(impu)))
 				n++;
 	}

@@ -15,17 +15,17 @@
 struct message_register {
 	const struct conf *conf;
 	const char *impi, *impu;
-	struct rg_slice handle;         // user part of the Path
-	bool has_ob;                    // Path is a flow of RFC 5626: the client offered all of it
-	bool is_outbound_hidden;        // do not list outbound in Supported
-	bool is_udp;                    // Via; the Path says what conf says
+	struct rg_slice handle;  // user part of the Path
+	bool has_ob;             // Path is a flow of RFC 5626: the client offered all of it
+	bool is_outbound_hidden; // do not list outbound in Supported
+	bool is_udp;             // Via; the Path says what conf says
 	struct rg_slice branch, from_tag, call_id, icid;
 	uint32_t cseq;
-	uint32_t expires;               // of contact and of the Expires header
-	struct rg_slice contact;        // element without expires; len 0 = none
+	uint32_t expires;                             // of contact and of the Expires header
+	struct rg_slice contact;                      // element without expires; len 0 = none
 	struct rg_slice removed[MESSAGE_MAX_REMOVED]; // elements without expires, sent with 0
 	unsigned n_removed;
-	bool is_star;                   // Contact: * (RFC 3261 10.2.2); expires is 0
+	bool is_star; // Contact: * (RFC 3261 10.2.2); expires is 0
 };
 
 // l<idx>.g<gen>.<MAC>: names the assignment, cannot be made up by others (RFC 5626 5.2).

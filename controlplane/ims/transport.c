@@ -174,38 +174,41 @@ static void on_tcp(void *arg, struct env_sock *s, unsigned events) {
 
 	if (t->state == TCP_FAILED)
 		return;
-	if ((events & ENV_ERROR) != 0) {
-		rc = env_sock_error(s);
-		tcp_lost(t, rc != 0 ? rc : -ECONNRESET);
-		return;
-	}
 	if (t->state == TCP_CONNECTING && (events & ENV_WRITE) != 0)
 		tcp_connected(t);
-	if ((events & ENV_READ) != 0)
+	if ((events & ENV_READ) != 0) // before the error: answers may have come first
 		tcp_read(t);
+	if ((events & ENV_ERROR) != 0 && t->tcp == s) {
+		rc = env_sock_error(s);
+		tcp_lost(t, rc != 0 ? rc : -ECONNRESET);
+	}
 	if (t->state == TCP_UP)
 		tcp_write(t);
 }
 
-static void tcp_connect(struct transport *t) {
+static bool is_any(const struct rg_addr *a) {
 	static const struct rg_addr any;
+
+	return memcmp(a->ip, any.ip, sizeof(any.ip)) == 0;
+}
+
+static void tcp_connect(struct transport *t) {
 	struct rg_addr local = t->local;
 	int rc;
 
-	local.port = 0; // core.local's port is for UDP: one connection after another cannot share it
-	rc = env_tcp_connect(t->env, &t->peer, memcmp(local.ip, any.ip, 16) == 0 ? NULL : &local,
-			     on_tcp, t, &t->tcp);
+	local.port =
+		0; // core.local's port is for UDP: one connection after another cannot share it
+	rc = env_tcp_connect(t->env, &t->peer, &local, on_tcp, t, &t->tcp);
 	t->state = TCP_CONNECTING;
 	t->fail_rc = rc != 0 ? rc : -ETIMEDOUT;
-	if (rc == 0)
-		env_sock_want(t->tcp, ENV_READ | ENV_WRITE);
-	else
+	if (rc != 0)
 		t->tcp = NULL;
 	env_timer_set(t->env, &t->timer, env_now_ns(t->env) + (rc == 0 ? CONNECT_NS : 0));
 }
 
 static void on_timer(struct env_timer *timer, uint64_t now_ns) {
-	struct transport *t = (struct transport *)((char *)timer - offsetof(struct transport, timer));
+	struct transport *t =
+		(struct transport *)((char *)timer - offsetof(struct transport, timer));
 
 	(void)now_ns;
 	switch (t->state) {
@@ -299,6 +302,8 @@ struct transport *transport_new(struct env *env, struct log *log, const struct c
 	t->ops = *ops;
 	t->peer = conf->core.address;
 	t->local = conf->core.local;
+	if (is_any(&t->local) && rg_addr_is_v4(&t->peer)) // not given: any of the peer's family
+		t->local = rg_addr_v4(0, t->local.port);
 	t->backoff_ns = BACKOFF_MIN_NS;
 	t->timer.fn = on_timer;
 	t->tail = &t->head;

@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "regate/sip.h"
 
-#define TRANSPORT_UDP_MAX 1300 // RFC 3261 18.1.1: larger requests go over TCP
+#define TRANSPORT_UDP_MAX 1300         // RFC 3261 18.1.1: larger requests go over TCP
 #define TRANSPORT_QUEUE_MAX (4u << 20) // bytes waiting for the TCP connection
 
 struct transport_out; // one message on its way to the TCP connection
@@ -19,7 +19,8 @@ struct transport_out; // one message on its way to the TCP connection
 struct transport_ops { // all on the loop, never inside a call of ours
 	void *ctx;
 	// is_udp: from is the source of the datagram.
-	void (*message)(void *ctx, const struct sip_msg *m, bool is_udp, const struct rg_addr *from);
+	void (*message)(void *ctx, const struct sip_msg *m, bool is_udp,
+			const struct rg_addr *from);
 	// The TCP connection has gone (is_attempt false: what was not begun stays queued and goes out
 	// over the next one) or could not be made (true: the queue is empty now).
 	void (*lost)(void *ctx, int rc, bool is_attempt);
@@ -42,4 +43,4 @@ bool transport_out_is_unsent(const struct transport_out *out);
 void transport_out_drop(struct transport *t, struct transport_out *out);
 [[nodiscard]] int transport_send_udp(struct transport *t, struct rg_slice m,
 				     const struct rg_addr *to); // 0, -errno
-bool transport_is_up(const struct transport *t); // TCP
+bool transport_is_up(const struct transport *t);                // TCP
