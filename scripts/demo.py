@@ -52,7 +52,7 @@ def show(lab, host_net):
         say(f"try       open https://{GATEWAY_IP}/ in a browser and accept the demo certificate")
     elif ok:
         say(f"try       nsenter -t {lab.regated.pid} -n curl -k https://{GATEWAY_IP}/")
-    say(f"try       build/controlplane/regatectl --socket {lab.path('ctl.sock')} lease list")
+    say(f"try       build/controlplane/cli/regatectl --socket {lab.path('ctl.sock')} lease list")
     return ok
 
 

@@ -300,7 +300,7 @@ class Lab:
     # --- looking in
 
     def ctl(self, *args, check=True):
-        out = subprocess.run([BUILD + "/controlplane/regatectl", "--socket", self.path("ctl.sock"),
+        out = subprocess.run([BUILD + "/controlplane/cli/regatectl", "--socket", self.path("ctl.sock"),
                               "--json", *args], capture_output=True, text=True, timeout=10)
         if check and out.returncode != 0:
             raise LabError(f"regatectl {' '.join(args)}: {out.returncode} {out.stderr} {out.stdout}")

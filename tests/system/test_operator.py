@@ -15,7 +15,7 @@ from wic import Closed, Sip, Ws, http, lease  # noqa: E402
 
 class Operator(GatewayCase):
     def cli(self, *args, stdin=None, sock=None):
-        return subprocess.run([BUILD + "/controlplane/regatectl", "--socket",
+        return subprocess.run([BUILD + "/controlplane/cli/regatectl", "--socket",
                                sock or self.lab.path("ctl.sock"), *args], input=stdin,
                               capture_output=True, text=True, timeout=10)
 
