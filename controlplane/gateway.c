@@ -22,6 +22,7 @@
 
 #define PUNTS_PER_TURN 256
 #define RETRY_NS RG_NS_PER_MS
+#define PROBE_NS (3 * RG_NS_PER_S)
 #define MAX_PAIRS 16777216u // of all pools and accounts together
 #define POOL_ACCOUNTS UINT16_MAX
 #define DIGEST_KEY_NAME "token.digest_key"
@@ -64,6 +65,9 @@ struct gateway {
 	struct rg_origin *origins;
 	struct rg_dp_cfg dp_cfg;
 	char file_prefix[32];
+	struct env_sock *probe; // first look at the core
+	struct env_timer probe_end;
+	char failure[256];
 };
 
 // --- replies to the workers
@@ -162,6 +166,67 @@ static void op_close_flow(void *ctx, struct rg_conn_id conn, uint16_t code) {
 	struct rg_reply r = {.kind = RG_REPLY_CLOSE, .code = code, .conn = conn};
 
 	port_reply(ctx, &r, (struct rg_slice){0});
+}
+
+// --- first look at the core: it may be away, but not unnoticed. Only TCP can tell.
+
+static void probe_done(struct gateway *g, const char *cause) {
+	const struct conf *conf = g->conf;
+	char ip[64];
+	struct rg_wr w = rg_wr(ip, sizeof(ip) - 1);
+
+	env_timer_cancel(g->env, &g->probe_end);
+	env_sock_close(g->probe);
+	g->probe = NULL;
+	if (cause == NULL)
+		return;
+	rg_put_ip(&w, &conf->core.address);
+	ip[w.len] = '\0';
+	if (conf->core.is_required) {
+		snprintf(g->failure, sizeof(g->failure),
+			 "core.address: no core at %s:%u (%s); start it, correct the address, or "
+			 "set "
+			 "core.at_start: warn",
+			 ip, conf->core.address.port, cause);
+		env_stop(g->env);
+		return;
+	}
+	log_put(g->log, LOG_WARN, "core.unreachable", LOG_S("address", ip),
+		LOG_U("port", conf->core.address.port), LOG_S("cause", cause),
+		LOG_S("effect", "initial registrations are answered 504 until it is there"));
+}
+
+static void probe_event(void *arg, struct env_sock *s, unsigned events) {
+	int rc = env_sock_error(s);
+
+	if (rc == 0 && (events & ENV_ERROR) != 0)
+		rc = -ECONNREFUSED;
+	probe_done(arg, rc == 0 ? NULL : rg_strerror(rc));
+}
+
+static void probe_timeout(struct env_timer *t, uint64_t now_ns) {
+	(void)now_ns;
+	probe_done((struct gateway *)((char *)t - offsetof(struct gateway, probe_end)),
+		   "no answer within 3 s");
+}
+
+static void probe_start(struct gateway *g) {
+	const struct conf *conf = g->conf;
+	int rc;
+
+	if (conf->core.is_udp)
+		return;
+	rc = env_tcp_connect(g->env, &conf->core.address, NULL, probe_event, g, &g->probe);
+	if (rc != 0) {
+		probe_done(g, rg_strerror(rc));
+		return;
+	}
+	env_sock_want(g->probe, ENV_WRITE);
+	env_timer_set(g->env, &g->probe_end, env_now_ns(g->env) + PROBE_NS);
+}
+
+const char *gateway_failure(const struct gateway *g) {
+	return g->failure[0] == '\0' ? NULL : g->failure;
 }
 
 // --- files
@@ -294,6 +359,7 @@ int gateway_new(const struct conf *conf, struct env *env, struct log *log, struc
 	g->log = log;
 	g->port = (struct dpport){g, port_reply};
 	g->retry.fn = pending_run;
+	g->probe_end.fn = probe_timeout;
 	g->pending_end = &g->pending;
 	rc = load_origins(g);
 	if (rc == 0)
@@ -451,6 +517,8 @@ int gateway_start(struct gateway *g, char *err, size_t err_len) {
 		rc = start_dp(g, err, err_len);
 	if (rc == 0)
 		rc = start_ctl(g, err, err_len);
+	if (rc == 0)
+		probe_start(g);
 	return rc;
 }
 
@@ -466,6 +534,8 @@ void gateway_free(struct gateway *g) {
 	lease_engine_free(g->leases);
 	store_close(g->store);
 	env_timer_cancel(g->env, &g->retry);
+	env_timer_cancel(g->env, &g->probe_end);
+	env_sock_close(g->probe);
 	while (g->pending != NULL) {
 		struct pending *p = g->pending;
 

@@ -17,4 +17,6 @@ struct gateway;
 			      struct gateway **out, char *err, size_t err_len);
 // Opens the store, starts the dataplane and the operator socket. 0 or negative with one line in err.
 [[nodiscard]] int gateway_start(struct gateway *g, char *err, size_t err_len);
+// Why the loop ended by itself: NULL after env_stop() from outside, else one line for the user.
+const char *gateway_failure(const struct gateway *g);
 void gateway_free(struct gateway *g); // accepts NULL and half-built

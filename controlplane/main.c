@@ -81,6 +81,10 @@ static int run(const struct conf *conf, bool is_check) {
 	log_put(log, LOG_INFO, "gateway.ready", LOG_S("version", REGATE_VERSION),
 		LOG_U("workers", conf->dp.workers), LOG_S("port", conf->dp.port));
 	rc = env_real_run(env);
+	if (rc == 0 && gateway_failure(g) != NULL) {
+		snprintf(err, sizeof(err), "%s", gateway_failure(g));
+		rc = -1;
+	}
 	log_put(log, LOG_INFO, "gateway.stopping");
 done:
 	if (rc != 0)

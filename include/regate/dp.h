@@ -38,7 +38,7 @@ struct rg_reg_cfg {
 struct rg_dp_cfg {               // borrowed until rg_dp_stop()
 	const char *file_prefix; // EAL, unique per process
 	const char *port;        // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
-	const char *lcores;      // CPU list, one worker each: "1" or "1,2"; sharing: "1@0,2@0"
+	const char *lcores;      // CPU list, one worker each: "1,2"
 	unsigned n_workers;
 	unsigned memory_mib;
 	enum { RG_HUGE_AUTO, RG_HUGE_YES, RG_HUGE_NO } hugepages;
