@@ -177,7 +177,8 @@ static unsigned check_register(struct request *r) {
 		return 400;
 	if (r->reg.is_star && !is_deregister(&r->reg)) // RFC 3261 10.3 step 6
 		return 400;
-	if (r->reg.contact.len > IMS_CONTACT_MAX || r->reg.call_id.len > IMS_CALL_ID_MAX)
+	if (r->reg.contact.len + 2 > IMS_CONTACT_MAX || // the key may have two brackets more
+	    r->reg.call_id.len > IMS_CALL_ID_MAX)
 		return 513;
 	return 0;
 }
