@@ -35,7 +35,6 @@ static void conn_release(struct worker *w, struct conn *c) {
 	c->tls = NULL;
 	c->src = (struct rg_slice){0};
 	w->n_conns--;
-	rg_stat_inc(w->stats, RG_STAT_tcp_closed);
 }
 
 static int sink_cipher(void *arg, struct rg_slice d) {
@@ -175,7 +174,6 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 		return -ENOMEM;
 	}
 	w->n_conns++;
-	rg_stat_inc(w->stats, RG_STAT_tcp_opened);
 	return 0;
 }
 
@@ -227,10 +225,7 @@ void conn_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t now_ns) {
 	struct conn *c = &w->conns[idx];
 
 	(void)now_ns;
-	if (why == TCP_END_RESET)
-		rg_stat_inc(w->stats, RG_DROP_tcp_reset);
-	else if (why == TCP_END_TIMEOUT)
-		rg_stat_inc(w->stats, RG_DROP_tcp_timeout);
+	(void)why; // counted in dataplane/tcp
 	if (c->tls != NULL)
 		conn_release(w, c);
 }
