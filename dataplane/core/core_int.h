@@ -6,6 +6,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "net/net.h"
 #include "reg/reg.h"
@@ -109,12 +110,20 @@ struct rg_dp {
 	unsigned n_workers;
 	int event_fd;
 	uint16_t port_id;
+	FILE *said; // what DPDK logs during start-up, kept back in `log`
+	char *log;
+	size_t log_len;
 	bool is_eal_up, is_port_up;
 	_Atomic(bool) is_stopping; // ctl: w, workers: ro
 };
 
 // --- eal.c, port.c: start-up, control thread only
-[[nodiscard]] int eal_start(const struct rg_dp_cfg *cfg, char *err, size_t err_len);
+[[nodiscard]] int eal_start(struct rg_dp *dp, char *err, size_t err_len);
+void eal_log_begin(struct rg_dp *dp);
+// The first line DPDK said since eal_log_begin() or the last call, without newline; "" for none.
+// Valid until eal_log_end().
+const char *eal_log_first(struct rg_dp *dp);
+void eal_log_end(struct rg_dp *dp);
 void eal_stop(void);
 [[nodiscard]] int port_start(struct rg_dp *dp, char *err, size_t err_len);
 void port_stop(struct rg_dp *dp);

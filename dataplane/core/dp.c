@@ -96,7 +96,8 @@ int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err, size
 	if (rc != 0)
 		goto err;
 	port_signals_block();
-	rc = eal_start(cfg, err, err_len);
+	eal_log_begin(dp);
+	rc = eal_start(dp, err, err_len);
 	if (rc != 0)
 		goto err;
 	dp->is_eal_up = true;
@@ -106,6 +107,7 @@ int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err, size
 	rc = dp_launch(dp, err, err_len);
 	if (rc != 0)
 		goto err;
+	eal_log_end(dp); // harmless remarks about what this machine lacks
 	*out = dp;
 	return 0;
 err:
@@ -129,6 +131,7 @@ void rg_dp_stop(struct rg_dp *dp) {
 		rte_ring_free(dp->handoff[i]);
 	if (dp->is_eal_up)
 		eal_stop();
+	eal_log_end(dp);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
 	free(dp->handoff);

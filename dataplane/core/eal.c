@@ -62,32 +62,33 @@ static int lcores_arg(const struct rg_dp_cfg *cfg, char *out, size_t len, char *
 	return n < len ? 0 : -ENAMETOOLONG;
 }
 
-// First line of EAL's log, without its newline; "" when it said nothing.
-static void first_line(const char *log, char *out, size_t len) {
-	size_t n = log == NULL ? 0 : strcspn(log, "\n");
-
-	snprintf(out, len, "%.*s", (int)n, log == NULL ? "" : log);
+void eal_log_begin(struct rg_dp *dp) {
+	dp->said = open_memstream(&dp->log, &dp->log_len);
+	if (dp->said != NULL)
+		rte_openlog_stream(dp->said); // else it goes to stderr
 }
 
-static int eal_init(const char *const *argv, int argc, char *said, size_t said_len) {
-	char *log = NULL, *args[24];
-	size_t log_len = 0;
-	FILE *stream = open_memstream(&log, &log_len);
-	int rc;
+const char *eal_log_first(struct rg_dp *dp) {
+	if (dp->said == NULL || fflush(dp->said) != 0 || dp->log == NULL)
+		return "";
+	dp->log[strcspn(dp->log, "\n")] = '\0';
+	rewind(dp->said);
+	return dp->log;
+}
 
-	memcpy(args, argv, (size_t)argc * sizeof(*argv)); // EAL permutes the array
-	rte_openlog_stream(stream);                       // NULL = stderr
-	rc = rte_eal_init(argc, args);
+void eal_log_end(struct rg_dp *dp) {
+	if (dp->said == NULL)
+		return;
 	rte_openlog_stream(NULL);
-	if (stream != NULL)
-		fclose(stream);
-	first_line(log, said, said_len);
-	free(log);
-	return rc;
+	fclose(dp->said);
+	free(dp->log);
+	dp->said = NULL;
+	dp->log = NULL;
 }
 
-int eal_start(const struct rg_dp_cfg *cfg, char *err, size_t err_len) {
-	char lcores[2048], mem[16], said[256];
+int eal_start(struct rg_dp *dp, char *err, size_t err_len) {
+	const struct rg_dp_cfg *cfg = dp->cfg;
+	char lcores[2048], mem[16], *args[20];
 	unsigned free_mib = huge_free_mib();
 	bool is_huge = cfg->hugepages == RG_HUGE_YES ||
 		       (cfg->hugepages == RG_HUGE_AUTO && free_mib >= cfg->memory_mib);
@@ -128,11 +129,11 @@ int eal_start(const struct rg_dp_cfg *cfg, char *err, size_t err_len) {
 	} else {
 		argv[argc++] = "--no-pci";
 	}
-	rc = eal_init(argv, argc, said, sizeof(said));
-	if (rc < 0) {
+	memcpy(args, argv, (size_t)argc * sizeof(*argv)); // EAL permutes the array
+	if (rte_eal_init(argc, args) < 0) {
 		rc = rte_errno > 0 ? -rte_errno : -EINVAL;
 		snprintf(err, err_len, "dataplane: EAL did not start (%s): %s", rte_strerror(-rc),
-			 said[0] != '\0' ? said : "no further reason given");
+			 eal_log_first(dp));
 		return rc;
 	}
 	return 0;

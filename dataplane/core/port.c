@@ -5,7 +5,6 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <rte_log.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,27 +62,23 @@ static void port_signals_disarm(void) {
 // Makes the device and finds its port id.
 static int port_probe(struct rg_dp *dp, char *err, size_t err_len) {
 	const char *port = dp->cfg->port;
-	char name[64], *log = NULL;
-	size_t len = strcspn(port, ","), log_len = 0;
-	FILE *stream = open_memstream(&log, &log_len);
+	char name[64];
+	size_t len = strcspn(port, ",");
+	const char *said;
 	int rc;
 
 	snprintf(name, sizeof(name), "%.*s", (int)RTE_MIN(len, sizeof(name) - 1), port);
-	rte_openlog_stream(stream);
+	(void)eal_log_first(dp); // what EAL said is not about the port
 	rc = rte_eth_dev_get_port_by_name(name, &dp->port_id);
 	if (rc != 0 && rte_dev_probe(port) == 0)
 		rc = rte_eth_dev_get_port_by_name(name, &dp->port_id);
-	rte_openlog_stream(NULL);
-	if (stream != NULL)
-		fclose(stream);
-	if (rc != 0)
-		snprintf(err, err_len,
-			 "dataplane.port: '%s' does not exist or cannot be opened%s%.*s; name a "
-			 "vdev "
-			 "(net_tap0,iface=dtap0) or a PCI address bound to vfio-pci",
-			 port, log_len > 0 ? ": " : "", (int)strcspn(log == NULL ? "" : log, "\n"),
-			 log == NULL ? "" : log);
-	free(log);
+	if (rc == 0)
+		return 0;
+	said = eal_log_first(dp);
+	snprintf(err, err_len,
+		 "dataplane.port: '%s' does not exist or cannot be opened%s%s; name a vdev "
+		 "(net_tap0,iface=dtap0) or a PCI address bound to vfio-pci",
+		 port, said[0] != '\0' ? ": " : "", said);
 	return rc;
 }
 
