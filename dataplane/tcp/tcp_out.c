@@ -131,7 +131,7 @@ static void send_next(struct tcp *t, struct tcp_conn *c, struct plan p, uint64_t
 	uint32_t seq = c->snd_nxt;
 	uint8_t flags = p.is_fin ? TCP_FIN : 0;
 
-	if (seq - c->snd_una + p.len == c->q.len)
+	if (p.len > 0 && seq - c->snd_una + p.len == c->q.len)
 		flags |= TCP_PSH;
 	if (seq != c->snd_max) {
 		rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
@@ -186,7 +186,7 @@ void tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
 	c->flags &= (uint16_t)~TCP_F_TIMED; // Karn: RFC 6298 section 3
 	c->sent_at_ms = tcp_ms(now_ns);
-	send_segment(t, c, c->snd_una, is_fin ? TCP_FIN | TCP_PSH : TCP_PSH, &pos, len);
+	send_segment(t, c, c->snd_una, is_fin ? TCP_FIN : 0, &pos, len);
 }
 
 // RFC 9293 3.8.6.1: an octet beyond the window, or whatever the window does allow. snd_nxt stays:
