@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "account/account.h"
 #include "core/dpport.h"
@@ -64,7 +63,6 @@ struct gateway {
 	size_t n_files;
 	struct rg_origin *origins;
 	struct rg_dp_cfg dp_cfg;
-	char file_prefix[32];
 	struct env_sock *probe; // first look at the core
 	struct env_timer probe_end;
 	char failure[256];
@@ -312,8 +310,6 @@ static void fill_dp_cfg(struct gateway *g) {
 	const struct conf *conf = g->conf;
 	struct rg_dp_cfg *d = &g->dp_cfg;
 
-	snprintf(g->file_prefix, sizeof(g->file_prefix), "regate%d", getpid());
-	d->file_prefix = g->file_prefix;
 	d->port = conf->dp.port;
 	d->lcores = conf->dp.lcores;
 	d->n_workers = conf->dp.workers;

@@ -130,11 +130,12 @@ void port_stop(struct rg_dp *dp);
 void port_signals_block(void); // before EAL: see port.c
 
 // --- worker.c
-int worker_run(void *arg); // lcore main
+int worker_run(void *arg);                              // lcore main
+void worker_output(void *ctx, const struct tcp_out *o); // tcp_ops.output
+
+// --- start.c
 [[nodiscard]] int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len);
 void worker_fini(struct worker *w);
-void worker_output(void *ctx, const struct tcp_out *o); // tcp_ops.output
-void worker_tx_flush(struct worker *w);
 
 // --- idle.c
 [[nodiscard]] int idle_init(struct worker *w);

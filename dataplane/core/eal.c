@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core_int.h"
 
@@ -88,7 +89,7 @@ void eal_log_end(struct rg_dp *dp) {
 
 int eal_start(struct rg_dp *dp, char *err, size_t err_len) {
 	const struct rg_dp_cfg *cfg = dp->cfg;
-	char lcores[2048], mem[16], *args[20];
+	char lcores[2048], mem[16], prefix[32], *args[20];
 	unsigned free_mib = huge_free_mib();
 	bool is_huge = cfg->hugepages == RG_HUGE_YES ||
 		       (cfg->hugepages == RG_HUGE_AUTO && free_mib >= cfg->memory_mib);
@@ -107,6 +108,7 @@ int eal_start(struct rg_dp *dp, char *err, size_t err_len) {
 			 cfg->memory_mib, free_mib, cfg->memory_mib / 2);
 		return -ENOMEM;
 	}
+	snprintf(prefix, sizeof(prefix), "regate%d", getpid());
 	snprintf(mem, sizeof(mem), "%u", cfg->memory_mib);
 	argv[argc++] = "regated";
 	argv[argc++] = "--lcores";
@@ -118,7 +120,7 @@ int eal_start(struct rg_dp *dp, char *err, size_t err_len) {
 	argv[argc++] = "--no-telemetry";
 	argv[argc++] = "--log-level=error";
 	argv[argc++] = "--file-prefix";
-	argv[argc++] = cfg->file_prefix;
+	argv[argc++] = prefix;
 	argv[argc++] = "--iova-mode=va";
 	argv[argc++] = is_huge ? "--in-memory" : "--no-huge";
 	if (!is_huge)

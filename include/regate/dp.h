@@ -36,7 +36,6 @@ struct rg_reg_cfg {
 };
 
 struct rg_dp_cfg {               // borrowed until rg_dp_stop()
-	const char *file_prefix; // EAL, unique per process
 	const char *port;        // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
 	const char *lcores;      // CPU list, one worker each: "1,2"
 	unsigned n_workers;

@@ -12,7 +12,6 @@
 static struct rg_lease_bucket bucket;
 static const struct rg_lease_table leases = {.buckets = &bucket};
 static struct rg_dp_cfg cfg = {
-	.file_prefix = "regate-test",
 	.port = "net_null0",
 	.lcores = "0,0",
 	.n_workers = 2,
