@@ -36,8 +36,8 @@ enum env_event { ENV_READ = 1, ENV_WRITE = 2, ENV_ERROR = 4 };
 struct env_sock;
 typedef void env_sock_fn(void *arg, struct env_sock *s, unsigned events);
 
-// Connects (TCP: completion is ENV_WRITE, failure ENV_ERROR). local may be NULL; its port may be 0.
-// 0 or -errno.
+// Connects (TCP: completion is one ENV_WRITE, failure ENV_ERROR, without env_sock_want()). local may
+// be NULL; its port may be 0. 0 or -errno.
 [[nodiscard]] int env_tcp_connect(struct env *e, const struct rg_addr *peer,
 				  const struct rg_addr *local, env_sock_fn *fn, void *arg,
 				  struct env_sock **out);
@@ -61,8 +61,9 @@ ssize_t env_recvfrom(struct env_sock *s, void *p, size_t len, struct rg_addr *pe
 ssize_t env_sendto(struct env_sock *s, const void *p, size_t len, const struct rg_addr *peer);
 int env_sock_error(struct env_sock *s);                      // pending SO_ERROR as -errno, 0 = none
 int env_sock_local(struct env_sock *s, struct rg_addr *out); // 0 or -errno
-void env_sock_want(struct env_sock *s, unsigned events);     // ENV_READ is on at first
-void env_sock_close(struct env_sock *s);                     // accepts NULL
+// ENV_READ is on at first. 0 asks for silence: not even ENV_ERROR is told then.
+void env_sock_want(struct env_sock *s, unsigned events);
+void env_sock_close(struct env_sock *s); // accepts NULL
 
 // --- work off the loop: run() on the crypto pool, then done() on the loop. 0 or -EAGAIN (queue full).
 [[nodiscard]] int env_work(struct env *e, void (*run)(void *arg), void (*done)(void *arg),
@@ -71,9 +72,14 @@ void env_sock_close(struct env_sock *s);                     // accepts NULL
 // --- disk (configuration, keys, pool files; the store has its own). malloc'd, caller frees.
 [[nodiscard]] int env_read_file(struct env *e, const char *path, size_t max, uint8_t **data,
 				size_t *len); // 0, -EFBIG, -errno
+// Names of the regular files in a folder, in byte order. Number of calls made, or -errno.
+[[nodiscard]] int env_list_dir(struct env *e, const char *path,
+			       void (*fn)(void *arg, const char *name), void *arg);
 
 // --- real implementation
 [[nodiscard]] struct env *env_real_new(void); // NULL without memory or descriptors
 void env_real_free(struct env *e);            // accepts NULL; sockets still open are closed
 int env_real_run(struct env *e);              // until env_stop(); 0 or -errno
-void env_stop(struct env *e);
+void env_stop(struct env *e); // any thread and signal handlers; before env_real_run() it ends that
+// env_read_file() for the two that have no env: conf_load() and regatectl. data[*len] is 0.
+[[nodiscard]] int env_real_read_file(const char *path, size_t max, uint8_t **data, size_t *len);
