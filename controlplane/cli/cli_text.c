@@ -6,26 +6,32 @@
 
 #include "cli/cli.h"
 
-// Length of the UTF-8 sequence at p and its code point. jansson lets only UTF-8 through; what is
-// cut off nevertheless counts as one odd byte.
+// Length of the UTF-8 sequence at the start of s and its code point. A byte that begins none
+// counts as one of its own.
 static size_t decode(struct rg_slice s, uint32_t *cp) {
 	uint8_t c = s.p[0];
-	size_t n = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	size_t n = c < 0xc2 || c > 0xf4 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	uint32_t v = c & (0xffu >> (n + 1));
 
-	if (n > s.len)
-		n = 1;
-	*cp = n == 1 ? c : c & (0xffu >> (n + 1));
-	for (size_t i = 1; i < n; i++)
-		*cp = *cp << 6 | (s.p[i] & 0x3f);
+	*cp = c;
+	if (n == 1 || n > s.len)
+		return 1;
+	for (size_t i = 1; i < n; i++) {
+		if ((s.p[i] & 0xc0) != 0x80)
+			return 1;
+		v = v << 6 | (s.p[i] & 0x3f);
+	}
+	*cp = v;
 	return n;
 }
 
 // What a terminal may take for more than a visible character: C0, DEL, C1, zero-width and bidi
-// controls, line and paragraph separators, byte order mark, tags.
+// controls, line and paragraph separators, byte order mark, surrogates, tags.
 static bool is_control(uint32_t cp) {
 	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || cp == 0xad || cp == 0x61c ||
 	       (cp >= 0x200b && cp <= 0x200f) || (cp >= 0x2028 && cp <= 0x202e) ||
-	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff || (cp >= 0xe0000 && cp <= 0xe007f);
+	       (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff || (cp >= 0xd800 && cp <= 0xdfff) ||
+	       (cp >= 0xe0000 && cp <= 0xe007f);
 }
 
 char *cli_escape(struct rg_slice s, size_t *width) {
