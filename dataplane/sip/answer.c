@@ -78,9 +78,9 @@ static void put_status_line(struct rg_wr *w, const struct sip_answer *a) {
 	rg_put(w, RG_LIT("\r\n"));
 }
 
-static void put_line(struct rg_wr *w, struct rg_slice name, struct rg_slice value) {
-	rg_put(w, name);
-	rg_put(w, value);
+// A header as the request has it.
+static void put_header(struct rg_wr *w, const struct sip_hdr *h) {
+	rg_put(w, rg_slice(h->name.p, (size_t)(h->value.p + h->value.len - h->name.p)));
 	rg_put(w, RG_LIT("\r\n"));
 }
 
@@ -96,46 +96,49 @@ static void put_ip(struct rg_wr *w, const struct rg_addr *a) {
 	}
 }
 
-// The topmost Via as we saw it come (RFC 3261 18.2.1, RFC 3581 4): what the client wrote into
-// received and rport gives way to the truth.
-static void put_top_via(struct rg_wr *w, struct rg_slice value, const struct rg_addr *peer) {
-	struct rg_slice rest = value, top, params;
-	struct sip_pv pv;
-	struct sip_via v;
+static bool is_peer_param(struct rg_slice name) {
+	return rg_ieq(name, RG_LIT("received")) || rg_ieq(name, RG_LIT("rport"));
+}
 
-	if (!sip_list_next(&rest, &top) || sip_via_parse(top, &v) < 0) {
-		rg_put(w, value); // only an error answer gets here: give it back as it came
-		return;
-	}
-	params = v.params;
+// The topmost Via as we saw it come (RFC 3261 18.2.1, RFC 3581 4): what the client wrote into
+// received and rport gives way to the truth. False when its parameters do not parse.
+static bool put_top_via(struct rg_wr *w, struct rg_slice value, const struct rg_addr *peer) {
+	struct rg_slice top, params;
+	const uint8_t *semicolon;
+	struct sip_pv pv;
+	int rc;
+
+	if (!sip_list_next(&value, &top))
+		return false;
+	semicolon = memchr(top.p, ';', top.len); // nothing before the parameters has one
+	params = semicolon == NULL ? rg_skip(top, top.len)
+				   : rg_slice(semicolon, (size_t)(top.p + top.len - semicolon));
 	rg_put(w, rg_slice(top.p, (size_t)(params.p - top.p)));
-	while (sip_param_next(&params, &pv) == RG_MORE) {
-		if (rg_ieq(pv.name, RG_LIT("received")) || rg_ieq(pv.name, RG_LIT("rport")))
-			continue;
-		rg_putc(w, ';');
-		rg_put(w, pv.name);
-		if (pv.value.len > 0) {
-			rg_putc(w, '=');
-			rg_put(w, pv.value);
-		}
-	}
+	while (top = params, (rc = sip_param_next(&params, &pv)) == RG_MORE)
+		if (!is_peer_param(pv.name))
+			rg_put(w, rg_slice(top.p, (size_t)(params.p - top.p)));
 	rg_put(w, RG_LIT(";received="));
 	put_ip(w, peer);
 	rg_put(w, RG_LIT(";rport="));
 	rg_put_u64(w, peer->port);
-	if (rest.len > 0) {
+	if (value.len > 0) {
 		rg_put(w, RG_LIT(", "));
-		rg_put(w, rest);
+		rg_put(w, value);
 	}
+	rg_put(w, RG_LIT("\r\n"));
+	return rc == RG_OK;
 }
 
-static void put_via(struct rg_wr *w, struct rg_slice value, const struct rg_addr *peer) {
-	rg_put(w, RG_LIT("Via: "));
-	if (peer == NULL)
-		rg_put(w, value);
-	else
-		put_top_via(w, value, peer);
-	rg_put(w, RG_LIT("\r\n"));
+static void put_via(struct rg_wr *w, const struct sip_hdr *h, const struct rg_addr *peer) {
+	size_t len = w->len;
+
+	if (peer != NULL) {
+		rg_put(w, RG_LIT("Via: "));
+		if (put_top_via(w, h->value, peer))
+			return;
+		w->len = len; // only an error answer gets here: give it back as it came
+	}
+	put_header(w, h);
 }
 
 static bool has_tag(struct rg_slice to) {
@@ -147,13 +150,15 @@ static bool has_tag(struct rg_slice to) {
 	return sip_nameaddr_head(to, &n) == RG_OK && sip_param(n.params, RG_LIT("tag"), &tag);
 }
 
-static void put_to(struct rg_wr *w, struct rg_slice to, struct rg_slice tag) {
-	rg_put(w, RG_LIT("To: "));
-	rg_put(w, to);
-	if (tag.len > 0 && !has_tag(to)) {
-		rg_put(w, RG_LIT(";tag="));
-		rg_put(w, tag);
+static void put_to(struct rg_wr *w, const struct sip_hdr *h, struct rg_slice tag) {
+	if (tag.len == 0 || has_tag(h->value)) {
+		put_header(w, h);
+		return;
 	}
+	rg_put(w, RG_LIT("To: "));
+	rg_put(w, h->value);
+	rg_put(w, RG_LIT(";tag="));
+	rg_put(w, tag);
 	rg_put(w, RG_LIT("\r\n"));
 }
 
@@ -164,17 +169,21 @@ void sip_put_answer(struct rg_wr *w, const struct sip_msg *req, const struct sip
 	for (unsigned i = 0; i < req->n_hdrs; i++) { // RFC 3261 8.2.6.2; all Vias, in their order
 		const struct sip_hdr *h = &req->hdrs[i];
 
-		if (h->id == SIP_HDR_VIA) {
-			put_via(w, h->value, peer);
+		switch (h->id) {
+		case SIP_HDR_VIA:
+			put_via(w, h, peer);
 			peer = NULL;
-		} else if (h->id == SIP_HDR_FROM) {
-			put_line(w, RG_LIT("From: "), h->value);
-		} else if (h->id == SIP_HDR_TO) {
-			put_to(w, h->value, a->to_tag);
-		} else if (h->id == SIP_HDR_CALL_ID) {
-			put_line(w, RG_LIT("Call-ID: "), h->value);
-		} else if (h->id == SIP_HDR_CSEQ) {
-			put_line(w, RG_LIT("CSeq: "), h->value);
+			break;
+		case SIP_HDR_TO:
+			put_to(w, h, a->to_tag);
+			break;
+		case SIP_HDR_FROM:
+		case SIP_HDR_CALL_ID:
+		case SIP_HDR_CSEQ:
+			put_header(w, h);
+			break;
+		default:
+			break;
 		}
 	}
 	if (a->contact.len > 0) {

@@ -40,6 +40,10 @@ static const struct sip_class SIP_VALUE = {{0xe8, 0xfc, 0xf8, 0xf8, 0xfc, 0xfc, 
 static const struct sip_class SIP_QUOTE = {{0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x20, 0x00, 0x00, 0x00}};
 // what a comma list must look at
 static const struct sip_class SIP_LIST = {{0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0c, 0x00, 0x00, 0x00}};
+// b64token of RFC 6750 2.1
+static const struct sip_class SIP_B64 = {{0xa8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf0, 0x54, 0x50, 0x54, 0xd4, 0x74}};
+// what matters at the edges of labels
+static const struct sip_class SIP_DOTS = {{0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x04, 0x04, 0x00}};
 // hostname and IPv4address
 static const struct sip_class SIP_HOST = {{0xa8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xf0, 0x50, 0x50, 0x54, 0x54, 0x50}};
 // clang-format on
@@ -48,19 +52,46 @@ static inline bool sip_is(const struct sip_class *c, uint8_t b) {
 	return c->row[b & 15] >> (b >> 4) & 1;
 }
 
-// Bit i: byte p[i] is in the class. Reads 32 bytes.
-static inline uint32_t sip_match32(const struct sip_class *c, const uint8_t *p) {
+// Bit i: byte i of v is in the class.
+static inline uint32_t sip_match(const struct sip_class *c, __m256i v) {
 	const __m256i bits =
 		_mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, -1, -1, -1, -1, -1, -1, -1, -1, 1, 2,
 				 4, 8, 16, 32, 64, -128, -1, -1, -1, -1, -1, -1, -1, -1);
 	__m256i rows = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->row));
-	__m256i v = _mm256_loadu_si256((const __m256i *)p);
 	__m256i high = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15));
 	__m256i bit = _mm256_shuffle_epi8(bits, high);
 
 	// A shuffle by a byte from 0x80 up gives 0, which no bit matches.
 	v = _mm256_and_si256(_mm256_shuffle_epi8(rows, v), bit);
 	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, bit));
+}
+
+static inline uint32_t sip_match32(const struct sip_class *c, const uint8_t *p) {
+	return sip_match(c, _mm256_loadu_si256((const __m256i *)p));
+}
+
+// Bit i: byte i of s is in the class; s.len is at most 32. Short slices are read as two pieces
+// that overlap, so that nothing behind them is touched.
+static inline uint32_t sip_mask(const struct sip_class *c, struct rg_slice s) {
+	uint64_t head = 0, tail = 0;
+	uint32_t m = 0;
+
+	if (s.len == 32)
+		return sip_match32(c, s.p);
+	if (s.len >= 16) {
+		m = sip_match(c, _mm256_loadu2_m128i((const __m128i *)(s.p + s.len - 16),
+						     (const __m128i *)s.p));
+		return (m & 0xffff) | m >> 16 << (s.len - 16);
+	}
+	if (s.len >= 8) {
+		memcpy(&head, s.p, 8);
+		memcpy(&tail, s.p + s.len - 8, 8);
+		m = sip_match(c, _mm256_set_epi64x(0, 0, (int64_t)tail, (int64_t)head));
+		return (m & 0xff) | (m >> 8 & 0xff) << (s.len - 8);
+	}
+	for (unsigned i = 0; i < s.len; i++)
+		m |= (uint32_t)sip_is(c, s.p[i]) << i;
+	return m;
 }
 
 // Number of leading bytes that are (is_in) or are not in the class.
@@ -71,13 +102,9 @@ static inline size_t sip_run(const struct sip_class *c, struct rg_slice s, bool 
 	for (; s.len - i >= 32; i += 32)
 		if ((m = sip_match32(c, s.p + i) ^ flip) != 0)
 			return i + (unsigned)__builtin_ctz(m);
-	if (i > 0 && i < s.len) { // the rest once more, with bytes already seen shifted out
-		m = (sip_match32(c, s.p + s.len - 32) ^ flip) >> (32 - (s.len - i));
-		return m == 0 ? s.len : i + (unsigned)__builtin_ctz(m);
-	}
-	while (i < s.len && sip_is(c, s.p[i]) == is_in)
-		i++;
-	return i;
+	s = rg_skip(s, i);
+	m = (sip_mask(c, s) ^ flip) & ((1u << s.len) - 1);
+	return i + (m == 0 ? s.len : (unsigned)__builtin_ctz(m));
 }
 
 static inline size_t sip_span(const struct sip_class *c, struct rg_slice s) {

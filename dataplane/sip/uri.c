@@ -60,27 +60,41 @@ static size_t ipv6_len(struct rg_slice s) {
 	return rg_addr_parse(rg_slice(s.p, n), &a) == RG_OK ? n : 0;
 }
 
+// Labels are not empty and have no hyphen at their edges; the root's dot may end the name. *last
+// is where the last label starts.
+static bool are_labels(struct rg_slice s, size_t *last) {
+	if (*s.p == '.' || *s.p == '-' || s.p[s.len - 1] == '-')
+		return false;
+	*last = 0;
+	for (size_t base = 0; base < s.len; base += 32) {
+		size_t rest = s.len - base;
+		uint32_t m = sip_mask(&SIP_DOTS, rg_slice(s.p + base, rest < 32 ? rest : 32));
+
+		for (; m != 0; m &= m - 1) {
+			size_t next = base + (unsigned)__builtin_ctz(m) + 1;
+			bool is_dot = s.p[next - 1] == '.';
+
+			if (next == s.len)
+				break;
+			if (s.p[next] == '.' || (is_dot && s.p[next] == '-'))
+				return false;
+			*last = is_dot ? next : *last;
+		}
+	}
+	return true;
+}
+
 size_t sip_host_len(struct rg_slice s) {
-	size_t n, label = 0, last = 0;
 	struct rg_addr a;
+	size_t n, last;
 
 	if (s.len > 0 && *s.p == '[')
 		return ipv6_len(s);
 	n = sip_span(&SIP_HOST, s);
-	for (size_t i = 0; i < n; i++) {
-		bool is_edge = i == label || i + 1 == n || s.p[i + 1] == '.';
-
-		if (is_edge && s.p[i] == '-')
-			return 0;
-		if (s.p[i] != '.')
-			continue;
-		if (i == label) // an empty label
-			return 0;
-		last = i + 1 < n ? i + 1 : last;
-		label = i + 1;
-	}
+	if (n == 0 || !are_labels(rg_slice(s.p, n), &last))
+		return 0;
 	// toplabel starts with a letter, so this is an IPv4address or nothing
-	if (n > 0 && is_digit(s.p[last]) && rg_addr_parse(rg_slice(s.p, n), &a) < 0)
+	if (is_digit(s.p[last]) && rg_addr_parse(rg_slice(s.p, n), &a) < 0)
 		return 0;
 	return n;
 }
