@@ -40,14 +40,11 @@ def show(lab, host_net):
     say(f"gateway   regated on TAP port {TAP}, https://{GATEWAY_IP}/, pid {lab.regated.pid}")
     say(f"pool      {lab.pool_size} identity pairs; account alice, password 'correct horse'")
     ok = show_client(lab)
-    stats = lab.ctl("stats", "--all")["data"]
-    total = {}
-    for worker in stats["workers"]:
-        for name, value in worker["counters"].items():
-            total[name] = total.get(name, 0) + value
-    say(f"counters  REGISTER: {total.get('reg_local_ok', 0)} answered in the dataplane, "
-        f"{total.get('reg_punted', 0)} passed to the control plane; "
-        f"{stats['ims']['core_requests']} requests to the core")
+    total = {name: sum(per_worker) for name, per_worker in lab.counters().items()}
+    at_core = lab.ctl("stats", "--all")["data"]["ims"]["core_requests"]
+    say(f"counters  REGISTER: {total['reg_local_ok']} answered in the dataplane, "
+        f"{total['reg_punted']} passed to the control plane; "
+        f"{at_core} requests to the core")
     if ok and host_net:
         say(f"try       open https://{GATEWAY_IP}/ in a browser and accept the demo certificate")
     elif ok:

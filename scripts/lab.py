@@ -307,6 +307,11 @@ class Lab:
         return json.loads(out.stdout) if out.stdout.strip() else {"stderr": out.stderr,
                                                                  "code": out.returncode}
 
+    def counters(self):
+        """Worker counters by name, each the list of all workers."""
+        listed = self.ctl("stats", "--all")["data"]["counters"]
+        return {c["name"]: c["per_worker"] for c in listed}
+
     def node(self, script, **env):
         return self.start_client(["node", os.path.join(ROOT, "tests/browser", script)], **env)
 

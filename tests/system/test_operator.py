@@ -39,7 +39,7 @@ class Operator(GatewayCase):
             self.assertEqual((shown["impu"], shown["state"]), (given["impu"], "active"))
             self.assertNotIn(given["token"], json.dumps(shown))
             conns = self.lab.ctl("conn", "list")["data"]["connections"]
-            self.assertIn(shown["lease"], [c.get("lease") for c in conns])
+            self.assertIn(shown["idx"], [c.get("lease") for c in conns])
             self.assertEqual(self.cli("lease", "revoke", given["impu"]).returncode, 0)
             with self.assertRaises(Closed) as e:
                 ws.recv()

@@ -31,23 +31,21 @@ class Ports(unittest.TestCase):
                     sip = Sip(ws, lease())
                     for expires in (300, 300, 0):
                         self.assertEqual(sip.register(expires=expires).status, 200)
-            stats = lab.ctl("stats", "--all")["data"]["workers"]
+            counters = lab.counters()
             code = lab.stop(lab.regated)
             self.assertEqual(code, 0, lab.log("regated"))
-            return [w["counters"] for w in stats]
+            return counters
 
     def test_tap_two_workers(self):
-        workers = self.serve(n=24, conf={"dataplane": {"workers": 2, "lcores": '"0,1"'}})
-        self.assertEqual(len(workers), 2)
-        for counters in workers:
-            self.assertGreater(counters["tcp_opened"], 0, "a worker that owns no flow")
+        opened = self.serve(n=24, conf={"dataplane": {"workers": 2, "lcores": '"0,1"'}})["tcp_opened"]
+        self.assertEqual(len(opened), 2)
+        self.assertGreater(min(opened), 0, "a worker that owns no flow")
 
     def test_tap_busy_worker(self):
-        workers = self.serve(conf={"dataplane": {"idle": "busy"}})
-        self.assertEqual(workers[0].get("sleeps", 0), 0)
+        self.assertEqual(self.serve(conf={"dataplane": {"idle": "busy"}})["sleeps"], [0])
 
     def test_tap_idle_worker_sleeps(self):
-        self.assertGreater(self.serve()[0]["sleeps"], 0)
+        self.assertGreater(self.serve()["sleeps"][0], 0)
 
     def test_hugepages(self):
         huge = Hugepages(128)

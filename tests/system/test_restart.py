@@ -33,7 +33,7 @@ class Restart(GatewayCase):
         before = self.lab.ctl("lease", "show", given["impu"])["data"]
         self.kill_and_restart()
         after = self.lab.ctl("lease", "show", given["impu"])["data"]
-        for key in ("lease", "gen", "impi", "impu"):
+        for key in ("idx", "gen", "impi", "impu"):
             self.assertEqual(before[key], after[key], key)
         n = len(self.lab.core_requests())
         with Ws() as ws:

@@ -41,8 +41,7 @@ class GatewayCase(unittest.TestCase):
 
     def stat(self, name):
         """Sum of one counter over the workers."""
-        data = self.lab.ctl("stats", "--all")["data"]
-        return sum(w["counters"].get(name, 0) for w in data["workers"])
+        return sum(self.lab.counters()[name])
 
     def core_stat(self, name):
         return self.lab.ctl("stats", "--all")["data"]["ims"][name]
