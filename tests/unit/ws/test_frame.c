@@ -204,15 +204,15 @@ START_TEST(sizes) {
 	static const size_t lens[] = {1, 125, 126, 127, 1000, WS_MAX_MESSAGE};
 	static uint8_t data[WS_MAX_MESSAGE], stream[CAP];
 	struct rg_wr w = rg_wr(stream, sizeof(stream));
-	char *log = malloc(65536);
+	static char log[65536];
 	size_t n = 0;
 	struct rg_wr hex;
 
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 7 + i / 256);
 	put_frame(&w, true, WS_BINARY, rg_slice(data, lens[_i]), 0x9c35f1a7);
-	n = (size_t)snprintf(log, 65536, "message 2 0 %zu ", lens[_i]);
-	hex = rg_wr(log + n, 65536 - n);
+	n = (size_t)snprintf(log, sizeof(log), "message 2 0 %zu ", lens[_i]);
+	hex = rg_wr(log + n, sizeof(log) - n);
 	rg_put_hex(&hex, rg_slice(data, lens[_i]));
 	rg_put(&hex, rg_slice("\n", 2));
 	check_feed(rg_wr_slice(&w), log, RG_MORE, "size");
@@ -252,10 +252,12 @@ START_TEST(message_cap) {
 	ck_assert_uint_eq(f->rx.msg_len, WS_MAX_MESSAGE);
 	feed_bytes(f, (const uint8_t *)"\x80\x81", 2);
 	ck_assert_int_eq(f->rc, RG_E_LIMIT); // one byte announced, none there
+	free(f);
 	put_frame(&w, true, WS_CONT, rg_slice(data, 0), 1);
 	f = feed_all(rg_wr_slice(&w), 50);
 	ck_assert_int_eq(f->rc, RG_MORE);
 	ck_assert_msg(rg_is_prefix(rg_str(f->log), RG_LIT("message 2 0 8192 00")), "%.40s", f->log);
+	free(f);
 }
 END_TEST
 
