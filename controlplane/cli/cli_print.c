@@ -32,8 +32,9 @@ static bool is_table(const json_t *v) {
 	return json_is_array(v) && json_is_object(json_array_get(v, 0));
 }
 
+// What fits into one cell; an object without members does.
 static bool is_scalar(const json_t *v) {
-	return !json_is_object(v) && !is_table(v);
+	return json_is_object(v) ? json_object_size(v) == 0 : !is_table(v);
 }
 
 // A value in one cell; malloc'd or NULL.
@@ -53,7 +54,8 @@ static char *cell_text(const char *key, const json_t *v, int64_t now) {
 	}
 	if (json_is_boolean(v))
 		return strdup(json_is_true(v) ? "yes" : "no");
-	return json_is_null(v) ? strdup("-") : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+	return json_is_null(v) || json_is_object(v) ? strdup("-")
+						    : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
 }
 
 // [1,2,3] as "1 2 3"; an empty array as "-".

@@ -16,6 +16,10 @@ static json_t *flow_json(struct rg_conn_id f) {
 			 (json_int_t)f.idx, "gen", (json_int_t)f.gen);
 }
 
+static json_t *text_or_null(struct rg_slice s) {
+	return s.len == 0 ? json_null() : ctl_json_text(s);
+}
+
 static unsigned n_tokens(const struct lease *l) {
 	unsigned n = 0;
 
@@ -33,11 +37,11 @@ static int add_rest(const struct ctl *c, const struct lease *l, json_t *o) {
 			  l->wwsf < c->deps.conf->n_wwsfs ? c->deps.conf->wwsfs[l->wwsf].id : NULL,
 			  "scenario", (json_int_t)l->scenario, "fixed", l->is_fixed, "tokens",
 			  (json_int_t)n_tokens(l), "reassign_at", ctl_json_time(c, l->reassign_ns),
-			  "contact", ctl_json_text(b->contact), "call_id",
-			  ctl_json_text(b->call_id), "core_refresh_at",
-			  ctl_json_time(c, b->core_refresh_ns), "core_until_at",
-			  ctl_json_time(c, b->core_low_ns), "core_call_id", l->core_call_id,
-			  "core_cseq", (json_int_t)l->core_cseq, "flow", flow_json(l->flow));
+			  "contact", text_or_null(b->contact), "call_id", text_or_null(b->call_id),
+			  "core_refresh_at", ctl_json_time(c, b->core_refresh_ns), "core_until_at",
+			  ctl_json_time(c, b->core_low_ns), "core_call_id",
+			  text_or_null(rg_str(l->core_call_id)), "core_cseq",
+			  (json_int_t)l->core_cseq, "flow", flow_json(l->flow));
 	int rc = more == NULL ? -1 : json_object_update(o, more);
 
 	json_decref(more);

@@ -51,6 +51,7 @@ static const struct {
 						       "\n"
 						       "s\\x0a\n"
 						       "  k  1\n"},
+	{"{\"ims\":{},\"list\":[],\"word\":\"\"}", "ims   -\nlist  -\nword  \n"},
 	{"{\"x_at\":\"no time\",\"y_s\":-5,\"z_s\":\"text\"}", "x  no time\n"
 							       "y  -5\n"
 							       "z  text\n"},

@@ -15,7 +15,7 @@ static void teardown(void) {
 }
 
 static void tell(uint16_t worker, uint32_t query, uint16_t kind, unsigned n) {
-	struct rg_conn_info info[8] = {0};
+	struct rg_conn_info info[9] = {0};
 	struct rg_punt p = {.kind = kind, .conn = {.worker = worker}, .query = query};
 
 	for (unsigned i = 0; i < n; i++) {
