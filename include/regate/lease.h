@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <urcu/urcu-qsbr.h>
 
 #include "regate/slice.h"
@@ -74,6 +75,32 @@ struct rg_lease_table {
 	uint64_t n_entries;   // ctl only
 	uint64_t max_entries; // ctl only
 };
+
+// Where a digest lives; the writer and the readers both go by these. The digest is keyed SHA-256,
+// so its bits serve as they are: the first word names the buckets, the second the tag.
+static inline uint64_t rg_digest_word(const struct rg_digest *d, unsigned i) {
+	uint64_t w;
+
+	memcpy(&w, d->b + 8 * i, sizeof(w));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	w = __builtin_bswap64(w);
+#endif
+	return w;
+}
+
+static inline uint64_t rg_lease_bucket_1(const struct rg_digest *d, uint64_t mask) {
+	return rg_digest_word(d, 0) & mask;
+}
+
+// May equal bucket 1.
+static inline uint64_t rg_lease_bucket_2(const struct rg_digest *d, uint64_t mask) {
+	return rg_digest_word(d, 0) >> 32 & mask;
+}
+
+// Never 0, which marks an empty slot.
+static inline uint8_t rg_lease_tag(const struct rg_digest *d) {
+	return (uint8_t)(rg_digest_word(d, 1) & 0xff) | 1;
+}
 
 // Reader side (dataplane/reg/lease_read.c). The caller is a registered, online QSBR reader.
 // True when found; *out then holds copies, safe after the quiescent state.

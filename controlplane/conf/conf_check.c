@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What no single key can tell: references to WWSFs, names used twice, and the order of times.
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "conf/conf_impl.h"
+
+struct checker {
+	struct conf *conf;
+	const struct conf_node *root;
+	struct conf_errors *errs;
+};
+
+static const struct conf_node *node(const struct checker *c, const char *section, const char *key) {
+	return conf_node_get(conf_node_get(c->root, section), key);
+}
+
+// Place of a value, or of its section when it is a default.
+static struct conf_pos pos(const struct checker *c, const char *section, const char *key) {
+	const struct conf_node *n = node(c, section, key);
+
+	if (n != NULL)
+		return n->pos;
+	n = conf_node_get(c->root, section);
+	return n != NULL ? n->key_pos : (struct conf_pos){1, 1};
+}
+
+static const struct conf_node *elements(const struct checker *c, const char *section) {
+	const struct conf_node *list = conf_node_get(c->root, section);
+
+	return list != NULL && list->kind == CONF_LIST ? list->first : NULL;
+}
+
+// Index of the WWSF that n names. A bad n was told by others; and while an id is missing or bad,
+// that is what to mend first.
+static uint16_t resolve(const struct checker *c, const char *what, const struct conf_node *n) {
+	bool are_known = c->conf->n_wwsfs > 0;
+
+	if (n == NULL || n->kind != CONF_SCALAR || n->is_bad || n->text[0] == '\0')
+		return 0;
+	for (size_t i = 0; i < c->conf->n_wwsfs; i++) {
+		if (c->conf->wwsfs[i].id == NULL)
+			are_known = false;
+		else if (strcmp(c->conf->wwsfs[i].id, n->text) == 0)
+			return (uint16_t)i;
+	}
+	if (are_known)
+		conf_error(c->errs, n->pos,
+			   "%s: no WWSF has the id '%s': add it under wwsfs, or correct it", what,
+			   n->text);
+	return 0;
+}
+
+static void check_wwsf_ids(const struct checker *c) {
+	const struct conf_node *n = elements(c, "wwsfs");
+
+	for (size_t i = 0; i < c->conf->n_wwsfs; i++, n = n->next) {
+		for (size_t j = 0; j < i; j++) {
+			const char *a = c->conf->wwsfs[i].id, *b = c->conf->wwsfs[j].id;
+
+			if (a == NULL || b == NULL || strcmp(a, b) != 0)
+				continue;
+			conf_error(c->errs, conf_node_get(n, "id")->pos,
+				   "wwsfs.id: '%s' is there already: give every WWSF its own id",
+				   a);
+			break;
+		}
+	}
+}
+
+// The id of the WWSF that has this origin before place (i, k); NULL when none has.
+static const char *owner_before(const struct conf *conf, size_t i, size_t k) {
+	const char *origin = conf->wwsfs[i].origins[k];
+
+	for (size_t j = 0; j <= i; j++) {
+		size_t n = j == i ? k : conf->wwsfs[j].n_origins;
+
+		for (size_t m = 0; m < n; m++)
+			if (strcmp(conf->wwsfs[j].origins[m], origin) == 0)
+				return conf->wwsfs[j].id == NULL ? "" : conf->wwsfs[j].id;
+	}
+	return NULL;
+}
+
+// The k-th origin in conf is not the k-th in the file when one before it was bad; then the errors
+// told about that are enough.
+static void check_origins(const struct checker *c) {
+	const struct conf_node *n = elements(c, "wwsfs");
+
+	for (size_t i = 0; i < c->conf->n_wwsfs; i++, n = n->next) {
+		const struct conf_node *list = conf_node_get(n, "origins");
+		const struct conf_node *o;
+		size_t k = 0;
+
+		if (list == NULL || list->n != c->conf->wwsfs[i].n_origins)
+			continue;
+		for (o = list->first; o != NULL; o = o->next, k++) {
+			const char *owner = owner_before(c->conf, i, k);
+
+			if (owner != NULL)
+				conf_error(c->errs, o->pos,
+					   "wwsfs.origins: '%s' is an origin of WWSF '%s' already: "
+					   "an origin tells which WWSF a client belongs to, remove "
+					   "one",
+					   c->conf->wwsfs[i].origins[k], owner);
+		}
+	}
+}
+
+static void check_pools(const struct checker *c) {
+	const struct conf_node *n = elements(c, "pools");
+	struct conf_pool *pools = c->conf->pools;
+
+	for (size_t i = 0; i < c->conf->n_pools; i++, n = n->next) {
+		pools[i].wwsf = resolve(c, "pools.wwsf", conf_node_get(n, "wwsf"));
+		for (size_t j = 0; j < i; j++) {
+			if (pools[i].name == NULL || pools[j].name == NULL ||
+			    strcmp(pools[i].name, pools[j].name) != 0)
+				continue;
+			conf_error(
+				c->errs, conf_node_get(n, "name")->pos,
+				"pools.name: '%s' is there already: give every pool its own name",
+				pools[i].name);
+			break;
+		}
+	}
+}
+
+// "a.x (120s) must be <relation> b.y (60s)", told at the place of a.x. Times that were not set,
+// because their values are bad, are 0 and were told.
+struct order {
+	const char *a_section, *a_key;
+	uint32_t a_s;
+	const char *b_section, *b_key;
+	uint32_t b_s;
+	bool is_strict; // a < b, not a <= b
+	bool is_at_b;   // tell it at the place of b
+};
+
+static void check_order(const struct checker *c, const struct order *o) {
+	if (o->a_s == 0 || o->b_s == 0)
+		return;
+	if (o->is_strict ? o->a_s < o->b_s : o->a_s <= o->b_s)
+		return;
+	conf_error(c->errs,
+		   o->is_at_b ? pos(c, o->b_section, o->b_key) : pos(c, o->a_section, o->a_key),
+		   "%s.%s (%" PRIu32 "s) must be %s %s.%s (%" PRIu32 "s): change one of them",
+		   o->a_section, o->a_key, o->a_s, o->is_strict ? "less than" : "at most",
+		   o->b_section, o->b_key, o->b_s);
+}
+
+static void check_times(const struct checker *c) {
+	const struct conf *k = c->conf;
+	const struct order orders[] = {
+		{"registration", "client_min", k->reg.client_min_s, "registration", "client_max",
+		 k->reg.client_max_s, false, false},
+		{"registration", "client_max", k->reg.client_max_s, "registration", "max",
+		 k->reg.max_s, false, false},
+		{"registration", "guard", k->reg.guard_s, "registration", "max", k->reg.max_s, true,
+		 false},
+		// A token that ends before the shortest registration never registers anybody.
+		{"registration", "client_min", k->reg.client_min_s, "token", "life",
+		 k->token.life_s, true, true},
+		{"registration", "client_min", k->reg.client_min_s, "token", "anonymous_life",
+		 k->token.anonymous_life_s, true, true},
+	};
+
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+		check_order(c, &orders[i]);
+}
+
+static void check_families(const struct checker *c) {
+	struct conf *k = c->conf;
+	static const struct rg_addr none;
+
+	if (k->core.address.port == 0)
+		return; // missing or bad, and told
+	if (node(c, "core", "local") == NULL) {
+		if (rg_addr_is_v4(&k->core.address))
+			k->core.local = rg_addr_v4(0, 0);
+	} else if (memcmp(&k->core.local, &none, sizeof(none)) != 0 &&
+		   rg_addr_is_v4(&k->core.local) != rg_addr_is_v4(&k->core.address)) {
+		conf_error(
+			c->errs, pos(c, "core", "local"),
+			"core.local and core.address: one is IPv4, the other IPv6: use one kind");
+	}
+}
+
+// wic.wss: what a client reaches when the operator says nothing else.
+static void default_wss(struct conf *c) {
+	char text[128];
+	struct rg_wr w = rg_wr(text, sizeof(text));
+
+	if (c->n_wss_urls > 0)
+		return;
+	rg_puts(&w, "wss://");
+	rg_put_ip(&w, &c->dp.address);
+	if (c->dp.listen != 443) {
+		rg_putc(&w, ':');
+		rg_put_u64(&w, c->dp.listen);
+	}
+	rg_puts(&w, "/w2");
+	c->wss_urls = conf_alloc(sizeof(*c->wss_urls));
+	c->wss_urls[0] = conf_strdup(rg_wr_slice(&w));
+	c->n_wss_urls = 1;
+}
+
+void conf_check(struct conf *conf, const struct conf_node *root, struct conf_errors *errs) {
+	const struct checker c = {conf, root, errs};
+
+	check_wwsf_ids(&c);
+	check_origins(&c);
+	check_pools(&c);
+	conf->accounts_wwsf = resolve(&c, "accounts.wwsf", node(&c, "accounts", "wwsf"));
+	check_times(&c);
+	check_families(&c);
+	default_wss(conf);
+}
