@@ -2,6 +2,7 @@
 // A grant or a renewal on its way through password check, lease engine and store to the answer.
 // Loop thread. A call owns itself: it is freed by its last completion, which finds w NULL when the
 // WWSF has gone first. The client may be gone as well; the worker drops the answer then.
+// XXX An engine or account_db that is freed first never completes its calls: they leak, at exit.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,13 +110,27 @@ static void call_refused(struct wwsf_call *c, int rc) {
 		lease_get_pool_stats(w->leases, c->ask.pool, &stats);
 		wwsf_refuse_later(w, &c->to, 503, seconds_until(w->env, stats.next_free_ns),
 				  "pool_dry", "All identities are in use; ask again later.");
+	} else if (rc == RG_E_EXHAUSTED) { // the account's own pair, which is being given back
+		wwsf_refuse_later(w, &c->to, 409, RETRY_BUSY_S, "ending",
+				  "The last session is still being ended; ask again in a moment.");
 	} else if (c->is_renewal && rc == RG_E_STALE) {
 		wwsf_challenge(w, &c->to, true, "This lease has ended; ask for a new one.");
 	} else {
 		log_put(w->log, LOG_WARN, "wwsf.grant_failed", LOG_S("why", rg_strerror(rc)));
 		wwsf_refuse_later(w, &c->to, 503, RETRY_BUSY_S, "unavailable",
-				  "The lease could not be saved; ask again later.");
+				  "No lease can be given now; ask again later.");
 	}
+}
+
+// Who got it: the engine's own line tells of the identity.
+static void call_log(const struct wwsf_call *c, const struct lease *l) {
+	char ip[64];
+	struct rg_wr wr = rg_wr(ip, sizeof(ip));
+
+	rg_put_ip(&wr, &c->to.peer);
+	log_put(c->w->log, LOG_INFO, c->is_renewal ? "wwsf.renewed" : "wwsf.leased",
+		LOG_U("lease", l->idx), LOG_U("gen", l->gen), LOG_S("sub", l->sub),
+		LOG_B("peer", rg_wr_slice(&wr)));
 }
 
 static void call_done(void *arg, int rc, const struct lease *l, struct rg_slice token) {
@@ -131,9 +146,7 @@ static void call_done(void *arg, int rc, const struct lease *l, struct rg_slice 
 	} else {
 		w->stats.leases += !c->is_renewal;
 		w->stats.refreshes += c->is_renewal;
-		log_put(w->log, LOG_INFO, c->is_renewal ? "wwsf.renewed" : "wwsf.leased",
-			LOG_U("lease", l->idx), LOG_U("gen", l->gen), LOG_S("impu", l->impu),
-			LOG_S("sub", l->sub));
+		call_log(c, l);
 		wwsf_answer(w, &c->to, c->is_renewal ? 200 : 201, "", lease_json(c, l, token));
 	}
 	call_free(c);

@@ -68,9 +68,9 @@ static struct rg_slice bearer_get(const struct http_req *h) {
 
 	if (http_header_count(h, "Authorization") != 1 || v.len <= 7 ||
 	    !rg_ieq(rg_slice(v.p, 7), RG_LIT("Bearer ")))
-		return (struct rg_slice){0};
+		return rg_slice(NULL, 0);
 	v = rg_trim(rg_skip(v, 7));
-	return v.len > RG_TOKEN_MAX ? (struct rg_slice){0} : v;
+	return v.len > RG_TOKEN_MAX ? rg_slice(NULL, 0) : v;
 }
 
 static bool token_is_good(const struct lease *l, const struct rg_digest *d, uint64_t now_ns) {

@@ -19,6 +19,7 @@ static bool parse(const char *headers, struct rg_slice body) {
 	(void)snprintf(head, sizeof(head), "POST /v1/lease HTTP/1.1\r\nHost: x\r\n%s\r\n", headers);
 	ck_assert_int_eq(http_req_parse(guard_str(head), &r.http), 0);
 	r.body = guard_copy(body);
+	form = (struct wwsf_form){0};
 	return wwsf_form_parse(&r, &form, &status, &why);
 }
 
