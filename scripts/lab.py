@@ -50,18 +50,23 @@ def wait_for(what, check, timeout=20.0):
     raise LabError(f"{what} did not happen within {timeout:g} s")
 
 
+def hugepages(what):
+    """Number of 2 MiB pages: "nr" (reserved) or "free"."""
+    with open(f"{HUGE}{what}_hugepages") as f:
+        return int(f.read())
+
+
 class Hugepages:
     """Reserves 2 MiB pages that are missing, and gives exactly those back."""
 
     def __init__(self, mib):
         self.before = None
         try:
-            free = int(open(HUGE + "free_hugepages").read())
-            total = int(open(HUGE + "nr_hugepages").read())
+            free, total = hugepages("free"), hugepages("nr")
             if free * 2 < mib:
                 self.before = total
                 self._write(total + mib // 2 - free)
-                if int(open(HUGE + "free_hugepages").read()) * 2 < mib:
+                if hugepages("free") * 2 < mib:
                     self.release()  # memory is too fragmented: none is better than some
         except OSError:
             self.before = None

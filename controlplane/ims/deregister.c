@@ -14,13 +14,22 @@ void dereg_unknown(struct op *op, unsigned status) {
 	op_end(op);
 }
 
+// A pair of a pool goes back when its user de-registered nothing but simply left; an account keeps
+// its pair whatever happens, so its token stays good for the next connection.
+static bool is_token_kept(const struct op *op) {
+	const struct lease *l = op_lease(op);
+
+	return (op->client != NULL && !op->is_end_wanted) || (l != NULL && l->is_fixed);
+}
+
 static void dereg_confirmed(struct op *op) {
+	bool is_kept = is_token_kept(op);
 	struct request *r = op->client;
 
 	log_put(op->ims->log, LOG_INFO, "ims.deregistered", LOG_U("lease", op->idx),
 		LOG_U("gen", op->gen), LOG_S("by", r != NULL ? "client" : "gateway"));
 	op->client = NULL;
-	lease_dereg_done(op->ims->leases, op->idx, op->gen, r != NULL && !op->is_end_wanted);
+	lease_dereg_done(op->ims->leases, op->idx, op->gen, is_kept);
 	if (r != NULL)
 		reply_done(op->ims, r, true);
 	op_end(op);

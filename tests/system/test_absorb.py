@@ -3,9 +3,11 @@
 
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
+from lab import wait_for  # noqa: E402
 from wic import Closed, Sip, Ws, delete_lease, lease  # noqa: E402
 
 
@@ -71,6 +73,45 @@ class Absorb(GatewayCase):
             sip.token = given["token"]
             self.assertEqual(sip.register().status, 200)
         self.assertEqual(delete_lease(given["token"]).status, 202)
+
+
+class FlowLoss(GatewayCase):
+    """The client leaves without a word: the core is told after the grace time."""
+
+    lab_args = {"conf": {"registration": {"flow_grace": "1s"}, "lifetimes": {"release_guard": "1s"}}}
+
+    def leave(self, given):
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, given).register().status, 200)
+        wait_for("de-registration in the core", lambda: any(
+            given["impu"] in r["to"] and r["expires"] == "0" for r in self.lab.core_requests()))
+
+    def test_pool_pair_goes_back(self):
+        given = lease()
+        self.leave(given)
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, given).register().status, 401)
+        wait_for("the pair to be free", lambda: self.lab.ctl("pool", "list")["data"]["pools"][0]["free"] == 120)
+
+    def test_account_keeps_its_token(self):
+        given = lease(account="alice", password="correct horse")
+        self.leave(given)
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, given).register().status, 200)
+
+    def test_return_within_the_grace_time_is_no_loss(self):
+        given = lease(account="alice", password="correct horse")
+        first = Ws()
+        sip = Sip(first, given)
+        self.assertEqual(sip.register().status, 200)
+        first.sock.close()
+        before = len(self.lab.core_requests())
+        with Ws() as second:
+            sip.ws = second
+            self.assertEqual(sip.register().status, 200)
+            time.sleep(1.5)
+            self.assertEqual(sip.register().status, 200)
+        self.assertEqual(len(self.lab.core_requests()), before)
 
 
 if __name__ == "__main__":
