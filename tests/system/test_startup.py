@@ -56,7 +56,7 @@ class Startup(unittest.TestCase):
         self.assertEqual(subprocess.run([REGATED, "--help"], capture_output=True).returncode, 0)
 
     def test_broken_yaml_names_the_place(self):
-        self.refused(r"regated\.yaml:2:\d+: ", text="dataplane:\n  port: [unclosed\n")
+        self.refused(r"regated\.yaml:2:\d+: ", text="dataplane:\n  port: a: b\n")
 
     def test_unknown_key_is_named_with_a_suggestion(self):
         self.refused(r"regated\.yaml:\d+:\d+: .*adress.*address", conf={"dataplane": {"adress": "10.0.0.1"}})
@@ -70,7 +70,7 @@ class Startup(unittest.TestCase):
                               capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.refused(r"workers", conf={"dataplane": {"workers": 0}}, args=["--check-config"])
-        self.refused(r"tls\.key", conf={"tls": {"key": "token.key"}}, args=["--check-config"])
+        self.refused("does not match", conf={"tls": {"key": "token.key"}}, args=["--check-config"])
 
     def test_certificate_and_key_do_not_match(self):
         self.refused("token.key", "match", conf={"tls": {"key": "token.key"}})
@@ -128,10 +128,9 @@ class Startup(unittest.TestCase):
     def test_store_in_use_by_another_gateway(self):
         self.lab.make_conf()
         self.lab.start_regated()
-        second = dict(self.lab.conf_tree())
-        self.assertTrue(second)
-        path = self.lab.write("second.yaml", open(self.lab.path("regated.yaml")).read().replace(
-            "ctl.sock", "ctl2.sock").replace("net_tap0,iface=dtap0", "net_tap0,iface=dtap1"))
+        with open(self.lab.path("regated.yaml")) as f:
+            text = f.read()
+        path = self.lab.write("second.yaml", text.replace("ctl.sock", "ctl2.sock").replace(TAP, "dtap1"))
         done = subprocess.run([REGATED, "--config", path], capture_output=True, text=True, timeout=30)
         self.assertEqual(done.returncode, 1)
         lines = [x for x in done.stderr.splitlines() if " level=info " not in x]

@@ -74,6 +74,9 @@ def http(method, path, body=None, headers=None, sock=None, origin=ORIGIN):
     lines += [f"{k}: {v}" for k, v in (headers or {}).items()]
     sock.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
     head, rest = read_head(sock)
+    if not head:
+        sock.close()
+        raise ConnectionError("closed before the answer")
     status, got = parse_head(head)
     n = 0 if method == "HEAD" else int(got.get("content-length", 0))
     while len(rest) < n:
