@@ -25,7 +25,6 @@ struct tls_conn {
 	bool is_established;
 	bool is_refused; // by the sink
 	bool is_closed;  // we sent close_notify, or never will
-	bool is_ended;   // the peer sent it
 	bool is_dead;
 };
 
@@ -137,10 +136,8 @@ static int fail(struct tls_conn *c, int ret) {
 	}
 	if (error == SSL_ERROR_WANT_READ)
 		return RG_MORE;
-	if (error == SSL_ERROR_ZERO_RETURN) {
-		c->is_ended = true;
+	if (error == SSL_ERROR_ZERO_RETURN) // from now on: RFC 8446 6.1, ignore what follows
 		return RG_E_CLOSED;
-	}
 	c->is_dead = true;
 	return RG_E_PROTO;
 }
@@ -176,8 +173,6 @@ int tls_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sin
 
 	if (c->is_dead)
 		return RG_E_PROTO;
-	if (c->is_ended) // RFC 8446 6.1: ignore what follows close_notify
-		return RG_E_CLOSED;
 	if (in.len == 0)
 		return RG_OK;
 	if (c->ssl == NULL) {

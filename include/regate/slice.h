@@ -111,7 +111,8 @@ static inline struct rg_slice rg_rd_bytes(struct rg_rd *rd, size_t n) {
 		rd->bad = true;
 		return (struct rg_slice){rd->p, 0};
 	}
-	rd->p += n;
+	if (n > 0)
+		rd->p += n;
 	return s;
 }
 

@@ -86,7 +86,7 @@ END_TEST
 // The end of the memory holds the length word only, then one word of a record, then more.
 START_TEST(padding) {
 	static const uint8_t zero[SIZE];
-	size_t left = 8u * (unsigned)_i; // up to the end of the memory
+	size_t left = 8 * (size_t)_i; // up to the end of the memory
 
 	ck_assert_int_eq(put_len(SIZE / 2 - 8), 0);
 	take(rg_slice(zero, SIZE / 2 - 8));

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <sanitizer/lsan_interface.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,9 +60,9 @@ long alloc_calls(void) {
 	return n_calls;
 }
 
-// The leak checker's, when it is linked in.
-void __lsan_disable(void) __attribute__((weak));
-void __lsan_enable(void) __attribute__((weak));
+// The leak checker is there in sanitizer builds only.
+#pragma weak __lsan_disable
+#pragma weak __lsan_enable
 
 void alloc_fail_at(long n) {
 	// OpenSSL 3.0 itself loses names of algorithms when memory runs out while it loads them, so
@@ -246,4 +247,12 @@ bool pair_client_read(struct pair *p, void *d, size_t len) {
 		done += n;
 	}
 	return true;
+}
+
+int pair_client_reason(struct pair *p) {
+	uint8_t byte;
+
+	ERR_clear_error();
+	(void)SSL_read(p->client, &byte, 1);
+	return ERR_GET_REASON(ERR_peek_error());
 }

@@ -46,3 +46,5 @@ bool pair_handshake(struct pair *p);
 // The client sends or reads len bytes; false when it does not get there.
 bool pair_client_write(struct pair *p, const void *d, size_t len);
 bool pair_client_read(struct pair *p, void *d, size_t len);
+// What the client says about an alert it got: an SSL_R_ code.
+int pair_client_reason(struct pair *p);

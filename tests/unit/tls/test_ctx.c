@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TLS contexts: the error line for each way a certificate or key can be wrong, SHA-1, and what is
-// left behind when an allocation fails.
+// TLS contexts: the error line for each way a certificate or key can be wrong, what is negotiated
+// and what refused, with which alert, SHA-1, and what is left behind when an allocation fails.
 #include <check.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -124,7 +124,7 @@ START_TEST(without_memory) {
 
 	ck_assert_ptr_nonnull(c);
 	tls_ctx_free(c);
-	for (long at = 1; at <= n; at += at < 8 ? 1 : n / 40) {
+	for (long at = 1; at <= n; at += at < 8 ? 1 : n / 20) {
 		err[0] = '\0';
 		alloc_fail_at(at);
 		c = tls_ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
@@ -137,9 +137,133 @@ START_TEST(without_memory) {
 }
 END_TEST
 
+static struct tls_ctx *ctx;
+static SSL_CTX *client;
+
+static void setup(void) {
+	char err[256];
+
+	ctx = tls_ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
+	ck_assert_msg(ctx != NULL, "%s", err);
+	client = client_ctx_new();
+}
+
+static void teardown(void) {
+	tls_ctx_free(ctx);
+	SSL_CTX_free(client);
+}
+
+START_TEST(tls12_refused) {
+	struct pair *p;
+
+	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
+	p = pair_new(ctx, client);
+	ck_assert(!pair_handshake(p));
+	ck_assert_int_eq(p->rc, RG_E_PROTO);
+	pair_free(p);
+	p = pair_new(ctx, client);
+	(void)SSL_do_handshake(p->client);
+	pair_to_server(p);
+	ck_assert_int_eq(pair_client_reason(p), SSL_R_TLSV1_ALERT_PROTOCOL_VERSION);
+	pair_free(p);
+}
+END_TEST
+
+static const struct {
+	const char *offer; // length-prefixed
+	const char *want;  // NULL: refused
+} alpn[] = {
+	{"\x08http/1.1", "http/1.1"},
+	{"\x02h2\x08http/1.1", "http/1.1"},
+	{"\x02h2", NULL},
+	{"\x08http/1.0\x09http/1.1x", NULL},
+	{NULL, ""},
+};
+
+START_TEST(alpn_table) {
+	struct pair *p = pair_new(ctx, client);
+	const unsigned char *got;
+	unsigned len;
+
+	if (alpn[_i].offer != NULL)
+		ck_assert_int_eq(SSL_set_alpn_protos(p->client, (const uint8_t *)alpn[_i].offer,
+						     (unsigned)strlen(alpn[_i].offer)),
+				 0);
+	if (alpn[_i].want != NULL) {
+		ck_assert(pair_handshake(p));
+		SSL_get0_alpn_selected(p->client, &got, &len);
+		ck_assert(rg_eq(rg_slice(got, len), rg_str(alpn[_i].want)));
+	} else {
+		(void)SSL_do_handshake(p->client);
+		pair_to_server(p);
+		ck_assert_int_eq(p->rc, RG_E_PROTO);
+		ck_assert_int_eq(pair_client_reason(p), SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+	}
+	pair_free(p);
+}
+END_TEST
+
+static const struct {
+	const char *offer;
+	int want; // 0: refused
+} groups[] = {
+	{"X25519:P-256", NID_X25519},       {"P-256", NID_X9_62_prime256v1},
+	{"P-384:X25519", NID_X25519}, // asks for another share
+	{"P-384:P-256:X25519", NID_X25519}, {"P-384", 0},
+};
+
+START_TEST(groups_table) {
+	struct pair *p;
+
+	ck_assert_int_eq(SSL_CTX_set1_groups_list(client, groups[_i].offer), 1);
+	p = pair_new(ctx, client);
+	if (groups[_i].want != 0) {
+		ck_assert(pair_handshake(p));
+		ck_assert_int_eq(SSL_get_negotiated_group(p->client), groups[_i].want);
+	} else {
+		(void)SSL_do_handshake(p->client);
+		pair_to_server(p);
+		ck_assert_int_eq(p->rc, RG_E_PROTO);
+		ck_assert_int_eq(pair_client_reason(p), SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE);
+	}
+	pair_free(p);
+}
+END_TEST
+
+static int n_sessions;
+
+static int on_session(SSL *ssl, SSL_SESSION *s) {
+	(void)ssl;
+	(void)s;
+	n_sessions++;
+	return 0;
+}
+
+// No ticket is ever sent: between the handshake and the first answer the server says nothing.
+START_TEST(no_tickets) {
+	struct pair *p;
+	char byte;
+	size_t before;
+
+	SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT);
+	SSL_CTX_sess_set_new_cb(client, on_session);
+	p = pair_new(ctx, client);
+	(void)SSL_do_handshake(p->client);
+	pair_to_server(p);
+	before = p->n_cipher;
+	ck_assert(pair_handshake(p));
+	ck_assert_uint_eq(p->n_cipher, before);
+	ck_assert_int_eq(tls_write(p->server, RG_LIT("x"), pair_sink(p)), RG_OK);
+	ck_assert(pair_client_read(p, &byte, 1));
+	ck_assert_int_eq(n_sessions, 0);
+	pair_free(p);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("tls_ctx");
 	TCase *t = tcase_create("ctx");
+	TCase *policy = tcase_create("policy");
 	SRunner *r = srunner_create(s);
 	int failed;
 
@@ -159,6 +283,12 @@ int main(void) {
 	tcase_add_test(t, without_memory);
 	tcase_add_test(t, unreadable);
 	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(policy, setup, teardown);
+	tcase_add_test(policy, tls12_refused);
+	tcase_add_loop_test(policy, alpn_table, 0, sizeof(alpn) / sizeof(alpn[0]));
+	tcase_add_loop_test(policy, groups_table, 0, sizeof(groups) / sizeof(groups[0]));
+	tcase_add_test(policy, no_tickets);
+	suite_add_tcase(s, policy);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
