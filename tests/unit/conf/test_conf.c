@@ -371,6 +371,7 @@ START_TEST(every_required_key_is_missed) {
 			 s->elem_size != 0 ? "[{}]" : "{}");
 		ck_assert_ptr_null(parse(text, &errs));
 		for (size_t j = 0; j < s->n_keys; j++) {
+			ck_assert(s->name != NULL && s->keys[j].name != NULL);
 			snprintf(want, sizeof(want), "f:1:%d: %s.%s is missing: add it, ",
 				 s->elem_size != 0 ? (int)strlen(s->name) + 4 : 1, s->name,
 				 s->keys[j].name);
