@@ -73,13 +73,6 @@ static struct rg_slice bearer_get(const struct http_req *h) {
 	return v.len > RG_TOKEN_MAX ? rg_slice(NULL, 0) : v;
 }
 
-static bool token_is_good(const struct lease *l, const struct rg_digest *d, uint64_t now_ns) {
-	for (unsigned i = 0; i < STORE_TOKENS; i++)
-		if (memcmp(&l->tokens[i].digest, d, sizeof(*d)) == 0)
-			return l->tokens[i].end_ns > now_ns;
-	return false;
-}
-
 // The lease whose token the request carries. NULL after a refusal was sent.
 static const struct lease *bearer_lease(struct wwsf *w, const struct wwsf_req *r) {
 	struct rg_slice token = bearer_get(&r->http);
@@ -92,7 +85,7 @@ static const struct lease *bearer_lease(struct wwsf *w, const struct wwsf_req *r
 	}
 	rg_token_digest(w->digester, token, &d);
 	l = lease_by_digest(w->leases, &d);
-	if (l == NULL || !token_is_good(l, &d, env_now_ns(w->env))) {
+	if (l == NULL) {
 		wwsf_challenge(w, &r->to, true, "This token has ended; ask for a new lease.");
 		return NULL;
 	}

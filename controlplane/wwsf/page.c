@@ -11,7 +11,7 @@
 #include "regate/http.h"
 #include "wwsf/wwsf.h"
 
-#define PAGE_FILE_MAX (1024 * 1024)
+#define PAGE_FILE_MAX ((size_t)1024 * 1024)
 #define SRI_LEN (7 + 64) // "sha384-" and base64 of 48 bytes
 #define SRI_OPEN "{{sri:"
 #define SRI_CLOSE "}}"

@@ -108,8 +108,8 @@ static void route_run(struct wwsf *w, const struct wwsf_req *r) {
 	route->handler(w, r);
 }
 
-static void refuse_malformed(struct wwsf *w, struct wwsf_to *to, int rc) {
-	to->is_keep_alive = false; // where the next request starts is not known
+// Ends the connection: where the next request starts is not known.
+static void refuse_malformed(struct wwsf *w, const struct wwsf_to *to, int rc) {
 	if (rc == RG_E_LIMIT)
 		wwsf_refuse(w, to, 431, "", "head_too_large", "Send fewer or shorter headers.");
 	else if (rc == RG_E_UNSUPPORTED)

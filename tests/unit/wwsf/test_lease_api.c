@@ -209,6 +209,7 @@ START_TEST(refresh_gives_a_new_token) {
 	ck_assert_ptr_eq(fx_lease(&fx), l);
 	ck_assert_uint_eq(l->gen, gen);
 	ck_assert_int_ge(fx_int(&fx, "expires_in"), 1799);
+	ck_assert_int_le(fx_int(&fx, "expires_in"), 1800);
 	check_token("anon-", "open", 3);
 	ck_assert_uint_eq(wwsf_get_stats(fx.w)->refreshes, 1);
 	ck_assert_uint_eq(wwsf_get_stats(fx.w)->leases, 1);
