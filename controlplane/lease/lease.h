@@ -66,7 +66,10 @@ struct lease { // read-only outside this folder
 
 struct lease_ops { // effects; all on the loop
 	void *ctx;
-	// End the core binding: de-register l, then call lease_dereg_done() or lease_dereg_unknown().
+	// End the core binding: de-register l, then call lease_dereg_done() or lease_dereg_unknown(),
+	// now or later. l is DEREG_PENDING already and has no core transaction under way; never
+	// called from within another call of this header. l->binding.contact may be empty (a binding
+	// of before a restart). keep_token: whether lease_token_end_ns(l) is still to come.
 	void (*deregister)(void *ctx, const struct lease *l);
 	// Close this client connection with a WebSocket close code.
 	void (*close_flow)(void *ctx, struct rg_conn_id conn, uint16_t code);
@@ -86,7 +89,8 @@ void lease_engine_free(struct lease_engine *e);
 const struct rg_lease_table *lease_engine_table(const struct lease_engine *e);
 
 // --- provisioning, before lease_engine_load(). RG_E_CONFLICT for an IMPI or IMPU seen before
-// (INV-2), RG_E_LIMIT beyond max_pairs. fixed_sub: the account that owns the pair, else NULL.
+// (INV-2; ASCII case makes no difference) or an account seen before, RG_E_LIMIT beyond max_pairs.
+// fixed_sub: the account that owns the pair, else NULL.
 [[nodiscard]] int lease_add_pair(struct lease_engine *e, uint16_t pool, uint16_t wwsf,
 				 const char *impi, const char *impu, const char *fixed_sub);
 // Pools by name, in the order of their indices (strings are borrowed); accounts use pool UINT16_MAX,
@@ -104,13 +108,16 @@ struct lease_ask {
 	uint64_t token_life_ns;
 	// Issues the token of this lease: writes at most RG_TOKEN_MAX bytes, 0 or negative.
 	int (*issue)(void *arg, const struct lease *l, uint64_t token_end_ns, struct rg_wr *token);
-	// token is valid for the call; rc RG_E_EXHAUSTED (none free), RG_E_STALE, -errno (store)
+	// token is valid for the call; rc RG_E_EXHAUSTED (none free, or the account's pair still
+	// has to be given back), RG_E_STALE (no such account, generation gone), RG_E_EXPIRED (the
+	// store took longer than the token lives), RG_E_LIMIT, -errno (store). l is NULL then.
 	void (*done)(void *arg, int rc, const struct lease *l, struct rg_slice token);
 	void *arg;
 	struct rg_digester *digester;
 };
 // A new owner gets the oldest free pair; an account gets its own, again and again, with a new token
-// of the same generation while its lease lives. Always answers through done, once, later.
+// of the same generation while its lease lives. Always answers through done, once, later; without
+// memory at once (-ENOMEM). lease_engine_free() drops what is unanswered.
 void lease_grant(struct lease_engine *e, const struct lease_ask *ask);
 // A new token for a live lease, same generation; the previous one stays good until its end.
 void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct lease_ask *ask);
@@ -134,7 +141,9 @@ uint64_t lease_token_end_ns(const struct lease *l); // of the token that lives l
 				      uint64_t promise_end_ns);
 // Refused by the core (is_unknown false: back to what it was) or without an answer (true).
 void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown);
-// De-registration: begin fences the workers (ENDING). done: the core confirmed. unknown: it did not.
+// De-registration: begin fences the workers (ENDING); RG_E_CONFLICT while another request is under
+// way. done: the core confirmed, or said so by itself (reg-event); keep_token false gives the pair
+// back. unknown: no answer; tried again through ops.deregister.
 [[nodiscard]] int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen);
 void lease_dereg_done(struct lease_engine *e, uint32_t idx, uint64_t gen, bool keep_token);
 void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen);
@@ -142,7 +151,7 @@ void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen);
 void lease_set_core_dialog(struct lease_engine *e, uint32_t idx, const char *call_id,
 			   uint32_t cseq);
 
-// --- flow events from the workers
+// --- flow events from the workers; of a generation that is gone flow_bound closes conn, 1008
 void lease_flow_bound(struct lease_engine *e, uint32_t idx, uint64_t gen, struct rg_conn_id conn,
 		      uint64_t promise_end_ns); // closes the old flow 1008 if it differs
 void lease_flow_closed(struct lease_engine *e, uint32_t idx, uint64_t gen, struct rg_conn_id conn);
@@ -159,3 +168,6 @@ struct lease_pool_stats {
 void lease_get_pool_stats(const struct lease_engine *e, uint16_t pool,
 			  struct lease_pool_stats *out);
 const char *lease_state_name(enum lease_state s);
+// Looks through everything: the first broken invariant as text, NULL when all hold. O(pairs), for
+// tests and `regatectl`.
+const char *lease_engine_check(const struct lease_engine *e);

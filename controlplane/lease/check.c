@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Looks for broken invariants. Changes nothing.
+#include "lease/engine.h"
+
+#include <stdlib.h>
+
+#include "lease/table_read.h"
+
+static const char *check_tokens(const struct lease_pair *p, uint64_t *n_entries) {
+	const struct lease *l = &p->l;
+
+	for (unsigned i = 0; i < STORE_TOKENS; i++) {
+		const struct lease_token *t = &l->tokens[i];
+		const struct rg_lease *entry;
+
+		if (t->end_ns == 0)
+			continue;
+		++*n_entries;
+		if (!lease_is_live(l) || p->is_ending)
+			return "a lease that is over has a token";
+		if (l->reassign_ns < lease_reassign_ns(p->e, t->end_ns))
+			return "a pair is free before its token's guard is over (INV-4)";
+		entry = lease_table_get(p->e->table, &t->digest);
+		if (entry == NULL || entry->idx != l->idx || entry->gen != l->gen ||
+		    entry->token_end_ns != t->end_ns)
+			return "a token is not what the workers see";
+		if (atomic_load(&entry->state) != lease_shown_state(p))
+			return "the workers see another state";
+	}
+	return NULL;
+}
+
+static const char *check_live(const struct lease_pair *p) {
+	const struct lease *l = &p->l;
+
+	if (l->sub == NULL || l->gen == 0)
+		return "a live lease has no owner or generation";
+	if (l->tokens[0].end_ns == 0 && p->running == NULL && !p->is_ending)
+		return "a lease has no token and does not end";
+	if (l->state == LEASE_OFFERED && l->flow.gen != 0)
+		return "an unregistered lease has a flow";
+	if (!env_timer_is_set(&p->timer) && p->running == NULL)
+		return "a live lease has no timer";
+	if (p->fixed_sub == NULL && l->is_fixed)
+		return "a fixed pair has no account";
+	return NULL;
+}
+
+static const char *check_pair(const struct lease_pair *p, uint64_t *n_entries) {
+	const struct lease *l = &p->l;
+	const char *fault = check_tokens(p, n_entries);
+
+	if (fault != NULL)
+		return fault;
+	if (lease_is_live(l))
+		return check_live(p);
+	if (p->is_ending || p->running != NULL ? l->state == LEASE_FREE : false)
+		return "a free pair is still ending";
+	if ((l->state == LEASE_QUARANTINE) != (p->heap_pos != 0))
+		return "quarantine and its heap disagree";
+	if (l->state == LEASE_FREE && l->sub != NULL)
+		return "a free pair has an owner (INV-1)";
+	if (l->flow.gen != 0 || l->binding.contact.len != 0)
+		return "a pair without a lease has a binding";
+	return NULL;
+}
+
+// I3, and the free list against the states.
+static const char *check_pool(const struct lease_pool *pool, const uint32_t *n_state) {
+	struct lease_pool_stats st;
+	uint32_t n_free = 0;
+
+	lease_get_pool_stats(pool->e, pool->idx, &st);
+	if (st.n_free + st.n_offered + st.n_registered + st.n_quarantine != st.n_pairs)
+		return "free, offered, registered and quarantined are not all pairs (I3)";
+	for (unsigned s = 0; s < LEASE_N_STATES; s++)
+		if (n_state[s] != pool->n_state[s])
+			return "a count of states is wrong (I3)";
+	for (uint32_t i = pool->first_free; i != LEASE_NO_PAIR; i = pool->e->pairs[i].next_free) {
+		const struct lease *l = &pool->e->pairs[i].l;
+
+		if (l->state != LEASE_FREE || l->pool != pool->idx || ++n_free > st.n_free)
+			return "the free list has a pair that is not free";
+	}
+	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
+		n_free += pool->e->pairs[i].l.pool == pool->idx &&
+			  pool->e->pairs[i].l.is_fixed &&
+			  pool->e->pairs[i].l.state == LEASE_FREE;
+	if (n_free != st.n_free)
+		return "the free list lacks a free pair (I3)";
+	for (uint32_t i = 2; i <= pool->n_heap; i++)
+		if (pool->e->pairs[pool->heap[i]].l.reassign_ns <
+		    pool->e->pairs[pool->heap[i / 2]].l.reassign_ns)
+			return "the quarantine heap is out of order";
+	return pool->n_heap == st.n_quarantine ? NULL : "quarantine and its heap disagree";
+}
+
+const char *lease_engine_check(const struct lease_engine *e) {
+	uint64_t n_entries = 0;
+
+	for (uint32_t i = 0; i < e->n_pairs; i++) {
+		const char *fault = check_pair(&e->pairs[i], &n_entries);
+
+		if (fault != NULL)
+			return fault;
+	}
+	if (n_entries != e->table->n_entries)
+		return "the workers see a token that no lease has";
+	for (size_t k = 0; k <= UINT16_MAX; k++) {
+		uint32_t n_state[LEASE_N_STATES] = {0};
+		const char *fault;
+
+		if (e->pools[k] == NULL)
+			continue;
+		for (uint32_t i = 0; i < e->n_pairs; i++)
+			if (e->pairs[i].l.pool == k)
+				n_state[e->pairs[i].l.state]++;
+		fault = check_pool(e->pools[k], n_state);
+		if (fault != NULL)
+			return fault;
+	}
+	return NULL;
+}

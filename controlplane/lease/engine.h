@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Inside of the lease engine. One thread, the control loop; the file that owns a group of functions
+// is named above it.
+#pragma once
+
+#include "lease/lease.h"
+#include "lease/lease_table.h"
+
+#define LEASE_N_STATES (LEASE_QUARANTINE + 1)
+#define LEASE_NO_PAIR UINT32_MAX
+
+struct lease_op { // a grant or a renewal
+	struct lease_op *next;
+	struct lease_ask ask; // sub is ours
+	bool is_new;  // it began the assignment
+	uint64_t gen; // 0 = not known before its turn (account)
+	int rc;       // in the list of late answers
+	struct lease_token issued;
+	uint8_t *token; // ours
+	size_t token_len;
+};
+
+struct lease_pair {
+	struct lease l; // first: lease_at() hands it out
+	struct lease_engine *e;
+	struct env_timer timer;
+
+	struct lease_op *ops, **ops_last; // waiting, oldest first
+	struct lease_op *running;         // in the store's hands
+	bool is_committing;               // so is a record of this pair; never two at a time
+	bool is_dirty;                    // memory is ahead of the store
+	bool is_starting;                 // in lease_pair_run(): not again
+
+	bool is_ending;               // tokens over or void: only QUARANTINE is ahead
+	enum lease_state before;      // PENDING: what to go back to
+	unsigned n_tries;             // de-registrations without an answer
+	uint64_t grace_ns;            // de-register then, if no flow comes; RG_NEVER = no
+	uint64_t dereg_ns;            // call ops.deregister then
+	uint64_t store_ns;            // store it then, after a failure
+	int64_t granted_ms;           // wall clock
+	const char *fixed_sub;        // the account, ours
+	char *binding_bytes;          // strings of l.binding
+	uint32_t next_free;           // FREE list
+	uint32_t heap_pos;            // in the pool's quarantine; 0 = not
+};
+
+struct lease_pool {
+	struct lease_engine *e;
+	uint16_t idx;
+	uint32_t n_pairs, n_state[LEASE_N_STATES];
+	uint32_t first_free, last_free; // oldest first (INV-13); accounts have no list
+	uint32_t *heap;                 // pairs in QUARANTINE by reassign_ns, from 1
+	uint32_t n_heap, heap_cap;
+	struct env_timer timer; // its first
+};
+
+// Pairs by a string of theirs.
+typedef const char *lease_key_fn(const struct lease_pair *p);
+struct lease_index {
+	lease_key_fn *key;
+	bool is_exact;   // else without regard to ASCII case
+	uint32_t *slots; // index + 1, 0 = empty
+	uint32_t mask;
+};
+
+struct lease_engine {
+	struct lease_cfg cfg;
+	struct env *env;
+	struct store *store;
+	struct log *log;
+	struct lease_ops ops;
+	struct rg_lease_table *table;
+	struct lease_pair *pairs;
+	uint32_t n_pairs, max_pairs;
+	struct lease_pool **pools; // by uint16_t, NULL = none of its pairs
+	const char *const *pool_names;
+	size_t n_pool_names;
+	struct lease_index by_impi, by_impu, by_sub;
+	struct lease_op *late, **late_last; // answers that wait for the next turn
+	struct env_timer late_timer;
+	uint32_t n_commits; // in the store's hands
+	bool is_dead;       // goes with the last of them
+	uint8_t scratch[RG_TOKEN_MAX];
+};
+
+static inline bool lease_is_live(const struct lease *l) {
+	return l->state != LEASE_FREE && l->state != LEASE_QUARANTINE;
+}
+
+static inline bool lease_is_registered(const struct lease *l) {
+	return l->state >= LEASE_PENDING && l->state <= LEASE_UNKNOWN;
+}
+
+// --- engine.c
+// The live pair of that generation; NULL otherwise.
+struct lease_pair *lease_pair_find(const struct lease_engine *e, uint32_t idx, uint64_t gen);
+void lease_pair_set_state(struct lease_pair *p, enum lease_state s);
+void lease_engine_destroy(struct lease_engine *e); // once is_dead and n_commits is 0
+
+// --- index.c
+[[nodiscard]] int lease_index_init(struct lease_index *x, lease_key_fn *key, bool is_exact,
+				   uint32_t max_pairs);
+void lease_index_fini(struct lease_index *x);
+struct lease_pair *lease_index_find(const struct lease_index *x, const struct lease_engine *e,
+				    const char *s);
+void lease_index_add(struct lease_index *x, const struct lease_pair *p); // not there yet
+
+// --- pool.c: free list and quarantine
+struct lease_pool *lease_pool_of(const struct lease_pair *p);
+// Makes room for one more pair. NULL without memory.
+struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx);
+void lease_pool_free(struct lease_pool *pool); // accepts NULL
+void lease_pool_give(struct lease_pair *p);    // to the end of the free list
+struct lease_pair *lease_pool_take(struct lease_pool *pool); // the oldest; NULL when none
+void lease_pool_hold(struct lease_pair *p);                  // into quarantine
+void lease_pool_release(struct lease_pair *p);               // out of it
+
+// --- persist.c
+void lease_pair_persist(struct lease_pair *p); // stores the record as soon as may be
+void lease_pair_run(struct lease_pair *p);     // starts what waits, if nothing is under way
+// Hands the record to the store, with the token of op if there is one. 0 or negative.
+[[nodiscard]] int lease_pair_commit(struct lease_pair *p, struct lease_op *op);
+uint64_t lease_reassign_ns(const struct lease_engine *e, uint64_t token_end_ns);
+void lease_pair_raise(struct lease_pair *p, uint64_t reassign_ns); // and persists, if higher
+uint64_t lease_add_ns(uint64_t a, uint64_t b);                     // stops at RG_NEVER
+
+// --- grant.c
+// 0: now in the store's hands.
+[[nodiscard]] int lease_op_start(struct lease_pair *p, struct lease_op *op);
+void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc); // the store has answered
+void lease_op_answer_late(struct lease_engine *e, struct lease_op *op, int rc);
+void lease_op_free(struct lease_op *op); // accepts NULL
+void lease_late_fn(struct env_timer *t, uint64_t now_ns);
+
+// --- publish.c: the workers' view
+// All tokens; where the snapshot cannot be shown, an entry that sends every REGISTER here.
+[[nodiscard]] int lease_pair_publish(struct lease_pair *p);
+[[nodiscard]] int lease_token_publish(const struct lease_pair *p, const struct lease_token *t);
+void lease_pair_show_state(struct lease_pair *p); // the state words alone
+enum rg_lease_state lease_shown_state(const struct lease_pair *p);
+void lease_token_drop(struct lease_pair *p, unsigned slot);
+void lease_pair_drop_tokens(struct lease_pair *p);
+void lease_pair_drop_ended(struct lease_pair *p); // and moves what is left to the front
+
+// --- registration.c
+void lease_binding_clear(struct lease_pair *p);
+
+// --- timers.c
+void lease_pair_fn(struct env_timer *t, uint64_t now_ns);
+void lease_pair_arm(struct lease_pair *p);
+void lease_pair_deregister(struct lease_pair *p); // DEREG_PENDING; ops.deregister next turn
+void lease_pair_quarantine(struct lease_pair *p); // until reassign_ns; persists
+void lease_pair_end(struct lease_pair *p);        // no token is left: towards QUARANTINE
+void lease_pair_settle(struct lease_pair *p);     // drops tokens that ended, then maybe the lease

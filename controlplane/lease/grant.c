@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Grants and renewals. A token is issued, stored, and only then shown to the workers and handed out
+// (INV-6). What fails on the way costs the pair a quarantine, never its exclusiveness.
+#include "lease/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "regate/err.h"
+
+void lease_op_free(struct lease_op *op) {
+	if (op == NULL)
+		return;
+	if (op->token != NULL)
+		explicit_bzero(op->token, op->token_len);
+	free(op->token);
+	free((char *)op->ask.sub);
+	free(op);
+}
+
+static void answer(struct lease_op *op, int rc, const struct lease *l) {
+	op->ask.done(op->ask.arg, rc, rc == 0 ? l : NULL,
+		     rg_slice(op->token, rc == 0 ? op->token_len : 0));
+	lease_op_free(op);
+}
+
+void lease_op_answer_late(struct lease_engine *e, struct lease_op *op, int rc) {
+	op->rc = rc;
+	op->next = NULL;
+	*e->late_last = op;
+	e->late_last = &op->next;
+	env_timer_set(e->env, &e->late_timer, env_now_ns(e->env));
+}
+
+void lease_late_fn(struct env_timer *t, uint64_t) {
+	struct lease_engine *e =
+		(struct lease_engine *)((uint8_t *)t - offsetof(struct lease_engine, late_timer));
+	struct lease_op *op, *list = e->late;
+
+	e->late = NULL;
+	e->late_last = &e->late;
+	while ((op = list) != NULL) {
+		list = op->next;
+		answer(op, op->rc, NULL);
+	}
+}
+
+// New owner, new generation (INV-5).
+static int assign(struct lease_pair *p, struct lease_op *op) {
+	struct lease *l = &p->l;
+	char *sub = strdup(op->ask.sub);
+
+	if (sub == NULL)
+		return -ENOMEM;
+	if (l->state == LEASE_QUARANTINE)
+		lease_pool_release(p);
+	free(l->sub);
+	l->sub = sub;
+	l->gen++;
+	l->is_stale = false;
+	l->scenario = op->ask.is_account ? 2 : 3;
+	p->granted_ms = env_wall_ms(p->e->env);
+	op->gen = l->gen;
+	op->is_new = true;
+	lease_pair_set_state(p, LEASE_OFFERED);
+	return 0;
+}
+
+// Its quarantine keeps an account's pair from others (of before a change of the files), not from
+// the account itself: one owner does not overlap with itself.
+static int admit_account(struct lease_pair *p, struct lease_op *op) {
+	const struct lease *l = &p->l;
+	bool is_own = l->sub != NULL && strcmp(l->sub, op->ask.sub) == 0;
+
+	if (l->state == LEASE_FREE || (l->state == LEASE_QUARANTINE && is_own))
+		return assign(p, op);
+	if (!is_own || l->state == LEASE_QUARANTINE || p->is_ending)
+		return RG_E_EXHAUSTED;
+	op->gen = l->gen;
+	return 0;
+}
+
+static bool is_current(const struct lease_pair *p, const struct lease_op *op) {
+	return lease_is_live(&p->l) && p->l.gen == op->gen && !p->is_ending;
+}
+
+static int issue(struct lease_pair *p, struct lease_op *op) {
+	struct lease_engine *e = p->e;
+	uint64_t end_ns = lease_add_ns(env_now_ns(e->env), op->ask.token_life_ns);
+	struct rg_wr w = rg_wr(e->scratch, sizeof(e->scratch));
+	int rc = op->ask.issue(op->ask.arg, &p->l, end_ns, &w);
+
+	if (rc == 0 && w.overflow)
+		rc = RG_E_LIMIT;
+	if (rc == 0) {
+		op->token = malloc(w.len + 1);
+		rc = op->token == NULL ? -ENOMEM : 0;
+	}
+	if (rc == 0) {
+		memcpy(op->token, w.p, w.len);
+		op->token_len = w.len;
+		op->issued.end_ns = end_ns;
+		rg_token_digest(op->ask.digester, rg_wr_slice(&w), &op->issued.digest);
+	}
+	explicit_bzero(e->scratch, w.len);
+	return rc;
+}
+
+int lease_op_start(struct lease_pair *p, struct lease_op *op) {
+	uint64_t reassign_ns;
+	int rc;
+
+	if (op->gen == 0)
+		rc = admit_account(p, op);
+	else
+		rc = is_current(p, op) ? 0 : RG_E_STALE;
+	if (rc == 0)
+		rc = issue(p, op);
+	if (rc != 0)
+		return rc;
+	// Before the store answers: it may have the record and not be able to say so.
+	reassign_ns = lease_reassign_ns(p->e, op->issued.end_ns);
+	if (reassign_ns > p->l.reassign_ns)
+		p->l.reassign_ns = reassign_ns;
+	return lease_pair_commit(p, op);
+}
+
+// Durable: from here on the token is good. The two newest stay, a third is void at once.
+static int accept(struct lease_pair *p, const struct lease_op *op) {
+	struct lease *l = &p->l;
+	int rc;
+
+	if (op->issued.end_ns <= env_now_ns(p->e->env))
+		return RG_E_EXPIRED;
+	lease_pair_drop_ended(p);
+	lease_token_drop(p, 1);
+	rc = lease_token_publish(p, &op->issued);
+	if (rc != 0)
+		return rc;
+	l->tokens[1] = l->tokens[0];
+	l->tokens[0] = op->issued;
+	return 0;
+}
+
+void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc) {
+	if (rc == 0) {
+		rc = is_current(p, op) ? accept(p, op) : RG_E_STALE;
+		p->is_dirty |= rc != 0; // a token is on record that nobody got
+	}
+	if (rc == 0)
+		log_put(p->e->log, LOG_INFO, op->is_new ? "lease.granted" : "lease.renewed",
+			LOG_U("lease", p->l.idx), LOG_U("gen", p->l.gen),
+			LOG_S("impu", p->l.impu));
+	// Without any token the lease is over before the answer, so that nobody finds it.
+	lease_pair_settle(p);
+	answer(op, rc, &p->l);
+}
+
+static struct lease_op *op_new(const struct lease_ask *ask) {
+	struct lease_op *op = calloc(1, sizeof(*op));
+
+	if (op == NULL)
+		return NULL;
+	op->ask = *ask;
+	op->ask.sub = strdup(ask->sub == NULL ? "" : ask->sub);
+	if (op->ask.sub == NULL) {
+		free(op);
+		return NULL;
+	}
+	return op;
+}
+
+static void enqueue(struct lease_pair *p, struct lease_op *op) {
+	*p->ops_last = op;
+	p->ops_last = &op->next;
+	lease_pair_run(p);
+	lease_pair_arm(p);
+}
+
+static void grant_account(struct lease_engine *e, struct lease_op *op) {
+	struct lease_pair *p = lease_index_find(&e->by_sub, e, op->ask.sub);
+
+	if (p == NULL)
+		lease_op_answer_late(e, op, RG_E_STALE);
+	else
+		enqueue(p, op);
+}
+
+static void grant_pool(struct lease_engine *e, struct lease_op *op) {
+	struct lease_pair *p = lease_pool_take(e->pools[op->ask.pool]);
+	int rc = p == NULL ? RG_E_EXHAUSTED : assign(p, op);
+
+	if (rc == 0) {
+		enqueue(p, op);
+		return;
+	}
+	if (p != NULL)
+		lease_pool_give(p);
+	lease_op_answer_late(e, op, rc);
+}
+
+void lease_grant(struct lease_engine *e, const struct lease_ask *ask) {
+	struct lease_op *op = op_new(ask);
+
+	if (op == NULL)
+		ask->done(ask->arg, -ENOMEM, NULL, rg_slice(NULL, 0));
+	else if (ask->is_account)
+		grant_account(e, op);
+	else
+		grant_pool(e, op);
+}
+
+void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct lease_ask *ask) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+	struct lease_op *op = op_new(ask);
+
+	if (op == NULL) {
+		ask->done(ask->arg, -ENOMEM, NULL, rg_slice(NULL, 0));
+		return;
+	}
+	op->gen = gen;
+	if (p == NULL)
+		lease_op_answer_late(e, op, RG_E_STALE);
+	else
+		enqueue(p, op);
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Writer of the lease table, on the control thread. Readers run at the same time on the workers.
+//
+// Ordering. A reader takes a bucket's tags, then the slots whose tag fits, and compares digests, so
+// a tag without an entry (NULL) or with another one is harmless. Insert: slot (release), then tag
+// (release). Delete: tag, then slot = NULL, then call_rcu. Replace: one pointer exchange under the
+// same tag. An entry never moves, so a reader never misses one that stays.
+//
+// The control thread is no QSBR reader: it alone frees entries, and what it published it may read.
+// call_rcu() wants a registered caller only for its per-CPU queues, which nobody here creates.
+// Retired entries know nothing of the table, so lease_table_free() waits for no grace period and
+// cannot deadlock; who wants to see them freed calls urcu_qsbr_barrier() offline.
+#include "lease/lease_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "lease/table_read.h"
+#include "regate/err.h"
+
+#define N_SLOTS 7
+
+static struct rg_lease *slot_get(const struct rg_lease_bucket *b, unsigned i) {
+	return atomic_load_explicit(&b->slot[i], memory_order_relaxed); // only we write
+}
+
+// Pairs with the reader's acquire of tags and consume of slot.
+static void tag_set(struct rg_lease_bucket *b, unsigned i, uint8_t tag) {
+	uint64_t tags = atomic_load_explicit(&b->tags, memory_order_relaxed);
+
+	tags = (tags & ~(UINT64_C(0xff) << (8 * i))) | (uint64_t)tag << (8 * i);
+	atomic_store_explicit(&b->tags, tags, memory_order_release);
+}
+
+struct place {
+	struct rg_lease_bucket *bucket;
+	unsigned slot;
+};
+
+static bool find_in(struct rg_lease_bucket *b, const struct rg_digest *d, struct place *out) {
+	for (unsigned i = 0; i < N_SLOTS; i++) {
+		const struct rg_lease *l = slot_get(b, i);
+
+		if (l != NULL && memcmp(&l->digest, d, sizeof(*d)) == 0) {
+			*out = (struct place){b, i};
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool find(const struct rg_lease_table *t, const struct rg_digest *d, struct place *out) {
+	return find_in(&t->buckets[rg_lease_bucket_1(d, t->mask)], d, out) ||
+	       find_in(&t->buckets[rg_lease_bucket_2(d, t->mask)], d, out);
+}
+
+static unsigned count(const struct rg_lease_bucket *b) {
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		n += slot_get(b, i) != NULL;
+	return n;
+}
+
+// An empty slot in the emptier of the two buckets; that choice is what makes full pairs of buckets
+// so rare at half load that nothing ever needs to move.
+static bool find_room(const struct rg_lease_table *t, const struct rg_digest *d,
+		      struct place *out) {
+	struct rg_lease_bucket *b1 = &t->buckets[rg_lease_bucket_1(d, t->mask)];
+	struct rg_lease_bucket *b2 = &t->buckets[rg_lease_bucket_2(d, t->mask)];
+	struct rg_lease_bucket *b = count(b2) < count(b1) ? b2 : b1;
+
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		if (slot_get(b, i) == NULL) {
+			*out = (struct place){b, i};
+			return true;
+		}
+	return false;
+}
+
+struct rg_lease_table *lease_table_new(uint64_t max_entries) {
+	struct rg_lease_table *t = calloc(1, sizeof(*t));
+	uint64_t n = 1;
+
+	if (t == NULL)
+		return NULL;
+	while (n * N_SLOTS < 2 * max_entries)
+		n *= 2;
+	t->mask = n - 1;
+	t->max_entries = max_entries;
+	t->buckets = aligned_alloc(sizeof(*t->buckets), n * sizeof(*t->buckets));
+	if (t->buckets == NULL) {
+		lease_table_free(t);
+		return NULL;
+	}
+	memset(t->buckets, 0, n * sizeof(*t->buckets));
+	return t;
+}
+
+void lease_table_free(struct rg_lease_table *t) {
+	if (t == NULL)
+		return;
+	for (uint64_t i = 0; t->buckets != NULL && i <= t->mask; i++)
+		for (unsigned k = 0; k < N_SLOTS; k++)
+			free(slot_get(&t->buckets[i], k));
+	free(t->buckets);
+	free(t);
+}
+
+static struct rg_span append(struct rg_lease *l, size_t *used, struct rg_slice s) {
+	struct rg_span span = {(uint16_t)*used, (uint16_t)s.len};
+
+	if (s.len > 0)
+		memcpy(l->bytes + *used, s.p, s.len);
+	*used += s.len;
+	return span;
+}
+
+static struct rg_lease *lease_new(const struct lease_entry *e, int *rc) {
+	size_t used = 0, total = 0;
+	const struct rg_slice *all[] = {&e->impu, &e->contact, &e->call_id, &e->to_tag,
+					&e->headers};
+	struct rg_lease *l;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (all[i]->len > RG_LEASE_BYTES_MAX) {
+			*rc = RG_E_LIMIT;
+			return NULL;
+		}
+		total += all[i]->len;
+	}
+	*rc = total > RG_LEASE_BYTES_MAX ? RG_E_LIMIT : -ENOMEM;
+	l = total > RG_LEASE_BYTES_MAX ? NULL : malloc(sizeof(*l) + total);
+	if (l == NULL)
+		return NULL;
+	atomic_init(&l->state, e->state);
+	l->idx = e->idx;
+	l->gen = e->gen;
+	l->digest = e->digest;
+	l->token_end_ns = e->token_end_ns;
+	l->core_end_ns = e->core_end_ns;
+	l->core_refresh_ns = e->core_refresh_ns;
+	l->wwsf = e->wwsf;
+	l->impu = append(l, &used, e->impu);
+	l->contact = append(l, &used, e->contact);
+	l->call_id = append(l, &used, e->call_id);
+	l->to_tag = append(l, &used, e->to_tag);
+	l->headers = append(l, &used, e->headers);
+	return l;
+}
+
+static void free_cb(struct rcu_head *head) {
+	free((uint8_t *)head - offsetof(struct rg_lease, rcu));
+}
+
+static void retire(struct rg_lease *l) {
+	urcu_qsbr_call_rcu(&l->rcu, free_cb);
+}
+
+int lease_table_put(struct rg_lease_table *t, const struct lease_entry *e) {
+	struct place at;
+	bool is_new = !find(t, &e->digest, &at);
+	struct rg_lease *l;
+	int rc;
+
+	if (is_new && (t->n_entries == t->max_entries || !find_room(t, &e->digest, &at)))
+		return RG_E_LIMIT;
+	l = lease_new(e, &rc);
+	if (l == NULL)
+		return rc;
+	if (!is_new) {
+		retire(atomic_exchange_explicit(&at.bucket->slot[at.slot], l,
+						memory_order_acq_rel));
+		return 0;
+	}
+	atomic_store_explicit(&at.bucket->slot[at.slot], l, memory_order_release);
+	tag_set(at.bucket, at.slot, rg_lease_tag(&e->digest));
+	t->n_entries++;
+	return 0;
+}
+
+int lease_table_del(struct rg_lease_table *t, const struct rg_digest *d) {
+	struct place at;
+	struct rg_lease *l;
+
+	if (!find(t, d, &at))
+		return RG_E_STALE;
+	tag_set(at.bucket, at.slot, 0);
+	l = atomic_exchange_explicit(&at.bucket->slot[at.slot], NULL, memory_order_acq_rel);
+	t->n_entries--;
+	retire(l);
+	return 0;
+}
+
+int lease_table_set_state(struct rg_lease_table *t, const struct rg_digest *d,
+			  enum rg_lease_state state) {
+	struct place at;
+
+	if (!find(t, d, &at))
+		return RG_E_STALE;
+	atomic_store_explicit(&slot_get(at.bucket, at.slot)->state, state, memory_order_release);
+	return 0;
+}
+
+const struct rg_lease *lease_table_get(const struct rg_lease_table *t, const struct rg_digest *d) {
+	struct place at;
+
+	return find(t, d, &at) ? slot_get(at.bucket, at.slot) : NULL;
+}

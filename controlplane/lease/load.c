@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Restores what the store knows. Wall time on disk becomes CLOCK_BOOTTIME by the difference of the
+// two clocks now.
+// XXX A wall clock that was set back while we were down makes tokens and quarantines last longer by
+// as much; one set forward ends them early. NTP is a requirement (ims.md 6.4).
+#include "lease/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "regate/err.h"
+
+struct load {
+	struct lease_engine *e;
+	int64_t *reassign_ms; // of each pair, for the order of the free ones
+};
+
+static uint64_t to_boot_ns(const struct lease_engine *e, int64_t wall_ms) {
+	int64_t left_ms;
+	uint64_t now_ns = env_now_ns(e->env), ns;
+
+	if (__builtin_sub_overflow(wall_ms, env_wall_ms(e->env), &left_ms))
+		return wall_ms > 0 ? RG_NEVER : 0;
+	if (left_ms >= 0)
+		return __builtin_mul_overflow((uint64_t)left_ms, RG_NS_PER_MS, &ns)
+			       ? RG_NEVER
+			       : lease_add_ns(now_ns, ns);
+	if (__builtin_mul_overflow(-(uint64_t)left_ms, RG_NS_PER_MS, &ns) || ns > now_ns)
+		return 0;
+	return now_ns - ns;
+}
+
+static void hold(struct load *ld, struct lease_pair *p, const struct store_lease *row) {
+	uint64_t until_ns = to_boot_ns(ld->e, row->reassign_ms);
+
+	if (until_ns > p->l.reassign_ns)
+		p->l.reassign_ns = until_ns;
+	if (row->reassign_ms > ld->reassign_ms[p->l.idx])
+		ld->reassign_ms[p->l.idx] = row->reassign_ms;
+}
+
+static void restore_tokens(struct lease_pair *p, const struct store_lease *row) {
+	uint64_t now_ns = env_now_ns(p->e->env);
+	unsigned n = 0;
+
+	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE)
+		return;
+	for (unsigned i = 0; i < STORE_TOKENS; i++) {
+		uint64_t end_ns = row->tokens[i].end_ms == 0
+					  ? 0
+					  : to_boot_ns(p->e, row->tokens[i].end_ms);
+		uint64_t reassign_ns = lease_reassign_ns(p->e, end_ns);
+
+		if (end_ns <= now_ns)
+			continue;
+		p->l.tokens[n++] = (struct lease_token){row->tokens[i].digest, end_ns};
+		if (reassign_ns > p->l.reassign_ns) // longer lifetimes were configured
+			p->l.reassign_ns = reassign_ns;
+	}
+}
+
+static int restore_live(struct lease_pair *p, const struct store_lease *row) {
+	struct lease *l = &p->l;
+
+	l->scenario = row->scenario;
+	l->is_stale = true;
+	p->granted_ms = row->granted_ms;
+	lease_pair_set_state(p, row->state == LEASE_OFFERED ? LEASE_OFFERED : LEASE_ACTIVE);
+	lease_pair_arm(p);
+	return lease_pair_publish(p);
+}
+
+static int restore(struct load *ld, struct lease_pair *p, const struct store_lease *row) {
+	hold(ld, p, row);
+	p->l.gen = row->gen;
+	p->l.sub = strdup(row->sub);
+	if (p->l.sub == NULL)
+		return -ENOMEM;
+	restore_tokens(p, row);
+	return p->l.tokens[0].end_ns == 0 ? 0 : restore_live(p, row);
+}
+
+// Identities that were paired differently: no token of then can be good, and neither may be given
+// out before the old pair was over.
+static void restore_apart(struct load *ld, struct lease_pair *p, struct lease_pair *q,
+			  const struct store_lease *row) {
+	if (p != NULL) {
+		hold(ld, p, row);
+		p->l.gen = row->gen;
+	}
+	if (q != NULL)
+		hold(ld, q, row);
+}
+
+static int on_row(void *arg, const struct store_lease *row) {
+	struct load *ld = arg;
+	struct lease_pair *p = lease_index_find(&ld->e->by_impi, ld->e, row->impi);
+	struct lease_pair *q = lease_index_find(&ld->e->by_impu, ld->e, row->impu);
+
+	if (p != NULL && p == q)
+		return restore(ld, p, row);
+	restore_apart(ld, p, q, row);
+	return 0;
+}
+
+struct freed {
+	int64_t reassign_ms;
+	uint32_t idx;
+};
+
+static int compare_freed(const void *a, const void *b) {
+	const struct freed *x = a, *y = b;
+
+	if (x->reassign_ms != y->reassign_ms)
+		return x->reassign_ms < y->reassign_ms ? -1 : 1;
+	return x->idx < y->idx ? -1 : x->idx > y->idx;
+}
+
+// Pairs that are not live: into quarantine, or to the free lists, oldest first (INV-13).
+static void sort_out(struct load *ld, struct freed *freed) {
+	struct lease_engine *e = ld->e;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < e->n_pairs; i++) {
+		struct lease_pair *p = &e->pairs[i];
+
+		if (lease_is_live(&p->l))
+			continue;
+		if (p->l.reassign_ns > env_now_ns(e->env)) {
+			lease_pair_set_state(p, LEASE_QUARANTINE);
+			lease_pool_hold(p);
+			continue;
+		}
+		free(p->l.sub);
+		p->l.sub = NULL;
+		freed[n++] = (struct freed){ld->reassign_ms[i], i};
+	}
+	qsort(freed, n, sizeof(*freed), compare_freed);
+	for (size_t i = 0; i < n; i++)
+		lease_pool_give(&e->pairs[freed[i].idx]);
+}
+
+int lease_engine_load(struct lease_engine *e) {
+	struct load ld = {e, calloc(e->n_pairs + (size_t)1, sizeof(int64_t))};
+	struct freed *freed = calloc(e->n_pairs + (size_t)1, sizeof(*freed));
+	const struct store_load cb = {on_row, &ld};
+	int rc = -ENOMEM;
+
+	if (ld.reassign_ms != NULL && freed != NULL)
+		rc = store_load_all(e->store, &cb);
+	if (rc == 0) {
+		for (size_t i = 0; i <= UINT16_MAX; i++)
+			if (e->pools[i] != NULL)
+				e->pools[i]->first_free = LEASE_NO_PAIR;
+		sort_out(&ld, freed);
+	}
+	free(ld.reassign_ms);
+	free(freed);
+	return rc;
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Free list and quarantine of one pool. Free pairs go out in the order they came in (INV-13); a
+// heap over reassign_ns with one timer lets them come in.
+#include <stdlib.h>
+
+#include "lease/engine.h"
+
+struct lease_pool *lease_pool_of(const struct lease_pair *p) {
+	return p->e->pools[p->l.pool];
+}
+
+static uint64_t key(const struct lease_pool *pool, uint32_t pos) {
+	return pool->e->pairs[pool->heap[pos]].l.reassign_ns;
+}
+
+static void place(struct lease_pool *pool, uint32_t pos, uint32_t idx) {
+	pool->heap[pos] = idx;
+	pool->e->pairs[idx].heap_pos = pos;
+}
+
+// Puts idx where it belongs, from the hole at pos.
+static void sift(struct lease_pool *pool, uint32_t pos, uint32_t idx) {
+	uint64_t k = pool->e->pairs[idx].l.reassign_ns;
+	uint32_t child;
+
+	for (; pos > 1 && k < key(pool, pos / 2); pos /= 2)
+		place(pool, pos, pool->heap[pos / 2]);
+	for (; (child = 2 * pos) <= pool->n_heap; pos = child) {
+		if (child < pool->n_heap && key(pool, child + 1) < key(pool, child))
+			child++;
+		if (k <= key(pool, child))
+			break;
+		place(pool, pos, pool->heap[child]);
+	}
+	place(pool, pos, idx);
+}
+
+static void arm(struct lease_pool *pool) {
+	if (pool->n_heap == 0)
+		env_timer_cancel(pool->e->env, &pool->timer);
+	else
+		env_timer_set(pool->e->env, &pool->timer, key(pool, 1));
+}
+
+void lease_pool_hold(struct lease_pair *p) {
+	struct lease_pool *pool = lease_pool_of(p);
+
+	sift(pool, ++pool->n_heap, p->l.idx);
+	if (p->heap_pos == 1)
+		arm(pool);
+}
+
+void lease_pool_release(struct lease_pair *p) {
+	struct lease_pool *pool = lease_pool_of(p);
+	uint32_t pos = p->heap_pos, last = pool->heap[pool->n_heap--];
+
+	p->heap_pos = 0;
+	if (last != p->l.idx)
+		sift(pool, pos, last);
+	if (pos == 1)
+		arm(pool);
+}
+
+void lease_pool_give(struct lease_pair *p) {
+	struct lease_pool *pool = lease_pool_of(p);
+
+	if (p->l.is_fixed)
+		return;
+	p->next_free = LEASE_NO_PAIR;
+	if (pool->first_free == LEASE_NO_PAIR)
+		pool->first_free = p->l.idx;
+	else
+		pool->e->pairs[pool->last_free].next_free = p->l.idx;
+	pool->last_free = p->l.idx;
+}
+
+struct lease_pair *lease_pool_take(struct lease_pool *pool) {
+	struct lease_pair *p;
+
+	if (pool == NULL || pool->first_free == LEASE_NO_PAIR)
+		return NULL;
+	p = &pool->e->pairs[pool->first_free];
+	pool->first_free = p->next_free;
+	return p;
+}
+
+// Quarantine is over: INV-4.
+static void on_timer(struct env_timer *t, uint64_t now_ns) {
+	struct lease_pool *pool =
+		(struct lease_pool *)((uint8_t *)t - offsetof(struct lease_pool, timer));
+
+	while (pool->n_heap > 0 && key(pool, 1) <= now_ns) {
+		struct lease_pair *p = &pool->e->pairs[pool->heap[1]];
+
+		lease_pool_release(p);
+		lease_pair_set_state(p, LEASE_FREE);
+		free(p->l.sub);
+		p->l.sub = NULL;
+		lease_pool_give(p);
+	}
+}
+
+struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx) {
+	struct lease_pool *pool = e->pools[idx];
+	uint32_t cap;
+	uint32_t *heap;
+
+	if (pool == NULL) {
+		pool = calloc(1, sizeof(*pool));
+		if (pool == NULL)
+			return NULL;
+		pool->e = e;
+		pool->idx = idx;
+		pool->first_free = LEASE_NO_PAIR;
+		pool->timer.fn = on_timer;
+		e->pools[idx] = pool;
+	}
+	if (pool->n_pairs + 1 < pool->heap_cap)
+		return pool;
+	cap = 2 * pool->heap_cap + 16;
+	heap = realloc(pool->heap, cap * sizeof(*heap));
+	if (heap == NULL)
+		return NULL;
+	pool->heap = heap;
+	pool->heap_cap = cap;
+	return pool;
+}
+
+void lease_pool_free(struct lease_pool *pool) {
+	if (pool == NULL)
+		return;
+	env_timer_cancel(pool->e->env, &pool->timer);
+	free(pool->heap);
+	free(pool);
+}
+
+void lease_get_pool_stats(const struct lease_engine *e, uint16_t idx,
+			  struct lease_pool_stats *out) {
+	const struct lease_pool *pool = e->pools[idx];
+
+	*out = (struct lease_pool_stats){.next_free_ns = RG_NEVER};
+	if (pool == NULL)
+		return;
+	out->n_pairs = pool->n_pairs;
+	out->n_free = pool->n_state[LEASE_FREE];
+	out->n_offered = pool->n_state[LEASE_OFFERED];
+	for (unsigned s = LEASE_PENDING; s <= LEASE_UNKNOWN; s++)
+		out->n_registered += pool->n_state[s];
+	out->n_quarantine = pool->n_state[LEASE_QUARANTINE];
+	if (pool->n_heap > 0)
+		out->next_free_ns = key(pool, 1);
+}

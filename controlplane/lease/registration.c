@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What ims/ reports of the core: bindings made, refused, ended, or unknown. At most one core
+// request per lease is under way (PENDING or DEREG_PENDING), which is half of INV-7.
+#include "lease/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "regate/err.h"
+
+#define DEREG_RETRY_NS (8 * RG_NS_PER_S) // doubled each time
+#define DEREG_RETRY_DOUBLINGS 5
+
+int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen, uint64_t sent_end_ns) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	if (p == NULL || p->is_ending)
+		return RG_E_STALE;
+	if (p->l.state == LEASE_PENDING || p->l.state == LEASE_DEREG_PENDING)
+		return RG_E_CONFLICT;
+	p->before = p->l.state;
+	p->dereg_ns = RG_NEVER; // the client wants its binding again
+	p->n_tries = 0;
+	lease_pair_set_state(p, LEASE_PENDING);
+	lease_pair_raise(p, lease_add_ns(sent_end_ns, e->cfg.core_slack_ns + e->cfg.t_sip_ns));
+	lease_pair_arm(p);
+	return 0;
+}
+
+static struct rg_slice copy(char **at, struct rg_slice s) {
+	struct rg_slice out = {(const uint8_t *)*at, s.len};
+
+	if (s.len > 0)
+		memcpy(*at, s.p, s.len);
+	*at += s.len;
+	return out;
+}
+
+static int binding_set(struct lease_pair *p, const struct lease_binding *b) {
+	char *at, *bytes = malloc(b->contact.len + b->call_id.len + b->headers.len +
+				  b->to_tag.len + 1);
+
+	if (bytes == NULL)
+		return -ENOMEM;
+	at = bytes;
+	p->l.binding = (struct lease_binding){
+		.contact = copy(&at, b->contact),
+		.call_id = copy(&at, b->call_id),
+		.headers = copy(&at, b->headers),
+		.to_tag = copy(&at, b->to_tag),
+		.core_refresh_ns = b->core_refresh_ns,
+		.core_low_ns = b->core_low_ns,
+		.core_high_ns = b->core_high_ns,
+	};
+	free(p->binding_bytes); // after the copy: b may be what we had
+	p->binding_bytes = bytes;
+	return 0;
+}
+
+void lease_binding_clear(struct lease_pair *p) {
+	free(p->binding_bytes);
+	p->binding_bytes = NULL;
+	p->l.binding = (struct lease_binding){0};
+	p->l.flow = (struct rg_conn_id){0};
+	p->l.promise_end_ns = 0;
+	p->l.core_call_id[0] = '\0';
+	p->l.core_cseq = 0;
+	p->l.is_stale = false;
+}
+
+// INV-10: the flow that registered last is the lease's.
+static void take_flow(struct lease_pair *p, struct rg_conn_id flow, uint64_t promise_end_ns) {
+	struct lease_engine *e = p->e;
+
+	if (p->l.flow.gen != 0 && !rg_conn_eq(p->l.flow, flow))
+		e->ops.close_flow(e->ops.ctx, p->l.flow, 1008);
+	p->l.flow = flow;
+	p->l.promise_end_ns = promise_end_ns;
+	p->grace_ns = flow.gen != 0 ? RG_NEVER
+				    : lease_add_ns(env_now_ns(e->env), e->cfg.flow_grace_ns);
+}
+
+int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
+			const struct lease_binding *b, struct rg_conn_id flow,
+			uint64_t promise_end_ns) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+	int rc;
+
+	if (p == NULL)
+		return RG_E_STALE;
+	if (p->l.state != LEASE_PENDING)
+		return RG_E_CONFLICT;
+	rc = binding_set(p, b);
+	if (rc != 0) { // the core has a binding that we cannot show
+		lease_register_failed(e, idx, gen, true);
+		return rc;
+	}
+	lease_pair_set_state(p, LEASE_ACTIVE);
+	// core_high has the core's slack in it already (ims.md 4.2)
+	lease_pair_raise(p, lease_add_ns(b->core_high_ns, e->cfg.t_sip_ns));
+	if (p->is_ending) { // revoked, or the last token ended, while the core was asked
+		lease_pair_deregister(p);
+		return RG_E_STALE;
+	}
+	p->l.is_stale = false;
+	take_flow(p, flow, promise_end_ns);
+	rc = lease_pair_publish(p);
+	if (rc != 0)
+		log_put(e->log, LOG_WARN, "lease.not_published", LOG_U("lease", idx),
+			LOG_S("why", rg_strerror(rc)));
+	lease_pair_arm(p);
+	return 0;
+}
+
+// The request is over; what the core holds is told by before and is_unknown.
+static void end_after_failure(struct lease_pair *p, bool is_unknown) {
+	if (is_unknown || p->before != LEASE_OFFERED || p->l.is_stale)
+		lease_pair_deregister(p);
+	else
+		lease_pair_quarantine(p);
+}
+
+void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	if (p == NULL || p->l.state != LEASE_PENDING)
+		return;
+	if (p->is_ending) {
+		end_after_failure(p, is_unknown);
+		return;
+	}
+	lease_pair_set_state(p, is_unknown ? LEASE_UNKNOWN : p->before);
+	lease_pair_show_state(p);
+	if (p->l.state != LEASE_OFFERED && p->l.flow.gen == 0)
+		p->grace_ns = lease_add_ns(env_now_ns(e->env), e->cfg.flow_grace_ns);
+	lease_pair_arm(p);
+}
+
+int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	if (p == NULL)
+		return RG_E_STALE;
+	if (p->is_ending || p->l.state == LEASE_PENDING || p->l.state == LEASE_DEREG_PENDING)
+		return RG_E_CONFLICT;
+	lease_pair_set_state(p, LEASE_DEREG_PENDING);
+	lease_pair_show_state(p);
+	p->grace_ns = p->dereg_ns = RG_NEVER;
+	lease_pair_arm(p);
+	return 0;
+}
+
+// The user may come back with the same token: as if it had just been issued.
+static void back_to_offered(struct lease_pair *p) {
+	lease_binding_clear(p);
+	p->n_tries = 0;
+	p->grace_ns = p->dereg_ns = RG_NEVER;
+	lease_pair_set_state(p, LEASE_OFFERED);
+	if (lease_pair_publish(p) != 0)
+		log_put(p->e->log, LOG_WARN, "lease.not_published", LOG_U("lease", p->l.idx));
+	lease_pair_arm(p);
+}
+
+void lease_dereg_done(struct lease_engine *e, uint32_t idx, uint64_t gen, bool keep_token) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+	uint64_t release_ns;
+
+	if (p == NULL || p->l.state == LEASE_PENDING) // the REGISTER under way will tell
+		return;
+	if (keep_token && !p->is_ending) {
+		back_to_offered(p);
+		return;
+	}
+	// RELEASED (INV-7): evidence is there, nothing is under way, and the fence has the guard's
+	// time to reach the workers. The only place where reassign_ns goes down (INV-4).
+	// XXX No grace period is awaited: a worker that is stopped in the middle of one burst for
+	// longer than the guard, while this thread runs, could still answer the old owner.
+	release_ns = lease_add_ns(env_now_ns(e->env), e->cfg.release_guard_ns);
+	if (!keep_token && release_ns < p->l.reassign_ns)
+		p->l.reassign_ns = release_ns;
+	lease_pair_quarantine(p);
+}
+
+void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	if (p == NULL || p->l.state != LEASE_DEREG_PENDING)
+		return;
+	lease_pair_set_state(p, LEASE_UNKNOWN);
+	lease_pair_show_state(p);
+	p->dereg_ns = lease_add_ns(env_now_ns(e->env), DEREG_RETRY_NS << p->n_tries);
+	if (p->n_tries < DEREG_RETRY_DOUBLINGS)
+		p->n_tries++;
+	lease_pair_arm(p);
+}
+
+void lease_set_core_dialog(struct lease_engine *e, uint32_t idx, const char *call_id,
+			   uint32_t cseq) {
+	struct lease *l;
+
+	if (idx >= e->n_pairs)
+		return;
+	l = &e->pairs[idx].l;
+	snprintf(l->core_call_id, sizeof(l->core_call_id), "%s", call_id);
+	l->core_cseq = cseq;
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Store in a SQLite file. A thread of its own takes all queued commits at once, writes them in one
+// transaction with one fsync, and wakes the loop by an eventfd. After the first failure nothing
+// more is written until the store is opened again: what the page cache holds after a failed fsync
+// is unknown (reliability.md I2), so every later commit fails too.
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "regate/err.h"
+#include "store/sqlite_db.h"
+#include "store/store_impl.h"
+
+struct store_sqlite {
+	struct store s;
+	struct env *env;
+	struct env_sock *watch;
+	int lock_fd, event_fd;
+	pthread_t thread;
+	bool has_thread;
+
+	pthread_mutex_t db_lock; // held for a whole transaction or load; guards the next two
+	struct sqlite_db *db;
+	int failed_rc; // 0 = good
+
+	pthread_mutex_t lock; // guards all below
+	pthread_cond_t wake;
+	struct store_queue queue;    // loop to thread
+	struct store_queue finished; // thread to loop
+	bool is_stopping;
+	struct store_stats stats;
+};
+
+static struct store_sqlite *self(struct store *s) {
+	return (struct store_sqlite *)s;
+}
+
+// --- store thread
+
+static int write_batch(struct store_sqlite *s, const struct store_queue *batch) {
+	int rc = sqlite_db_begin(s->db);
+
+	if (rc != 0)
+		return rc;
+	for (const struct store_job *j = batch->first; j != NULL && rc == 0; j = j->next)
+		rc = sqlite_db_put_lease(s->db, &j->lease);
+	if (rc == 0)
+		return sqlite_db_commit(s->db);
+	sqlite_db_rollback(s->db);
+	return rc;
+}
+
+static void run_batch(struct store_sqlite *s, struct store_queue *batch) {
+	uint64_t one = 1, n = 0;
+	int rc;
+
+	pthread_mutex_lock(&s->db_lock);
+	if (s->failed_rc == 0)
+		s->failed_rc = write_batch(s, batch);
+	rc = s->failed_rc;
+	pthread_mutex_unlock(&s->db_lock);
+	for (struct store_job *j = batch->first; j != NULL; j = j->next, n++)
+		j->rc = rc;
+
+	pthread_mutex_lock(&s->lock);
+	s->stats.batches++;
+	s->stats.queued -= n;
+	*(rc == 0 ? &s->stats.commits : &s->stats.failures) += n;
+	store_queue_move(&s->finished, batch);
+	pthread_mutex_unlock(&s->lock);
+	// Fails only when the counter is near 2^64, and then the loop is awake already.
+	(void)!write(s->event_fd, &one, sizeof(one));
+}
+
+static void *thread_main(void *arg) {
+	struct store_sqlite *s = arg;
+	struct store_queue batch;
+
+	store_queue_init(&batch);
+	pthread_mutex_lock(&s->lock);
+	for (;;) {
+		while (s->queue.first == NULL && !s->is_stopping)
+			pthread_cond_wait(&s->wake, &s->lock);
+		if (s->queue.first == NULL)
+			break;
+		store_queue_move(&batch, &s->queue);
+		pthread_mutex_unlock(&s->lock);
+		run_batch(s, &batch);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+// --- loop
+
+static void deliver(struct store_sqlite *s) {
+	struct store_queue done;
+	struct store_job *j;
+
+	store_queue_init(&done);
+	pthread_mutex_lock(&s->lock);
+	store_queue_move(&done, &s->finished);
+	pthread_mutex_unlock(&s->lock);
+	while ((j = store_queue_pop(&done)) != NULL) {
+		j->done(j->arg, j->rc);
+		free(j);
+	}
+}
+
+static void on_event(void *arg, struct env_sock *, unsigned) {
+	struct store_sqlite *s = arg;
+	uint64_t n;
+
+	(void)!read(s->event_fd, &n, sizeof(n)); // non-blocking; only clears the counter
+	deliver(s);
+}
+
+static int sqlite_commit(struct store *base, const struct store_lease *l, store_done_fn *done,
+			 void *arg) {
+	struct store_sqlite *s = self(base);
+	struct store_job *j;
+
+	if (s->is_stopping) // written by this thread only
+		return -ESHUTDOWN;
+	j = store_job_new(l, done, arg);
+	if (j == NULL)
+		return -ENOMEM;
+	pthread_mutex_lock(&s->lock);
+	if (s->queue.first == NULL)
+		pthread_cond_signal(&s->wake);
+	store_queue_push(&s->queue, j);
+	s->stats.queued++;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static int sqlite_load_all(struct store *base, const struct store_load *cb) {
+	struct store_sqlite *s = self(base);
+	int rc;
+
+	pthread_mutex_lock(&s->db_lock);
+	rc = sqlite_db_load(s->db, cb);
+	pthread_mutex_unlock(&s->db_lock);
+	return rc;
+}
+
+static int sqlite_get(struct store *base, const char *name, void *value, size_t *len) {
+	struct store_sqlite *s = self(base);
+	int rc;
+
+	pthread_mutex_lock(&s->db_lock);
+	rc = sqlite_db_get_value(s->db, name, value, len);
+	pthread_mutex_unlock(&s->db_lock);
+	return rc;
+}
+
+static int put_value(struct store_sqlite *s, const char *name, const void *value, size_t len) {
+	int rc = sqlite_db_begin(s->db);
+
+	if (rc != 0)
+		return rc;
+	rc = sqlite_db_put_value(s->db, name, value, len);
+	if (rc == 0)
+		return sqlite_db_commit(s->db);
+	sqlite_db_rollback(s->db);
+	return rc;
+}
+
+static int sqlite_put(struct store *base, const char *name, const void *value, size_t len) {
+	struct store_sqlite *s = self(base);
+	int rc;
+
+	pthread_mutex_lock(&s->db_lock);
+	if (s->failed_rc == 0)
+		s->failed_rc = put_value(s, name, value, len);
+	rc = s->failed_rc;
+	pthread_mutex_unlock(&s->db_lock);
+	return rc;
+}
+
+static void sqlite_get_stats(const struct store *base, struct store_stats *out) {
+	struct store_sqlite *s = (struct store_sqlite *)base;
+
+	pthread_mutex_lock(&s->lock);
+	*out = s->stats;
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void sqlite_close(struct store *base) {
+	struct store_sqlite *s = self(base);
+
+	pthread_mutex_lock(&s->lock);
+	s->is_stopping = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	if (s->has_thread) {
+		pthread_join(s->thread, NULL);
+		deliver(s);
+	}
+	env_sock_close(s->watch);
+	sqlite_db_close(s->db);
+	if (s->event_fd >= 0)
+		close(s->event_fd);
+	if (s->lock_fd >= 0)
+		close(s->lock_fd); // the file stays: removing it would race with the next process
+	pthread_mutex_destroy(&s->db_lock);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->wake);
+	free(s);
+}
+
+// --- opening
+
+// flock() goes with the process, however it ends.
+static int take_lock(struct store_sqlite *s, const char *path, char *err, size_t err_len) {
+	char name[4096];
+
+	if ((size_t)snprintf(name, sizeof(name), "%s.lock", path) >= sizeof(name)) {
+		snprintf(err, err_len, "store.path is too long");
+		return -ENAMETOOLONG;
+	}
+	s->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0) {
+		int rc = -errno;
+
+		snprintf(err, err_len, "%s: %s; the directory must exist and be writable", name,
+			 rg_strerror(rc));
+		return rc;
+	}
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK) {
+		int rc = -errno;
+
+		snprintf(err, err_len, "%s: %s; the file system must support locks", name,
+			 rg_strerror(rc));
+		return rc;
+	}
+	snprintf(err, err_len, "%s: in use by another regated; stop it first", path);
+	return -EBUSY;
+}
+
+// SQLite's files take their mode from the first one: digests are nobody else's business.
+static int create_private(const char *path, char *err, size_t err_len) {
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0) {
+		int rc = -errno;
+
+		snprintf(err, err_len, "%s: %s; the file must be readable and writable", path,
+			 rg_strerror(rc));
+		return rc;
+	}
+	close(fd);
+	return 0;
+}
+
+static int start_thread(struct store_sqlite *s, char *err, size_t err_len) {
+	sigset_t all, old;
+	int rc;
+
+	s->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	rc = s->event_fd < 0 ? -errno
+			     : env_watch_fd(s->env, s->event_fd, on_event, s, &s->watch);
+	if (rc == 0) {
+		sigfillset(&all); // signals are the loop's
+		pthread_sigmask(SIG_SETMASK, &all, &old);
+		rc = -pthread_create(&s->thread, NULL, thread_main, s);
+		pthread_sigmask(SIG_SETMASK, &old, NULL);
+		s->has_thread = rc == 0;
+	}
+	if (rc != 0)
+		snprintf(err, err_len, "store: cannot start its thread: %s", rg_strerror(rc));
+	return rc;
+}
+
+int store_sqlite_open(struct env *e, const char *path, struct store **out, char *err,
+		      size_t err_len) {
+	static const struct store_ops ops = {sqlite_close, sqlite_load_all, sqlite_get,
+					     sqlite_put,   sqlite_commit,   sqlite_get_stats};
+	struct store_sqlite *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (s == NULL) {
+		snprintf(err, err_len, "%s: out of memory", path);
+		return -ENOMEM;
+	}
+	s->s.ops = &ops;
+	s->env = e;
+	s->lock_fd = -1;
+	s->event_fd = -1;
+	pthread_mutex_init(&s->db_lock, NULL);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->wake, NULL);
+	store_queue_init(&s->queue);
+	store_queue_init(&s->finished);
+	if ((rc = take_lock(s, path, err, err_len)) != 0 ||
+	    (rc = create_private(path, err, err_len)) != 0 ||
+	    (rc = sqlite_db_open(path, &s->db, err, err_len)) != 0 ||
+	    (rc = start_thread(s, err, err_len)) != 0) {
+		sqlite_close(&s->s);
+		return rc;
+	}
+	*out = &s->s;
+	return 0;
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// JWS compact serialisation. Everything is bounded by RG_TOKEN_MAX; jansson bounds the nesting.
+#include "token/jws.h"
+
+#include "regate/err.h"
+#include "token/b64url.h"
+#include "token/es256.h"
+
+int jws_sign(EVP_PKEY *key, struct rg_slice header, struct rg_slice payload, struct rg_wr *out) {
+	size_t start = out->len;
+	uint8_t sig[ES256_SIG_LEN];
+	int rc;
+
+	rg_put(out, header);
+	rg_putc(out, '.');
+	b64url_put(out, payload);
+	if (out->overflow)
+		return RG_E_LIMIT;
+	rc = es256_sign(key, rg_slice(out->p + start, out->len - start), sig);
+	if (rc != 0)
+		return rc;
+	rg_putc(out, '.');
+	b64url_put(out, rg_slice(sig, sizeof(sig)));
+	return out->overflow || out->len - start > RG_TOKEN_MAX ? RG_E_LIMIT : 0;
+}
+
+// The text up to the next dot, which is skipped; false without a dot.
+static bool take_part(struct rg_slice *s, struct rg_slice *part) {
+	const uint8_t *dot = s->len == 0 ? NULL : memchr(s->p, '.', s->len);
+
+	if (dot == NULL)
+		return false;
+	*part = rg_slice(s->p, (size_t)(dot - s->p));
+	*s = rg_skip(*s, part->len + 1);
+	return true;
+}
+
+json_t *jws_parse_object(struct rg_slice text) {
+	json_t *j;
+
+	// jansson takes UTF-8 only (RFC 8725 3.7) and refuses bytes after the object.
+	j = json_loadb((const char *)text.p, text.len, JSON_REJECT_DUPLICATES, NULL);
+	if (j != NULL && !json_is_object(j)) {
+		json_decref(j);
+		j = NULL;
+	}
+	return j;
+}
+
+// RFC 7515 4.1.1, 4.1.11; RFC 8725 3.1
+static int check_header(const json_t *h) {
+	const char *alg = json_string_value(json_object_get(h, "alg"));
+
+	if (alg == NULL || strcmp(alg, "ES256") != 0)
+		return RG_E_AUTH;
+	return json_object_get(h, "crit") == NULL ? 0 : RG_E_AUTH;
+}
+
+static int read_header(struct rg_slice text, json_t **out) {
+	uint8_t raw[RG_TOKEN_MAX];
+	size_t len;
+	json_t *h;
+	int rc = b64url_decode(text, raw, sizeof(raw), &len);
+
+	if (rc != 0)
+		return rc;
+	h = jws_parse_object(rg_slice(raw, len));
+	if (h == NULL)
+		return RG_E_PROTO;
+	rc = check_header(h);
+	if (rc != 0)
+		json_decref(h);
+	else
+		*out = h;
+	return rc;
+}
+
+static int read_signature(struct rg_slice text, uint8_t sig[ES256_SIG_LEN]) {
+	size_t len;
+	int rc = b64url_decode(text, sig, ES256_SIG_LEN, &len);
+
+	if (rc != 0)
+		return rc;
+	return len == ES256_SIG_LEN ? 0 : RG_E_PROTO; // RFC 7518 3.4
+}
+
+int jws_open(EVP_PKEY *key, struct rg_slice token, struct jws *out) {
+	struct rg_slice rest = token, header, payload;
+	uint8_t sig[ES256_SIG_LEN];
+	json_t *h;
+	int rc;
+
+	if (token.len > RG_TOKEN_MAX)
+		return RG_E_LIMIT;
+	// A fourth dot stays in rest and is no base64url.
+	if (!take_part(&rest, &header) || !take_part(&rest, &payload))
+		return RG_E_PROTO;
+	rc = read_signature(rest, sig);
+	if (rc != 0)
+		return rc;
+	rc = read_header(header, &h);
+	if (rc != 0)
+		return rc;
+	rc = es256_verify(key, rg_slice(token.p, header.len + 1 + payload.len), sig);
+	if (rc == 0)
+		rc = b64url_decode(payload, out->payload, sizeof(out->payload),
+				   &out->payload_len);
+	if (rc != 0) {
+		json_decref(h);
+		return rc;
+	}
+	out->header = h;
+	out->is_canonical = es256_is_low_s(sig);
+	return 0;
+}
