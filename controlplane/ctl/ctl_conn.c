@@ -41,7 +41,7 @@ static json_t *missing_json(uint64_t workers) {
 
 	for (unsigned w = 0; w < CTL_MAX_WORKERS; w++)
 		if ((workers >> w & 1) != 0)
-			json_array_append_new(list, json_integer(w));
+			ctl_json_add(&list, json_integer(w));
 	return list;
 }
 
@@ -139,7 +139,7 @@ void ctl_conn_info(struct ctl *c, const struct rg_punt *p, struct rg_slice paylo
 		q->n_conns++;
 		if (q->for_client != NULL &&
 		    json_array_size(q->for_client->req.rows) < q->for_client->req.limit)
-			json_array_append_new(q->for_client->req.rows, conn_json(c, &info));
+			ctl_json_add(&q->for_client->req.rows, conn_json(c, &info));
 	}
 	if (p->kind != RG_PUNT_CONN_END || p->conn.worker >= CTL_MAX_WORKERS)
 		return;

@@ -94,6 +94,9 @@ void ctl_conn_drop(struct ctl_client *cl);
 void ctl_conn_fini(struct ctl *c);
 
 // --- ctl_json.c: values from untrusted bytes and from loop times. NULL without memory.
+// Appends v (consumed) to *list; without memory *list is given up and stays NULL, which ends in an
+// answer that cannot be made instead of one that lacks a row.
+void ctl_json_add(json_t **list, json_t *v);
 json_t *ctl_json_text(struct rg_slice s);       // bytes that are not UTF-8, and NUL, become \xNN
 json_t *ctl_json_addr(const struct rg_addr *a); // "192.0.2.7:5060"
 json_t *ctl_json_time(const struct ctl *c, uint64_t t_ns); // RFC 3339 UTC; 0, RG_NEVER: null

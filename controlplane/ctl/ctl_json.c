@@ -6,6 +6,13 @@
 
 #include "ctl/ctl_int.h"
 
+void ctl_json_add(json_t **list, json_t *v) {
+	if (json_array_append_new(*list, v) == 0)
+		return;
+	json_decref(*list);
+	*list = NULL;
+}
+
 json_t *ctl_json_text(struct rg_slice s) {
 	json_t *v = NULL;
 	struct rg_wr w;

@@ -32,7 +32,7 @@ static unsigned n_tokens(const struct lease *l) {
 static int add_rest(const struct ctl *c, const struct lease *l, json_t *o) {
 	const struct lease_binding *b = &l->binding;
 	json_t *more =
-		json_pack("{s:s, s:s?, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:I, s:o}",
+		json_pack("{s:s, s:s?, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}",
 			  "impi", l->impi, "wwsf",
 			  l->wwsf < c->deps.conf->n_wwsfs ? c->deps.conf->wwsfs[l->wwsf].id : NULL,
 			  "scenario", (json_int_t)l->scenario, "fixed", l->is_fixed, "tokens",
@@ -102,7 +102,7 @@ static bool list_one(struct ctl_client *cl, const struct lease *l) {
 		return false;
 	if (r->is_any_state ? l->state == LEASE_FREE : l->state != r->state)
 		return false;
-	json_array_append_new(r->rows, ctl_json_lease(cl->ctl, l, false));
+	ctl_json_add(&r->rows, ctl_json_lease(cl->ctl, l, false));
 	return false;
 }
 

@@ -11,6 +11,7 @@
 
 #define HEAD_LEN 4
 #define IN_STEP 4096
+#define DUMP_FLAGS (JSON_COMPACT | JSON_ENSURE_ASCII)
 
 static struct ctl_client *client_of_idle(struct env_timer *t) {
 	return (struct ctl_client *)((char *)t - offsetof(struct ctl_client, idle));
@@ -50,30 +51,38 @@ static void idle_restart(struct ctl_client *cl) {
 	env_timer_set(e, &cl->idle, env_now_ns(e) + CTL_IDLE_NS);
 }
 
+// The message that carries o, malloc'd, of HEAD_LEN + len bytes; NULL without memory.
+static uint8_t *encode(const json_t *o, size_t len) {
+	uint8_t *out = len == 0 ? NULL : malloc(HEAD_LEN + len);
+	struct rg_wr w = rg_wr(out, HEAD_LEN);
+
+	if (out == NULL)
+		return NULL;
+	rg_put_be(&w, len, HEAD_LEN);
+	// Writing allocates again and may fail where measuring did not.
+	if (json_dumpb(o, (char *)out + HEAD_LEN, len, DUMP_FLAGS) != len) {
+		free(out);
+		return NULL;
+	}
+	return out;
+}
+
 // Makes `answer` (consumed) the message to send. Without memory the client is cut off: there is
 // nothing to tell it with.
 static void queue(struct ctl_client *cl, json_t *answer) {
-	size_t len = json_dumpb(answer, NULL, 0, JSON_COMPACT | JSON_ENSURE_ASCII);
-	struct rg_wr w;
+	size_t len = json_dumpb(answer, NULL, 0, DUMP_FLAGS);
 
-	if (answer != NULL && len > RG_CTL_MAX) {
+	if (len > RG_CTL_MAX) {
 		json_decref(answer);
 		ctl_refuse(cl, RG_CTL_REFUSED,
 			   "the answer is over %u bytes: ask for less with --limit", RG_CTL_MAX);
 		return;
 	}
-	cl->out = len == 0 ? NULL : malloc(HEAD_LEN + len);
-	if (cl->out != NULL) {
-		w = rg_wr(cl->out, HEAD_LEN);
-		rg_put_be(&w, len, HEAD_LEN);
-		json_dumpb(answer, (char *)cl->out + HEAD_LEN, len,
-			   JSON_COMPACT | JSON_ENSURE_ASCII);
-		cl->out_len = HEAD_LEN + len;
-	} else {
-		cl->is_ending = true;
-	}
-	json_decref(answer);
+	cl->out = encode(answer, len);
+	cl->out_len = HEAD_LEN + len;
 	cl->out_sent = 0;
+	cl->is_ending |= cl->out == NULL;
+	json_decref(answer);
 	req_end(cl);
 	idle_restart(cl);
 }

@@ -75,7 +75,7 @@ static json_t *counter_json(const struct ctl *c, enum rg_stat i, bool is_all) {
 		uint64_t v = rg_stat_get(rg_dp_stats(c->deps.dp, w), i);
 
 		sum += v;
-		json_array_append_new(each, json_integer((json_int_t)v));
+		ctl_json_add(&each, json_integer((json_int_t)v));
 	}
 	if (sum == 0 && !is_all) {
 		json_decref(each);
@@ -94,7 +94,7 @@ static json_t *counters_json(const struct ctl *c, bool is_all) {
 		json_t *one = counter_json(c, (enum rg_stat)i, is_all);
 
 		if (one != NULL)
-			json_array_append_new(list, one);
+			ctl_json_add(&list, one);
 	}
 	return list;
 }
@@ -160,19 +160,12 @@ static json_t *pool_json(const struct ctl *c, uint16_t pool, const char *name, u
 void ctl_pool_list(struct ctl_client *cl) {
 	const struct conf *conf = cl->ctl->deps.conf;
 	json_t *list = json_array();
-	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < conf->n_pools; i++)
-		rc = json_array_append_new(list,
-					   pool_json(cl->ctl, (uint16_t)i, conf->pools[i].name,
-						     conf->pools[i].wwsf));
-	if (rc == 0 && conf->accounts_file != NULL)
-		rc = json_array_append_new(list, pool_json(cl->ctl, UINT16_MAX, NULL,
-							   conf->accounts_wwsf));
-	if (rc != 0) {
-		json_decref(list);
-		list = NULL;
-	}
+	for (size_t i = 0; i < conf->n_pools; i++)
+		ctl_json_add(&list, pool_json(cl->ctl, (uint16_t)i, conf->pools[i].name,
+					      conf->pools[i].wwsf));
+	if (conf->accounts_file != NULL)
+		ctl_json_add(&list, pool_json(cl->ctl, UINT16_MAX, NULL, conf->accounts_wwsf));
 	ctl_answer(cl, json_pack("{s:o}", "pools", list));
 }
 

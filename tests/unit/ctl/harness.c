@@ -137,6 +137,14 @@ void harness_refused(json_t *a, int code, const char *part) {
 	json_decref(a);
 }
 
+void harness_data(json_t *a, const char *text) {
+	char *got = json_dumps(json_object_get(a, "data"), JSON_COMPACT | JSON_ENSURE_ASCII);
+
+	ck_assert_pstr_eq(got, text);
+	free(got);
+	json_decref(a);
+}
+
 bool harness_is_closed(struct env_sim_end *end) {
 	uint8_t b;
 

@@ -52,4 +52,6 @@ json_t *harness_read(struct env_sim_end *end);
 json_t *harness_ask(struct harness *h, struct env_sim_end *end, const char *json);
 // Checks ok:false, code and that the sentence holds `part`; frees a.
 void harness_refused(json_t *a, int code, const char *part);
+// Checks the data of an answer as text, every member and their order; frees a.
+void harness_data(json_t *a, const char *text);
 bool harness_is_closed(struct env_sim_end *end);

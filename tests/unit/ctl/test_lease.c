@@ -137,27 +137,42 @@ END_TEST
 
 START_TEST(show_members) {
 	struct lease *l = &fake.pairs[4];
-	json_t *a, *d;
 
 	l->is_stale = true;
+	l->scenario = 3;
 	l->flow = (struct rg_conn_id){.idx = 5, .gen = 6, .worker = 1};
 	l->binding.contact = RG_LIT("<sip:\xff\x00\n@x>");
+	l->binding.call_id = RG_LIT("c1");
+	l->binding.core_low_ns = env_now_ns(h.env) + 60 * RG_NS_PER_S;
 	l->promise_end_ns = RG_NEVER;
-	l->pool = UINT16_MAX;
 	strcpy(l->core_call_id, "abc");
-	a = harness_ask(&h, end, "{\"cmd\":\"lease show\",\"args\":{\"lease\":4}}");
-	d = json_object_get(a, "data");
-	ck_assert_str_eq(json_string_value(json_object_get(d, "state")), "active");
-	ck_assert(json_is_true(json_object_get(d, "stale")));
-	ck_assert(json_is_null(json_object_get(d, "pool")));
-	ck_assert(json_is_null(json_object_get(d, "promised_until_at")));
-	ck_assert_str_eq(json_string_value(json_object_get(d, "token_ends_at")),
-			 "2026-01-02T00:00:00Z");
-	ck_assert_str_eq(json_string_value(json_object_get(d, "contact")), "<sip:\\xff\\x00\n@x>");
-	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(d, "flow"), "conn")),
-			 5);
-	ck_assert_int_eq(json_integer_value(json_object_get(d, "tokens")), 1);
-	json_decref(a);
+	l->core_cseq = 12;
+	harness_data(harness_ask(&h, end, "{\"cmd\":\"lease show\",\"args\":{\"lease\":4}}"),
+		     "{\"idx\":4,\"gen\":104,\"state\":\"active\",\"stale\":true,"
+		     "\"impu\":\"sip:p4@example.net\",\"pool\":\"guests\",\"sub\":\"alice\","
+		     "\"token_ends_at\":\"2026-01-02T00:00:00Z\",\"promised_until_at\":null,"
+		     "\"impi\":\"p4@example.net\",\"wwsf\":\"demo\",\"scenario\":3,\"fixed\":false,"
+		     "\"tokens\":1,\"reassign_at\":null,\"contact\":\"<sip:\\\\xff\\\\x00\\n@x>\","
+		     "\"call_id\":\"c1\",\"core_refresh_at\":null,"
+		     "\"core_until_at\":\"2026-01-01T00:01:00Z\",\"core_call_id\":\"abc\","
+		     "\"core_cseq\":12,\"flow\":{\"worker\":1,\"conn\":5,\"gen\":6}}");
+}
+END_TEST
+
+// A pair of an account that nobody holds: what is absent is null.
+START_TEST(show_free) {
+	fake.pairs[5].pool = UINT16_MAX;
+	fake.pairs[5].is_fixed = true;
+	fake.pairs[5].wwsf = 7;
+	fake.pairs[5].sub = NULL;
+	harness_data(harness_ask(&h, end, "{\"cmd\":\"lease show\",\"args\":{\"lease\":5}}"),
+		     "{\"idx\":5,\"gen\":105,\"state\":\"free\",\"stale\":false,"
+		     "\"impu\":\"sip:p5@example.net\",\"pool\":null,\"sub\":null,"
+		     "\"token_ends_at\":null,\"promised_until_at\":null,"
+		     "\"impi\":\"p5@example.net\",\"wwsf\":null,\"scenario\":0,\"fixed\":true,"
+		     "\"tokens\":1,\"reassign_at\":null,\"contact\":null,\"call_id\":null,"
+		     "\"core_refresh_at\":null,\"core_until_at\":null,\"core_call_id\":null,"
+		     "\"core_cseq\":0,\"flow\":null}");
 }
 END_TEST
 
@@ -270,6 +285,7 @@ int main(void) {
 	tcase_add_test(t, pages_join);
 	tcase_add_loop_test(t, show, 0, sizeof(shows) / sizeof(*shows));
 	tcase_add_test(t, show_members);
+	tcase_add_test(t, show_free);
 	tcase_add_test(t, no_digest_in_answers);
 	tcase_add_test(t, revoke);
 	tcase_add_test(t, revoke_refused);

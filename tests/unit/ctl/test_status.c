@@ -29,22 +29,24 @@ static json_int_t num(json_t *o, const char *path) {
 }
 
 START_TEST(status) {
-	json_t *a;
-
-	fake.pool = (struct lease_pool_stats){.n_pairs = 10, .n_free = 4, .n_registered = 3};
+	fake.pool = (struct lease_pool_stats){
+		.n_pairs = 10, .n_free = 4, .n_offered = 1, .n_registered = 3, .n_quarantine = 2};
 	fake.is_core_connected = true;
-	fake.store.queued = 7;
+	fake.store = (struct store_stats){1, 2, 3, 4};
+	h.conf.reg.domain = "ims.example.net";
+	h.conf.dp.port = "net_tap0";
+	h.conf.dp.listen = 443;
 	env_sim_advance(h.env, 5 * RG_NS_PER_S);
-	a = harness_ask(&h, end, "{\"cmd\":\"status\"}");
-	ck_assert_int_eq(num(a, "data.uptime_s"), 5);
-	ck_assert_int_eq(num(a, "data.workers"), 2);
-	ck_assert_int_eq(num(a, "data.core_connected"), -2);
-	ck_assert_int_eq(num(a, "data.leases.pairs"), 10);
-	ck_assert_int_eq(num(a, "data.leases.free"), 4);
-	ck_assert_int_eq(num(a, "data.leases.registered"), 3);
-	ck_assert_int_eq(num(a, "data.store.queued"), 7);
-	ck_assert_int_eq(num(a, "data.config.pools"), 2);
-	json_decref(a);
+	harness_data(harness_ask(&h, end, "{\"cmd\":\"status\"}"),
+		     "{\"version\":\"" REGATE_VERSION "\",\"uptime_s\":5,"
+		     "\"started_at\":\"2026-01-01T00:00:00Z\",\"workers\":2,"
+		     "\"core_connected\":true,\"log_level\":\"info\","
+		     "\"leases\":{\"pairs\":10,\"free\":4,\"offered\":1,\"registered\":3,"
+		     "\"quarantine\":2},"
+		     "\"store\":{\"commits\":1,\"batches\":2,\"failures\":3,\"queued\":4},"
+		     "\"config\":{\"domain\":\"ims.example.net\",\"listen\":\"0.0.0.0:443\","
+		     "\"port\":\"net_tap0\",\"core\":\"0.0.0.0:5060\",\"core_transport\":\"tcp\","
+		     "\"wwsfs\":1,\"pools\":2,\"socket\":\"" SOCKET_PATH "\"}}");
 }
 END_TEST
 
@@ -82,14 +84,22 @@ START_TEST(stats_above_zero) {
 END_TEST
 
 START_TEST(stats_all) {
-	json_t *a = harness_ask(&h, end, "{\"cmd\":\"stats\",\"args\":{\"all\":true}}");
+	json_t *a, *d;
 
-	ck_assert_uint_eq(json_array_size(json_object_get(json_object_get(a, "data"), "counters")),
-			  RG_N_STATS);
-	ck_assert_int_eq(num(a, "data.ims.client_refused"), 0);
-	ck_assert_int_eq(num(a, "data.wwsf.leases"), 0);
-	ck_assert_int_eq(num(a, "data.store.commits"), 0);
-	json_decref(a);
+	fake.ims = (struct ims_stats){1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+	fake.wwsf = (struct wwsf_stats){1, 2, 3, 4, 5};
+	a = harness_ask(&h, end, "{\"cmd\":\"stats\",\"args\":{\"all\":true}}");
+	d = json_object_get(a, "data");
+	ck_assert_uint_eq(json_array_size(json_object_get(d, "counters")), RG_N_STATS);
+	json_object_del(d, "counters");
+	harness_data(a, "{\"dataplane\":\"running\",\"workers\":2,"
+			"\"ims\":{\"core_requests\":1,\"core_retransmits\":2,\"core_answers\":3,"
+			"\"core_timeouts\":4,\"core_connects\":5,\"register_initial\":6,"
+			"\"register_refresh\":7,\"deregister\":8,\"client_ok\":9,"
+			"\"client_refused\":10},"
+			"\"wwsf\":{\"requests\":1,\"leases\":2,\"refreshes\":3,\"releases\":4,"
+			"\"refused\":5},"
+			"\"store\":{\"commits\":0,\"batches\":0,\"failures\":0,\"queued\":0}}");
 }
 END_TEST
 
@@ -109,22 +119,20 @@ START_TEST(stats_without_dataplane) {
 END_TEST
 
 START_TEST(pools) {
-	json_t *a, *row;
-
-	fake.pool = (struct lease_pool_stats){.n_pairs = 10, .n_quarantine = 2};
+	fake.pool = (struct lease_pool_stats){
+		.n_pairs = 10, .n_free = 4, .n_offered = 1, .n_registered = 3, .n_quarantine = 2};
 	fake.pool.next_free_ns = env_now_ns(h.env) + 60 * RG_NS_PER_S;
 	h.conf.accounts_file = "accounts";
-	a = harness_ask(&h, end, "{\"cmd\":\"pool list\"}");
-	row = json_array_get(json_object_get(json_object_get(a, "data"), "pools"), 0);
-	ck_assert_str_eq(json_string_value(json_object_get(row, "pool")), "main");
-	ck_assert_str_eq(json_string_value(json_object_get(row, "wwsf")), "demo");
-	ck_assert_int_eq(num(row, "quarantine"), 2);
-	ck_assert_str_eq(json_string_value(json_object_get(row, "next_free_at")),
-			 "2026-01-01T00:01:00Z");
-	row = json_array_get(json_object_get(json_object_get(a, "data"), "pools"), 2);
-	ck_assert(json_is_null(json_object_get(row, "pool")));
-	ck_assert_str_eq(json_string_value(json_object_get(row, "kind")), "accounts");
-	json_decref(a);
+	harness_data(
+		harness_ask(&h, end, "{\"cmd\":\"pool list\"}"),
+		"{\"pools\":["
+		"{\"pool\":\"main\",\"kind\":\"pool\",\"wwsf\":\"demo\",\"pairs\":10,\"free\":4,"
+		"\"offered\":1,\"registered\":3,\"quarantine\":2,"
+		"\"next_free_at\":\"2026-01-01T00:01:00Z\"},"
+		"{\"pool\":\"guests\",\"kind\":\"pool\",\"wwsf\":\"demo\",\"pairs\":0,\"free\":0,"
+		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"next_free_at\":null},"
+		"{\"pool\":null,\"kind\":\"accounts\",\"wwsf\":\"demo\",\"pairs\":0,\"free\":0,"
+		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"next_free_at\":null}]}");
 }
 END_TEST
 
