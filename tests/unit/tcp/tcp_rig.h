@@ -134,7 +134,7 @@ static const struct tcp_cfg rig_cfg = {.max_conns = 8,
 
 static inline struct rig *rig_new_cfg(const struct tcp_cfg *cfg) {
 	struct rig *r = calloc(1, sizeof(*r));
-	struct tcp_ops ops = {r,	rig_output,	 rig_opened, rig_data,
+	struct tcp_ops ops = {r,        rig_output,      rig_opened, rig_data,
 			      rig_sent, rig_peer_closed, rig_ended};
 
 	ck_assert_ptr_nonnull(r);
@@ -212,7 +212,7 @@ static inline void rig_in(struct rig *r, struct rig_in i) {
 }
 
 // The usual segment of the peer.
-#define IN(r, f, s, a, ...)                                                                        \
+#define IN(r, f, s, a, ...) \
 	rig_in(r, (struct rig_in){.flags = (f), .seq = (s), .ack = (a), ##__VA_ARGS__})
 
 static inline const struct rig_seg *rig_expect(struct rig *r, uint8_t flags, uint32_t seq,
@@ -306,8 +306,10 @@ struct rig_case {
 	int n; // rows of a loop test
 };
 
-#define RIG_CASE(test) {#test, test, 1}
-#define RIG_ROWS(test, rows) {#test, test, rows}
+#define RIG_CASE(test) \
+	{ #test, test, 1 }
+#define RIG_ROWS(test, rows) \
+	{ #test, test, rows }
 #define RIG_LEN(a) (sizeof(a) / sizeof(*(a)))
 
 static inline int rig_main(const char *name, const struct rig_case *cases, size_t n) {

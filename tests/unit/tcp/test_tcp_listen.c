@@ -271,8 +271,10 @@ static const struct {
 	{"length 1", RG_LIT("\x02\x01\x05\xb4"), 0},
 	{"past the end", RG_LIT("\x01\x02\x04\x05"), 0},
 	{"no length", RG_LIT("\x01\x01\x01\x02"), 0},
-	{"40 bytes", RG_LIT("\x02\x04\x03\xe8\x01\x01\x01\x01\xfe\x20"
-			    "abcdefghijabcdefghijabcdefghij"), 1000},
+	{"40 bytes",
+	 RG_LIT("\x02\x04\x03\xe8\x01\x01\x01\x01\xfe\x20"
+		"abcdefghijabcdefghijabcdefghij"),
+	 1000},
 };
 
 START_TEST(syn_options) {
