@@ -9,6 +9,7 @@
 
 #include "account/account.h"
 #include "gateway.h"
+#include "regate/dp.h"
 
 #define EXIT_USAGE 2
 
@@ -63,12 +64,15 @@ static int hash_password(void) {
 }
 
 static int run(const struct conf *conf, bool is_check) {
-	struct log *log = log_new(STDERR_FILENO, is_check ? LOG_ERROR : conf->log_level);
-	struct env *env = env_real_new();
+	struct log *log;
+	struct env *env;
 	struct gateway *g = NULL;
 	char err[1024] = "no memory";
 	int rc = -1;
 
+	rg_dp_block_signals();
+	log = log_new(STDERR_FILENO, is_check ? LOG_ERROR : conf->log_level);
+	env = env_real_new();
 	if (log == NULL || env == NULL)
 		goto done;
 	signals_set(env);

@@ -127,7 +127,6 @@ void eal_log_end(struct rg_dp *dp);
 void eal_stop(void);
 [[nodiscard]] int port_start(struct rg_dp *dp, char *err, size_t err_len);
 void port_stop(struct rg_dp *dp);
-void port_signals_block(void); // before EAL: see port.c
 
 // --- worker.c
 int worker_run(void *arg);                              // lcore main

@@ -95,7 +95,6 @@ int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err, size
 	rc = dp_prepare(dp, err, err_len);
 	if (rc != 0)
 		goto err;
-	port_signals_block();
 	eal_log_begin(dp);
 	rc = eal_start(dp, err, err_len);
 	if (rc != 0)

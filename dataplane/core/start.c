@@ -36,6 +36,7 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 		.mss = NET_MTU - 40,
 		.rcv_wnd = 65535,
 		.snd_max = 128 * 1024,
+		.quick_acks = 8, // TLS, upgrade, first REGISTER
 	};
 	struct tcp_ops ops = {
 		.ctx = w,

@@ -93,6 +93,7 @@ struct tcp_conn {
 	uint32_t challenge_at_ms;
 	uint8_t n_challenges;
 	uint8_t n_unacked; // data segments received since our last ACK
+	uint8_t n_quick;   // data segments received, up to cfg.quick_acks
 	uint16_t n_ooo;
 	uint32_t fin_seq;
 	uint32_t ooo_head, ooo_tail;   // reassembly, chunks by rising seq

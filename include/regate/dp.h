@@ -35,9 +35,9 @@ struct rg_reg_cfg {
 	uint32_t rate_per_s, rate_burst; // REGISTERs per flow
 };
 
-struct rg_dp_cfg {               // borrowed until rg_dp_stop()
-	const char *port;        // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
-	const char *lcores;      // CPU list, one worker each: "1,2"
+struct rg_dp_cfg {          // borrowed until rg_dp_stop()
+	const char *port;   // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
+	const char *lcores; // CPU list, one worker each: "1,2"
 	unsigned n_workers;
 	unsigned memory_mib;
 	enum { RG_HUGE_AUTO, RG_HUGE_YES, RG_HUGE_NO } hugepages;
@@ -61,6 +61,10 @@ struct rg_dp_cfg {               // borrowed until rg_dp_stop()
 	uint32_t head_timeout_s;            // TLS handshake plus HTTP head
 	uint32_t idle_timeout_s;            // HTTP keep-alive
 };
+
+// Blocks the real-time signals that a port may raise per packet (net_tap does). Call it before the
+// first thread is started: threads inherit the mask.
+void rg_dp_block_signals(void);
 
 // Checks what needs neither EAL nor port: certificate and key. 0, or negative with one line in err.
 [[nodiscard]] int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len);

@@ -28,6 +28,26 @@ START_TEST(in_order_and_delayed_ack) {
 }
 END_TEST
 
+// The first segments are acknowledged at once, then the delay begins.
+START_TEST(quick_acks) {
+	struct tcp_cfg cfg = rig_cfg;
+	struct rig *r;
+
+	cfg.quick_acks = 2;
+	r = rig_new_cfg(&cfg);
+	rig_open(r);
+	IN(r, F_PA, 1, 1, .data = RG_LIT("a"));
+	rig_expect(r, F_A, 1, 2, 0);
+	IN(r, F_PA, 2, 1, .data = RG_LIT("b"));
+	rig_expect(r, F_A, 1, 3, 0);
+	IN(r, F_PA, 3, 1, .data = RG_LIT("c"));
+	rig_none(r);
+	ck_assert_uint_le(rig_wait_out(r), 40);
+	rig_expect(r, F_A, 1, 4, 0);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(out_of_order) {
 	struct rig *r = rig_new();
 
@@ -450,6 +470,7 @@ END_TEST
 int main(void) {
 	const struct rig_case cases[] = {
 		RIG_CASE(in_order_and_delayed_ack),
+		RIG_CASE(quick_acks),
 		RIG_CASE(out_of_order),
 		RIG_CASE(wrap_around),
 		RIG_CASE(old_duplicate_and_beyond_window),
