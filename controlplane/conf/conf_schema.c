@@ -10,7 +10,7 @@
 #define OF_WWSF(f) .off = offsetof(struct conf_wwsf, f), .size = sizeof(((struct conf_wwsf *)0)->f)
 #define OF_POOL(f) .off = offsetof(struct conf_pool, f), .size = sizeof(((struct conf_pool *)0)->f)
 #define MIB (UINT64_C(1) << 20)
-#define DAY 86400
+#define DAY UINT64_C(86400) // seconds
 #define REQUIRED .is_required = true
 
 // INV-8 (ims.md 6.3): the IMS operator need not remember different periods for every WWSF.
@@ -188,7 +188,7 @@ static const struct conf_key log_keys[] = {
 	 .text = "least important events that are logged"},
 };
 
-#define KEYS(k) .keys = k, .n_keys = COUNT(k)
+#define KEYS(k) .keys = (k), .n_keys = COUNT(k)
 const struct conf_section conf_sections[] = {
 	{"dataplane", "DPDK port, workers and connections", KEYS(dataplane_keys)},
 	{"tls", "what clients see of us", KEYS(tls_keys)},
