@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Many clients: 100 register at once; 1 000 idle connections stay up for a minute while one registers."""
 
+import contextlib
 import os
 import selectors
 import sys
@@ -20,16 +21,18 @@ class Herd:
     """Idle WebSocket connections that only answer pings."""
 
     def __init__(self, n):
-        self.all = [Ws() for _ in range(n)]
+        self.all = []
         self.dead = 0
         self.pings = 0
         self.stopping = False
         self.selector = selectors.DefaultSelector()
-        for ws in self.all:
-            ws.sock.setblocking(False)
-            self.selector.register(ws.sock, selectors.EVENT_READ, ws)
         self.thread = threading.Thread(target=self.serve)
         self.thread.start()
+        for _ in range(n):
+            ws = Ws()
+            ws.sock.setblocking(False)
+            self.all.append(ws)
+            self.selector.register(ws.sock, selectors.EVENT_READ, ws)
 
     def serve(self):
         while not self.stopping:
@@ -50,7 +53,8 @@ class Herd:
         while len(data) >= 2 and data[0] & 15 == PING:
             self.pings += 1
             n = data[1]
-            ws.sock.send(frame(data[2:2 + n], PONG))
+            with contextlib.suppress(OSError):  # a dead one is seen by its next recv()
+                ws.sock.send(frame(data[2:2 + n], PONG))
             data = data[2 + n:]
 
     def close(self):
