@@ -94,21 +94,21 @@ static void on_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
 		return;
 	}
-	if (c->n_retries == 1) // equation (4), but only once for the same loss
-		c->ssthresh = tcp_max(flight / 2, 2u * c->mss);
-	c->cwnd = c->mss;
 	c->recover = c->snd_max; // RFC 6582 3.2 step 4
 	c->flags &= (uint16_t) ~(TCP_F_RECOVERY | TCP_F_TIMED);
 	c->n_dupacks = 0;
-	c->n_backoff += c->n_backoff < MAX_SHIFT;
 	c->snd_nxt = c->snd_una; // what is out there counts as lost
 	tcp_sndq_rewind(&c->q);
-	if (c->snd_wnd == 0) { // the peer took its window back: probe, do not insist
+	if (c->snd_wnd == 0) { // the peer took its window back: no congestion, so probe
 		c->n_retries = c->n_backoff = 0;
 		tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
 		tcp_out_probe(t, c, now_ns);
 		return;
 	}
+	if (c->n_retries == 1) // equation (4), but only once for the same loss
+		c->ssthresh = tcp_max(flight / 2, 2u * c->mss);
+	c->cwnd = c->mss;
+	c->n_backoff += c->n_backoff < MAX_SHIFT;
 	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 	tcp_out_flush(t, c, now_ns);
 }
