@@ -61,6 +61,7 @@ static void end_register(struct world *w, const struct tx *tx) {
 		.core_low_ns = now_ns + tx->expires_ns,
 		.core_high_ns = now_ns + tx->expires_ns + w->cfg.core_slack_ns,
 	};
+	bool was_open;
 	int rc;
 
 	if (tx->outcome != TX_OK) {
@@ -68,10 +69,11 @@ static void end_register(struct world *w, const struct tx *tx) {
 		return;
 	}
 	oracle_on_binding(w, tx, now_ns + tx->expires_ns + world_random(w, w->cfg.core_slack_ns));
+	was_open = w->flows[tx->flow.gen].is_open;
 	w->flows[tx->flow.gen].is_open = true;
 	rc = lease_register_done(w->e, tx->idx, tx->gen, &b, tx->flow, now_ns + 300 * SEC);
 	if (rc != 0)
-		w->flows[tx->flow.gen].is_open = false;
+		w->flows[tx->flow.gen].is_open = was_open;
 	w->n_registered += rc == 0;
 }
 
@@ -279,14 +281,16 @@ void world_grant(struct world *w) {
 	lease_grant(w->e, &ask);
 }
 
-// Any token that was ever acknowledged: clients come late, too.
+// One of the last tokens that is still good, by what its holder was told; NULL if none came up.
 static const struct ack *any_ack(struct world *w) {
-	const struct ack *a;
+	for (unsigned i = 0; i < 6 && w->n_acks > 0; i++) {
+		uint64_t back = world_random(w, w->n_acks < 12 ? w->n_acks : 12);
+		const struct ack *a = &w->acks[w->n_acks - 1 - back];
 
-	if (w->n_acks == 0)
-		return NULL;
-	a = &w->acks[w->n_acks - 1 - world_random(w, w->n_acks < 12 ? w->n_acks : 12)];
-	return a->state == ACK_GOOD && a->end_ns > env_now_ns(w->env) ? a : NULL;
+		if (a->state == ACK_GOOD && a->end_ns > env_now_ns(w->env))
+			return a;
+	}
+	return NULL;
 }
 
 void world_renew(struct world *w) {
