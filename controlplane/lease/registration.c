@@ -23,6 +23,8 @@ int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	p->dereg_ns = RG_NEVER; // the client wants its binding again
 	p->n_tries = 0;
 	lease_pair_set_state(p, LEASE_PENDING);
+	// XXX The request leaves before the higher value is durable, and a crash in between forgets
+	// it. Expires clamped to the token's end (ims.md 6.2) never raise it.
 	lease_pair_raise(p, lease_add_ns(sent_end_ns, e->cfg.core_slack_ns + e->cfg.t_sip_ns));
 	lease_pair_arm(p);
 	return 0;
