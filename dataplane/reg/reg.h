@@ -15,6 +15,7 @@ struct reg_flow { // per connection, kept by core
 	uint64_t tokens_at_ns; // rate limit: time up to which the bucket is used (GCRA)
 	uint16_t wwsf;         // of the Origin; UINT16_MAX = none given
 	bool was_limited;      // the one 503 was sent
+	uint8_t n_drops;       // REGISTERs dropped in a row since then
 };
 
 enum reg_verdict {
@@ -34,8 +35,8 @@ struct reg_out {
 	uint8_t text[512]; // challenge lines
 };
 
-// Is the flow within its rate? Called before parsing (rule 2): REG_ANSWER = go on,
-// REG_PUNT never; else send 503 once (answer.status 503), drop, or close.
+// Is the flow within its rate? Called before parsing (rule 2): REG_ANSWER with answer.status 0 = go
+// on, with 503 = send that, once; else drop, or close. REG_PUNT never. Sets no answer.peer.
 void reg_rate(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_ns,
 	      struct reg_out *out);
 

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The decision table of ims.md 4.3 for one REGISTER, as far as a worker can decide: answer, refuse,
+// or punt. A pure function of its arguments and the flow; worker thread.
+#include "reg.h"
+#include "regate/clock.h"
+
+#define AOR_MAX 512 // bytes of a canonical address of record
+
+struct ask { // the question, so that each rule has one argument
+	const struct rg_reg_cfg *cfg;
+	struct reg_flow *f;
+	const struct sip_register *r;
+	const struct rg_lease_view *lease; // NULL until rule 5 has passed, or for good
+	uint64_t now_ns;
+	uint64_t call_id_hash;
+	struct reg_out *out;
+	struct rg_wr text;
+};
+
+// Not keyed: who finds two Call-IDs of one value fools only himself.
+static uint64_t hash(struct rg_slice s, uint64_t h) {
+	uint64_t w;
+
+	for (; s.len > 0; s = rg_skip(s, 8)) {
+		w = s.len;
+		memcpy(&w, s.p, s.len < 8 ? s.len : 8);
+		h = (h ^ w) * UINT64_C(0xd6e8feb86659fd93);
+		h ^= h >> 32;
+	}
+	return h;
+}
+
+static void punt(struct ask *a, enum rg_punt_reason reason) {
+	a->out->verdict = REG_PUNT;
+	a->out->reason = reason;
+}
+
+static void put_quoted(struct rg_wr *w, const char *name, const char *value) {
+	rg_puts(w, name);
+	rg_put(w, RG_LIT("=\""));
+	rg_puts(w, value);
+	rg_putc(w, '"');
+}
+
+void reg_put_challenge(struct rg_wr *w, const struct rg_reg_cfg *cfg, const char *error) {
+	rg_put(w, RG_LIT("WWW-Authenticate: Bearer "));
+	put_quoted(w, "realm", cfg->realm);
+	put_quoted(w, ", authz_server", cfg->authz_server);
+	put_quoted(w, ", scope", "ims.register");
+	if (error != NULL)
+		put_quoted(w, ", error", error);
+	rg_put(w, RG_LIT("\r\n"));
+}
+
+// A refusal needs a To tag too (RFC 3261 8.2.6.2); the same one for the same transaction.
+static struct rg_slice put_tag(struct ask *a) {
+	size_t at = a->text.len;
+
+	rg_put_be(&a->text, hash(a->r->from_tag, a->call_id_hash), 8);
+	rg_put_hex(&a->text, rg_slice(a->text.p + at, 8));
+	return rg_slice(a->text.p + at + 8, 16);
+}
+
+static void refuse(struct ask *a, unsigned status) {
+	a->out->answer.status = status;
+	a->out->answer.to_tag = put_tag(a);
+}
+
+// 401; error NULL asks for a token, else the one given is at fault (RFC 8898 2.1.2).
+static void challenge(struct ask *a, const char *error) {
+	size_t at;
+
+	refuse(a, 401);
+	at = a->text.len;
+	reg_put_challenge(&a->text, a->cfg, error);
+	if (a->text.overflow) // a bare scheme makes clients drop the answer (ims.md 0.7)
+		a->out->answer.headers =
+			RG_LIT("WWW-Authenticate: Bearer scope=\"ims.register\"\r\n");
+	else
+		a->out->answer.headers = rg_slice(a->text.p + at, a->text.len - at);
+}
+
+static void refuse_token(struct ask *a) {
+	challenge(a, "invalid_token");
+}
+
+static bool is_bound(const struct ask *a) {
+	return a->f->bound.lease_idx != RG_LEASE_NONE;
+}
+
+static bool is_bound_here(const struct ask *a) {
+	return a->f->bound.lease_idx == a->lease->idx && a->f->bound.gen == a->lease->gen;
+}
+
+static bool is_base64url(uint8_t c) {
+	return (rg_lower(c) >= 'a' && rg_lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+	       c == '_';
+}
+
+// Three parts of base64url, none empty (RFC 7515 3.1).
+static bool has_jwt_shape(struct rg_slice s) {
+	unsigned n_dots = 0;
+	size_t part = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] == '.') {
+			if (part == 0 || ++n_dots > 2)
+				return false;
+			part = 0;
+		} else if (is_base64url(s.p[i])) {
+			part++;
+		} else {
+			return false;
+		}
+	}
+	return n_dots == 2 && part > 0;
+}
+
+static bool is_same_aor(struct rg_slice x, struct rg_slice y) {
+	uint8_t bx[AOR_MAX], by[AOR_MAX];
+	struct rg_wr wx = rg_wr(bx, sizeof(bx)), wy = rg_wr(by, sizeof(by));
+
+	if (rg_eq(x, y))
+		return true;
+	return sip_aor(x, &wx) == 0 && sip_aor(y, &wy) == 0 &&
+	       rg_eq(rg_wr_slice(&wx), rg_wr_slice(&wy));
+}
+
+static bool is_dereg(const struct sip_register *r) {
+	return r->is_star || (r->n_contacts > 0 && r->has_expires && r->expires == 0);
+}
+
+// Rule 5: what can be said of the token without its lease. True when that decides.
+static bool judge_token(struct ask *a) {
+	const struct sip_register *r = a->r;
+
+	if (r->n_bearer > 1)
+		refuse(a, 400);
+	else if (is_dereg(r) && is_bound(a) &&
+		 a->lease == NULL) // ims.md 0.8: SIP.js sends no token
+		punt(a, RG_WHY_DEREG);
+	else if (r->n_bearer == 0)
+		challenge(a, NULL);
+	else if (r->bearer.len == 0 || r->bearer.len > RG_TOKEN_MAX)
+		refuse_token(a);
+	else if (a->lease == NULL && has_jwt_shape(r->bearer))
+		punt(a, RG_WHY_TOKEN_NEW);
+	else if (a->lease == NULL)
+		refuse_token(a);
+	else
+		return false;
+	return true;
+}
+
+static uint64_t seconds_until(uint64_t end_ns, uint64_t now_ns) {
+	return end_ns > now_ns ? (end_ns - now_ns) / RG_NS_PER_S : 0;
+}
+
+static uint64_t token_left_s(const struct ask *a) {
+	return seconds_until(a->lease->token_end_ns, a->now_ns);
+}
+
+static uint64_t core_left_s(const struct ask *a) {
+	uint64_t guard_ns = a->cfg->guard_s * RG_NS_PER_S, end_ns = a->lease->core_end_ns;
+
+	return end_ns > guard_ns ? seconds_until(end_ns - guard_ns, a->now_ns) : 0;
+}
+
+// Rules 5 and 6: is this client who the token says, and is the token good for long enough?
+static bool judge_identity(struct ask *a) {
+	const struct rg_lease_view *l = a->lease;
+	bool is_ending_dereg = is_dereg(a->r) && is_bound_here(a); // needs no token at all
+
+	if (l->token_end_ns <= a->now_ns && !is_ending_dereg)
+		refuse_token(a);
+	else if (!is_same_aor(a->r->to_uri, l->impu) ||
+		 !is_same_aor(a->r->from_uri, a->r->to_uri)) // ims.md 1.3: no third parties
+		refuse(a, 403);
+	else if (a->f->wwsf != UINT16_MAX && a->f->wwsf != l->wwsf) // REQ 3.3
+		refuse(a, 403);
+	else if (is_dereg(a->r)) // rule 4
+		punt(a, RG_WHY_DEREG);
+	else if (token_left_s(a) < a->cfg->client_min_s)
+		refuse_token(a);
+	else
+		return false;
+	return true;
+}
+
+// Rules 8 and 10.
+static bool judge_state(struct ask *a) {
+	switch (a->lease->state) {
+	case RG_LEASE_ACTIVE:
+		return false;
+	case RG_LEASE_OFFERED:
+		punt(a, RG_WHY_INITIAL);
+		return true;
+	case RG_LEASE_STALE:
+		punt(a, RG_WHY_STALE);
+		return true;
+	default:
+		refuse_token(a);
+		return true;
+	}
+}
+
+static void accept(struct ask *a, uint64_t expires_s) {
+	struct sip_answer *w = &a->out->answer;
+
+	w->status = 200;
+	w->to_tag = a->lease->to_tag;
+	w->contact = a->lease->contact;
+	w->expires = (uint32_t)expires_s;
+	w->headers = a->lease->headers;
+}
+
+static uint64_t min(uint64_t a, uint64_t b) {
+	return a < b ? a : b;
+}
+
+// RFC 3261 10.2.3: no Contact asks what is registered, and changes nothing. True when it was that.
+static bool answer_query(struct ask *a) {
+	uint64_t left_s;
+
+	if (a->r->n_contacts > 0)
+		return false;
+	left_s = min(min(token_left_s(a), core_left_s(a)),
+		     seconds_until(a->f->bound.promise_end_ns, a->now_ns));
+	if (is_bound_here(a) && left_s > 0)
+		accept(a, min(left_s, UINT32_MAX));
+	else
+		punt(a, RG_WHY_CHANGED);
+	return true;
+}
+
+// Is the Contact the stored one? The usual client ends it with expires: then one comparison does.
+static bool is_same_contact(const struct ask *a) {
+	struct rg_slice stored = a->lease->contact, param = {NULL, 0};
+	uint8_t buf[RG_LEASE_BYTES_MAX];
+	struct rg_wr w = rg_wr(buf, sizeof(buf));
+	uint64_t seconds;
+
+	if (stored.len > 0 && rg_is_prefix(a->r->contact, stored))
+		param = rg_skip(a->r->contact, stored.len);
+	if (rg_is_prefix(param, RG_LIT(";expires=")) && rg_parse_u64(rg_skip(param, 9), &seconds))
+		return true;
+	sip_put_contact_key(&w, a->r);
+	return !w.overflow && rg_eq(rg_wr_slice(&w), stored);
+}
+
+// Rules 9, 11 and 12.
+static bool judge_binding(struct ask *a) {
+	const struct rg_lease_view *l = a->lease;
+	bool is_elsewhere = is_bound(a) && a->f->bound.lease_idx != l->idx;
+
+	if (is_elsewhere || !rg_eq(a->r->call_id, l->call_id) || !is_same_contact(a))
+		punt(a, RG_WHY_CHANGED);
+	else if (a->now_ns >= l->core_refresh_ns)
+		punt(a, RG_WHY_CORE_DUE);
+	else if (a->f->call_id_hash == a->call_id_hash && a->r->cseq < a->f->last_cseq)
+		refuse(a, 500); // RFC 3261 10.3 step 7; an equal one came twice: same answer
+	else
+		return false;
+	return true;
+}
+
+// Seconds for the client: what it asked within our limits, the token's life and the core's
+// binding (INV-9), less 0 to 10 % so that a herd spreads. 0 when the core's binding is too short.
+static uint64_t granted_s(const struct ask *a) {
+	uint64_t floor_s = min(a->cfg->client_min_s, a->cfg->client_max_s);
+	uint64_t core_s = core_left_s(a), s = a->cfg->client_max_s;
+	uint64_t seed = hash(rg_slice(&a->r->cseq, sizeof(a->r->cseq)), a->call_id_hash);
+
+	if (core_s < floor_s)
+		return 0;
+	if (a->r->has_expires && a->r->expires < s)
+		s = a->r->expires < floor_s ? floor_s : a->r->expires;
+	s = min(s, min(core_s, token_left_s(a)));
+	s -= s * (seed % 101) / 1000;
+	return s < floor_s ? floor_s : s;
+}
+
+// Rules 13 and 14.
+static void register_locally(struct ask *a) {
+	uint64_t expires_s = granted_s(a);
+
+	if (expires_s == 0) {
+		punt(a, RG_WHY_SHORT);
+		return;
+	}
+	accept(a, expires_s);
+	a->out->is_bind = true;
+	a->out->is_moved = !is_bound_here(a);
+	a->out->bound.lease_idx = a->lease->idx;
+	a->out->bound.gen = a->lease->gen;
+	a->out->bound.promise_end_ns = a->now_ns + expires_s * RG_NS_PER_S;
+}
+
+static void decide(struct ask *a) {
+	if (judge_token(a) || judge_identity(a) || judge_state(a) || answer_query(a) ||
+	    judge_binding(a))
+		return;
+	register_locally(a);
+}
+
+// What passed, here or to the control plane, sets the mark for rule 12.
+static void note_cseq(struct ask *a) {
+	bool is_passed = a->out->verdict == REG_PUNT || a->out->answer.status == 200;
+
+	if (a->lease == NULL || !is_passed)
+		return;
+	if (a->f->call_id_hash == a->call_id_hash && a->r->cseq < a->f->last_cseq)
+		return;
+	a->f->call_id_hash = a->call_id_hash;
+	a->f->last_cseq = a->r->cseq;
+}
+
+void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct sip_register *r,
+		const struct rg_addr *peer, const struct rg_lease_view *lease, uint64_t now_ns,
+		struct reg_out *out) {
+	struct ask a = {
+		.cfg = cfg,
+		.f = f,
+		.r = r,
+		.lease = lease,
+		.now_ns = now_ns,
+		.call_id_hash = hash(r->call_id, 1),
+		.out = out,
+		.text = rg_wr(out->text, sizeof(out->text)),
+	};
+
+	out->verdict = REG_ANSWER;
+	out->reason = RG_WHY_NONE;
+	out->answer = (struct sip_answer){.peer = peer};
+	out->is_bind = out->is_moved = false;
+	out->bound = f->bound;
+	decide(&a);
+	note_cseq(&a);
+}

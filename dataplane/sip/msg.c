@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// SIP messages: one pass over the head that finds the lines, refuses control characters, names the
+// headers and checks those that decide what the message is. Any thread; borrows, never allocates,
+// never reads past its input.
+#include "hdr.h"
+#include "marks.h"
+#include "regate/err.h"
+#include "scan.h"
+#include "value.h"
+
+#define BIT(id) (1u << (id))
+
+enum {
+	MANDATORY = BIT(SIP_HDR_VIA) | BIT(SIP_HDR_FROM) | BIT(SIP_HDR_TO) | BIT(SIP_HDR_CALL_ID) |
+		    BIT(SIP_HDR_CSEQ), // RFC 3261 8.1.1; a missing Max-Forwards is tolerated
+	SINGLE = BIT(SIP_HDR_FROM) | BIT(SIP_HDR_TO) | BIT(SIP_HDR_CALL_ID) | BIT(SIP_HDR_CSEQ) |
+		 BIT(SIP_HDR_MAX_FORWARDS) | BIT(SIP_HDR_EXPIRES) | BIT(SIP_HDR_MIN_EXPIRES) |
+		 BIT(SIP_HDR_CONTENT_LENGTH) | BIT(SIP_HDR_CONTENT_TYPE) |
+		 BIT(SIP_HDR_RETRY_AFTER) | BIT(SIP_HDR_EVENT), // RFC 3261 7.3.1
+};
+
+// What one pass over the head gathers.
+struct head {
+	struct rg_slice in;
+	size_t len; // of the head with its empty line
+	bool is_request;
+	enum sip_method method;
+	struct rg_slice method_name, ruri, reason;
+	unsigned status;
+	uint32_t seen;        // BIT(id)
+	uint64_t content_len; // when seen
+	unsigned n_hdrs;
+	struct sip_hdr hdrs[SIP_MAX_HEADERS];
+};
+
+// Is the byte after s escaped by a backslash inside a quoted-string or comment of s? Only there the
+// grammar has control characters (RFC 3261 25.1, quoted-pair).
+static bool is_quoted_pair(struct rg_slice s) {
+	bool is_quoted = false, is_escaped = false;
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (is_escaped)
+			is_escaped = false;
+		else if (s.p[i] == '\\')
+			is_escaped = is_quoted || depth > 0;
+		else if (s.p[i] == '"' && depth == 0)
+			is_quoted = !is_quoted;
+		else if (s.p[i] == '(' && !is_quoted)
+			depth++;
+		else if (s.p[i] == ')' && !is_quoted && depth > 0)
+			depth--;
+	}
+	return is_escaped;
+}
+
+// End of the line that starts at `start`: where its CRLF is. RG_OK, RG_MORE, RG_E_PROTO.
+static inline int line_end(struct marks *k, size_t start, bool is_value, size_t *end) {
+	struct rg_slice in = k->in;
+
+	for (;;) {
+		size_t at = marks_next(k);
+
+		if (at + 1 >= in.len && (at == in.len || in.p[at] == '\r'))
+			return RG_MORE;
+		if (in.p[at] == '\r' && in.p[at + 1] == '\n') {
+			*end = at;
+			return RG_OK;
+		}
+		// a bare CR or LF, NUL, DEL and the like
+		if (!is_value || in.p[at] == '\r' || in.p[at] == '\n' ||
+		    !is_quoted_pair(rg_slice(in.p + start, at - start)))
+			return RG_E_PROTO;
+	}
+}
+
+static const struct {
+	struct rg_slice name;
+} methods[] = {
+	[SIP_REGISTER] = {RG_LIT("REGISTER")},
+	[SIP_INVITE] = {RG_LIT("INVITE")},
+	[SIP_ACK] = {RG_LIT("ACK")},
+	[SIP_BYE] = {RG_LIT("BYE")},
+	[SIP_CANCEL] = {RG_LIT("CANCEL")},
+	[SIP_OPTIONS] = {RG_LIT("OPTIONS")},
+	[SIP_SUBSCRIBE] = {RG_LIT("SUBSCRIBE")},
+	[SIP_NOTIFY] = {RG_LIT("NOTIFY")},
+	[SIP_MESSAGE] = {RG_LIT("MESSAGE")},
+	[SIP_UPDATE] = {RG_LIT("UPDATE")},
+	[SIP_PRACK] = {RG_LIT("PRACK")},
+	[SIP_INFO] = {RG_LIT("INFO")},
+	[SIP_REFER] = {RG_LIT("REFER")},
+	[SIP_PUBLISH] = {RG_LIT("PUBLISH")},
+};
+
+const char *sip_method_name(enum sip_method m) {
+	return m < SIP_OTHER_METHOD ? (const char *)methods[m].name.p : "OTHER";
+}
+
+static enum sip_method method_of(struct rg_slice name) {
+	for (unsigned i = 0; i < SIP_OTHER_METHOD; i++) // REGISTER comes first
+		if (rg_eq(name, methods[i].name))
+			return i;
+	return SIP_OTHER_METHOD;
+}
+
+// The Request-URI: a SIP URI without headers (RFC 3261 19.1.1 table 1), or another absoluteURI.
+static bool is_request_uri(struct rg_slice s) {
+	struct sip_uri u;
+
+	if (!sip_is_sip_uri(s))
+		return sip_is_uri(s);
+	return sip_uri_parse(s, &u) == RG_OK && u.headers.p == NULL;
+}
+
+static bool is_version(struct rg_slice s) {
+	return rg_ieq(s, RG_LIT("SIP/2.0"));
+}
+
+// Method SP Request-URI SP SIP-Version (RFC 3261 7.1): single spaces, nothing behind.
+static int request_line(struct head *h, struct rg_slice line) {
+	size_t n = sip_span(&SIP_TOKEN, line);
+
+	if (n == 0 || n == line.len || line.p[n] != ' ')
+		return RG_E_PROTO;
+	h->method_name = rg_slice(line.p, n);
+	h->method = method_of(h->method_name);
+	line = rg_skip(line, n + 1);
+	n = sip_span(&SIP_URIC, line);
+	h->ruri = rg_slice(line.p, n);
+	if (n == line.len || line.p[n] != ' ' || !is_version(rg_skip(line, n + 1)) ||
+	    !is_request_uri(h->ruri))
+		return RG_E_PROTO;
+	h->is_request = true;
+	return RG_OK;
+}
+
+// SIP-Version SP 3DIGIT SP Reason-Phrase (RFC 3261 7.2); the phrase may be empty.
+static int status_line(struct head *h, struct rg_slice line) {
+	uint64_t status;
+
+	if (line.len < 12 || !is_version(rg_slice(line.p, 7)) || line.p[7] != ' ' ||
+	    line.p[11] != ' ' || !rg_parse_u64(rg_slice(line.p + 8, 3), &status) || status < 100 ||
+	    status > 699)
+		return RG_E_PROTO;
+	h->status = (unsigned)status;
+	h->reason = rg_skip(line, 12);
+	return RG_OK;
+}
+
+static int start_line(struct head *h, struct rg_slice line) {
+	// no method has a slash
+	return line.len > 4 && rg_ieq(rg_slice(line.p, 4), RG_LIT("SIP/")) ? status_line(h, line)
+									   : request_line(h, line);
+}
+
+// From s to the end of the input: for spans that cannot pass the CR behind s, which are quicker
+// when there is more to read.
+static inline struct rg_slice to_end(const struct head *h, struct rg_slice s) {
+	return rg_slice(s.p, (size_t)(h->in.p + h->in.len - s.p));
+}
+
+// word [ "@" word ] (RFC 3261 25.1)
+static bool is_call_id(const struct head *h, struct rg_slice s) {
+	size_t n = sip_span(&SIP_WORD, to_end(h, s));
+
+	if (n == 0 || n == s.len)
+		return n > 0;
+	s = rg_skip(s, n + 1);
+	return s.p[-1] == '@' && s.len > 0 && sip_span(&SIP_WORD, to_end(h, s)) == s.len;
+}
+
+// Headers that decide what the message is.
+static bool is_value_good(struct head *h, const struct sip_hdr *x) {
+	struct rg_slice method;
+	uint32_t number;
+
+	switch (x->id) {
+	case SIP_HDR_VIA:
+	case SIP_HDR_FROM:
+	case SIP_HDR_TO:
+		return x->value.len > 0;
+	case SIP_HDR_CALL_ID:
+		return is_call_id(h, x->value);
+	case SIP_HDR_CSEQ: // RFC 3261 8.1.1.5: the method is that of the request
+		return sip_cseq_parse(x->value, &number, &method) == RG_OK &&
+		       (!h->is_request || rg_eq(method, h->method_name));
+	case SIP_HDR_MAX_FORWARDS: // RFC 3261 20.22: 0 to 255
+		return sip_seconds(x->value, &number) && number <= 255;
+	case SIP_HDR_CONTENT_LENGTH:
+		return rg_parse_u64(x->value, &h->content_len);
+	default:
+		return true;
+	}
+}
+
+// Length of the name at the start of a header line, and of what precedes the value: HCOLON is
+// *( SP / HTAB ) ":" SWS (RFC 3261 25.1). False when there is no colon.
+static inline bool name_len(const struct head *h, struct rg_slice line, size_t *name,
+			    size_t *colon) {
+	size_t n = sip_span(&SIP_TOKEN, to_end(h, line)), c = n;
+
+	while (c < line.len && (line.p[c] == ' ' || line.p[c] == '\t'))
+		c++;
+	*name = n;
+	*colon = c;
+	return n > 0 && c < line.len && line.p[c] == ':';
+}
+
+// As rg_trim(), quick when there is one blank after the colon and none at the end.
+static inline struct rg_slice value_of(struct rg_slice s) {
+	if (s.len > 1 && *s.p == ' ') {
+		s.p++;
+		s.len--;
+	}
+	return s.len > 0 && (*s.p <= ' ' || s.p[s.len - 1] <= ' ') ? rg_trim(s) : s;
+}
+
+static int take_header(struct head *h, struct rg_slice line) {
+	struct sip_hdr *x = &h->hdrs[h->n_hdrs];
+	size_t name, colon;
+
+	if (h->n_hdrs == SIP_MAX_HEADERS)
+		return RG_E_LIMIT;
+	if (!name_len(h, line, &name, &colon))
+		return RG_E_PROTO;
+	x->name = rg_slice(line.p, name);
+	x->id = sip_hdr_id(x->name);
+	x->value = value_of(rg_skip(line, colon + 1));
+	if (h->seen & SINGLE & BIT(x->id) || !is_value_good(h, x))
+		return RG_E_PROTO;
+	h->seen |= BIT(x->id);
+	h->n_hdrs++;
+	return RG_OK;
+}
+
+// Start line and headers, up to and with the empty line.
+static int parse_head(struct head *h) {
+	struct marks k = {.in = h->in}; // on its own, so that it stays in registers
+	size_t start = 0, end;
+	int rc = line_end(&k, 0, false, &end);
+
+	if (rc == RG_OK) {
+		rc = start_line(h, rg_slice(h->in.p, end));
+		start = end + 2;
+	}
+	while (rc == RG_OK) {
+		rc = line_end(&k, start, true, &end);
+		// a line that starts with a blank continues the one before (RFC 3261 7.3.1)
+		while (rc == RG_OK && end > start && end + 2 < h->in.len &&
+		       (h->in.p[end + 2] == ' ' || h->in.p[end + 2] == '\t'))
+			rc = line_end(&k, start, true, &end);
+		if (rc != RG_OK)
+			break;
+		if (end == start) {
+			h->len = end + 2;
+			return (h->seen & MANDATORY) == MANDATORY ? RG_OK : RG_E_PROTO;
+		}
+		if (end + 2 >= h->in.len) // a fold may follow
+			return RG_MORE;
+		rc = take_header(h, rg_slice(h->in.p + start, end - start));
+		start = end + 2;
+	}
+	return rc;
+}
+
+static void head_init(struct head *h, struct rg_slice in) {
+	h->in = in;
+	h->is_request = false;
+	h->method = SIP_OTHER_METHOD;
+	h->method_name = h->ruri = h->reason = rg_slice(NULL, 0);
+	h->status = 0;
+	h->seen = 0;
+	h->n_hdrs = 0;
+}
+
+static void publish(const struct head *h, size_t skipped, size_t body_len, struct sip_msg *m) {
+	m->raw = rg_slice(h->in.p, h->len + body_len);
+	m->is_request = h->is_request;
+	m->method = h->method;
+	m->method_name = h->method_name;
+	m->ruri = h->ruri;
+	m->status = h->status;
+	m->reason = h->reason;
+	m->n_hdrs = h->n_hdrs;
+	memcpy(m->hdrs, h->hdrs, h->n_hdrs * sizeof(*h->hdrs));
+	m->body = rg_slice(h->in.p + h->len, body_len);
+	m->size = skipped + h->len + body_len;
+}
+
+int sip_parse(struct rg_slice in, struct sip_msg *m) {
+	struct head h;
+	size_t body_len;
+	int rc;
+
+	if (in.len > SIP_MAX_MSG)
+		return RG_E_LIMIT;
+	head_init(&h, in);
+	rc = parse_head(&h);
+	if (rc != RG_OK)
+		return rc == RG_MORE ? RG_E_PROTO : rc; // nothing will follow
+	body_len = in.len - h.len;
+	if (h.seen & BIT(SIP_HDR_CONTENT_LENGTH)) {
+		if (h.content_len > body_len) // RFC 3261 18.3
+			return RG_E_PROTO;
+		body_len = h.content_len;
+	}
+	publish(&h, 0, body_len, m);
+	return RG_OK;
+}
+
+// CRLFs before the start line (RFC 3261 7.5).
+static size_t leading_crlfs(struct rg_slice in) {
+	size_t n = 0;
+
+	while (n + 1 < in.len && in.p[n] == '\r' && in.p[n + 1] == '\n')
+		n += 2;
+	return n;
+}
+
+int sip_parse_stream(struct rg_slice in, struct sip_msg *m) {
+	size_t skipped = leading_crlfs(in);
+	struct rg_slice rest = rg_skip(in, skipped);
+	struct head h;
+	int rc;
+
+	if (skipped > SIP_MAX_MSG)
+		return RG_E_LIMIT;
+	head_init(&h, rg_slice(rest.p, rest.len < SIP_MAX_MSG ? rest.len : SIP_MAX_MSG));
+	rc = parse_head(&h);
+	if (rc == RG_MORE && rest.len >= SIP_MAX_MSG)
+		return RG_E_LIMIT;
+	if (rc != RG_OK)
+		return rc;
+	if (!(h.seen & BIT(SIP_HDR_CONTENT_LENGTH))) // RFC 3261 20.14
+		return RG_E_PROTO;
+	if (h.content_len > SIP_MAX_MSG - h.len)
+		return RG_E_LIMIT;
+	if (h.content_len > rest.len - h.len)
+		return RG_MORE;
+	publish(&h, skipped, h.content_len, m);
+	return RG_OK;
+}
+
+bool sip_is_keepalive(struct rg_slice in) {
+	return in.len >= 2 && leading_crlfs(in) == in.len;
+}
