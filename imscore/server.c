@@ -67,7 +67,8 @@ static bool conn_flush(struct conn *c) {
 		off += (size_t)n;
 	}
 	c->out_len -= off;
-	memmove(c->out, c->out + off, c->out_len);
+	if (off > 0)
+		memmove(c->out, c->out + off, c->out_len);
 	env_sock_want(c->sock, c->out_len > 0 ? ENV_READ | ENV_WRITE : ENV_READ);
 	return n >= 0 || n == -EAGAIN;
 }

@@ -106,8 +106,9 @@ static const char *why_forbidden(const struct ims *ims, const struct lease *l,
 	return NULL;
 }
 
+// May the core have a binding? STALE: it had one before a restart, perhaps.
 static bool is_registered(const struct lease *l) {
-	return l->state == LEASE_PENDING || l->state == LEASE_ACTIVE ||
+	return l->is_stale || l->state == LEASE_PENDING || l->state == LEASE_ACTIVE ||
 	       l->state == LEASE_DEREG_PENDING || l->state == LEASE_UNKNOWN;
 }
 

@@ -14,12 +14,13 @@ void dereg_unknown(struct op *op, unsigned status) {
 	op_end(op);
 }
 
-// A pair of a pool goes back when its user de-registered nothing but simply left; an account keeps
-// its pair whatever happens, so its token stays good for the next connection.
+// A user who de-registers may register again with the same token, and an account keeps its pair
+// whatever happens. A pool pair whose user left without a word goes back to its pool, as do all whose
+// lease the engine is ending: it knows, and keeps no token then.
 static bool is_token_kept(const struct op *op) {
 	const struct lease *l = op_lease(op);
 
-	return (op->client != NULL && !op->is_end_wanted) || (l != NULL && l->is_fixed);
+	return op->client != NULL || (l != NULL && l->is_fixed);
 }
 
 static void dereg_confirmed(struct op *op) {
@@ -72,50 +73,34 @@ static bool is_flow(const struct op *op, const struct lease *l) {
 	       memmem(l->binding.headers.p, l->binding.headers.len, said, sizeof(said) - 1) != NULL;
 }
 
-// Which Contacts end: the one of record, else what the client names, and the last one tried.
-// Without any (a restart came between) a pool pair is cleared whole.
+// Which Contact ends: the one of record, else what the client names. Without any (a restart came
+// between) a pool pair is cleared whole.
 // XXX an account's pair is not, but at its owner's word: other devices are bound there. Such a
 // binding runs out in the core instead, and the pair is free the later.
-static void set_contacts(struct op *op, const struct lease *l, struct rg_slice last) {
-	struct rg_wr w = rg_wr(op->removed_bytes, sizeof(op->removed_bytes));
-	struct contact c;
-
+static void set_contact(struct op *op, const struct lease *l) {
 	op_set_ours(op, l->binding.contact);
 	if (op->ours.uri.len == 0 && op->client != NULL && !op->client->reg.is_star)
 		set_ours_of(op, &op->client->reg);
-	if (op->ours.uri.len == 0)
-		op_set_ours(op, last);
-	else if (contact_parse(last, &c) == RG_OK && !contact_is_same(&c, &op->ours))
-		op_add_removed(op, &w, last);
 	op->has_ob = is_flow(op, l);
 	op->is_star = op->ours.uri.len == 0 && (op->client != NULL || !l->is_fixed);
 }
 
-void dereg_begin(struct ims *ims, const struct lease *l, struct request *r, struct rg_slice last) {
-	struct op *op = op_new(ims, l, r);
+void op_deregister(struct ims *ims, const struct lease *l, struct request *r) {
+	struct op *op = NULL;
+	int rc = r != NULL ? lease_dereg_begin(ims->leases, l->idx, l->gen) : 0;
 
-	if (op == NULL) {
-		lease_dereg_unknown(ims->leases, l->idx, l->gen);
+	if (rc == 0 && op_find(ims, l->idx) == NULL)
+		op = op_new(ims, l, r);
+	if (op ==
+	    NULL) { // an older owner's request is not over, or no memory: the engine comes back
+		if (rc == 0)
+			lease_dereg_unknown(ims->leases, l->idx, l->gen);
 		if (r != NULL)
 			reply_later(ims, r, 500, 1);
 		return;
 	}
 	op->is_dereg = true;
-	set_contacts(op, l, last);
+	set_contact(op, l);
 	ims->stats.deregister++;
 	op_send(op);
-}
-
-void op_deregister(struct ims *ims, const struct lease *l, struct request *r) {
-	struct op *op = op_find(ims, l->idx);
-
-	if (op != NULL) { // the engine's wish; a client's request is queued before it gets here
-		op->is_end_wanted = true;
-		return;
-	}
-	if (r != NULL && lease_dereg_begin(ims->leases, l->idx, l->gen) != 0) {
-		reply_later(ims, r, 500, 1);
-		return;
-	}
-	dereg_begin(ims, l, r, rg_slice(NULL, 0));
 }

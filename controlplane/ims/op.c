@@ -42,12 +42,9 @@ const struct lease *op_lease(const struct op *op) {
 
 void op_end(struct op *op) {
 	struct ims *ims = op->ims;
-	const struct lease *l = op_lease(op);
 	struct request *queued = op->queued;
 
 	op_unlink(op);
-	if (op->is_end_wanted && !op->is_dereg && l != NULL)
-		dereg_begin(ims, l, NULL, op->ours.element);
 	free(op);
 	if (queued != NULL)
 		b2bua_serve(ims, queued);

@@ -15,7 +15,6 @@ struct op {
 	bool is_dereg;
 	struct request *client; // whom to answer; NULL = nobody
 	struct request *queued; // the one REGISTER that waits for the end of this
-	bool is_end_wanted;     // the engine wants the binding gone
 	uint64_t token_end_ns;
 	uint32_t expires;
 	bool has_ob, is_star;
@@ -35,7 +34,7 @@ void op_set_ours(struct op *op, struct rg_slice element);                       
 const struct lease *op_lease(const struct op *op);
 // Sends the REGISTER that op describes now; the answer or the failure comes later.
 void op_send(struct op *op);
-// The client has its answer: frees op and goes on with what waited for its end.
+// The client has its answer: frees op and serves the request that waited for its end.
 void op_end(struct op *op);
 // Adds a Contact that ends with the next request; w writes to removed_bytes. False without room.
 bool op_add_removed(struct op *op, struct rg_wr *w, struct rg_slice element);
@@ -54,5 +53,3 @@ void register_answered(struct op *op, const struct sip_msg *m);
 void register_failed(struct op *op, unsigned status, bool is_unknown);
 void dereg_answered(struct op *op, const struct sip_msg *m);
 void dereg_unknown(struct op *op, unsigned status);
-// As op_deregister(l, NULL), and `last` goes too when it is another Contact than the one of record.
-void dereg_begin(struct ims *ims, const struct lease *l, struct request *r, struct rg_slice last);

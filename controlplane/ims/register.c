@@ -103,7 +103,7 @@ static void register_bound(struct op *op, const struct lease *l, const struct si
 	}
 	rc = lease_register_done(op->ims->leases, op->idx, op->gen, &b, r->punt.conn,
 				 bound.promise_end_ns);
-	if (rc != 0) { // given up meanwhile; the engine ends what the core has
+	if (rc != 0) { // revoked or over meanwhile: the engine ends what the core has
 		register_failed(op, rc == RG_E_STALE || rc == RG_E_CONFLICT ? 401 : 500, true);
 		return;
 	}
@@ -149,7 +149,7 @@ void register_answered(struct op *op, const struct sip_msg *m) {
 	const struct lease *l = op_lease(op);
 	struct message_granted g;
 
-	if (l == NULL || op->is_end_wanted) { // revoked meanwhile: op_end() tells the core
+	if (l == NULL) { // somebody else's by now
 		register_failed(op, 401, true);
 		return;
 	}
@@ -201,7 +201,7 @@ static void start_register(struct op *op, const struct lease *l) {
 	op_set_ours(op, rg_wr_slice(&w));
 	set_old(op, l);
 	op->has_ob = reg->has_outbound && op->ours.reg_id != 0 && op->ours.instance.len > 0;
-	if (l->state == LEASE_ACTIVE && l->binding.contact.len > 0)
+	if (l->binding.contact.len > 0)
 		op->ims->stats.register_refresh++;
 	else
 		op->ims->stats.register_initial++;
@@ -212,7 +212,6 @@ void op_register(struct ims *ims, const struct lease *l, struct request *r, uint
 	const struct conf *conf = ims->conf;
 	uint64_t now_ns = env_now_ns(ims->env);
 	uint64_t e = op_min(conf->reg.max_s, op_seconds_left(token_end_ns, now_ns));
-	uint64_t end_ns = now_ns + (e + conf->life.t_sip_s + conf->life.core_slack_s) * RG_NS_PER_S;
 	struct op *op;
 	int rc;
 
@@ -224,7 +223,7 @@ void op_register(struct ims *ims, const struct lease *l, struct request *r, uint
 		reply_later(ims, r, 504, op_seconds_left(ims->hold_until_ns, now_ns) + 1);
 		return;
 	}
-	rc = lease_register_begin(ims->leases, l->idx, l->gen, end_ns);
+	rc = lease_register_begin(ims->leases, l->idx, l->gen, now_ns + e * RG_NS_PER_S);
 	if (rc != 0) {
 		reply_later(ims, r, 500, 1);
 		return;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Sockets towards the core. Control loop. A failing send never calls back from inside: it leaves
 // the clean-up to the timer.
+// XXX A path that swallows everything without a reset is noticed by the kernel's own retransmission
+// limit only (minutes); until then each request ends by Timer F.
 #include "ims/transport.h"
 
 #include <errno.h>

@@ -52,7 +52,6 @@ static void on_punt(void *arg, const struct rg_punt *p, struct rg_slice payload)
 
 // Polls until want punts of any kind came, woken by the event descriptor alone.
 static void poll_until(struct seen *s, unsigned want) {
-
 	struct pollfd fd = {.fd = rg_dp_event_fd(dp), .events = POLLIN};
 
 	while (s->n_end + s->n_closed + s->n_info < want) {
