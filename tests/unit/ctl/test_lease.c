@@ -204,7 +204,7 @@ START_TEST(revoke) {
 	ck_assert_uint_eq(fake.revoked_idx, 6);
 	ck_assert_uint_eq(fake.revoked_gen, 106);
 	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(a, "data"), "state")),
-			 "dereg_pending");
+			 "dereg-pending");
 	json_decref(a);
 }
 END_TEST
