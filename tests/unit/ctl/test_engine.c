@@ -149,6 +149,18 @@ START_TEST(pools_count) {
 }
 END_TEST
 
+// Accounts count, too.
+START_TEST(status_counts) {
+	json_t *a = harness_ask(&h, end, "{\"cmd\":\"status\"}");
+	json_t *leases = json_object_get(json_object_get(a, "data"), "leases");
+
+	ck_assert_int_eq(json_integer_value(json_object_get(leases, "pairs")), 3);
+	ck_assert_int_eq(json_integer_value(json_object_get(leases, "free")), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(leases, "offered")), 1);
+	json_decref(a);
+}
+END_TEST
+
 static const char *const requests[] = {
 	"{\"cmd\":\"status\"}",
 	"{\"cmd\":\"stats\",\"args\":{\"all\":true}}",
@@ -196,6 +208,7 @@ int main(void) {
 	tcase_add_test(t, states_follow);
 	tcase_add_test(t, state_names);
 	tcase_add_test(t, pools_count);
+	tcase_add_test(t, status_counts);
 	tcase_add_loop_test(t, no_secret_in_answers, 0, sizeof(requests) / sizeof(*requests));
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);

@@ -251,7 +251,6 @@ START_TEST(walk_in_steps) {
 	json_decref(a);
 	env_sim_turn(h.env);
 	env_sim_reset(end, 104);
-	env_sim_settle(h.env);
 	fake.n_lease_at = 0;
 	env_sim_advance(h.env, RG_NS_PER_S);
 	ck_assert_uint_eq(fake.n_lease_at, 0);
