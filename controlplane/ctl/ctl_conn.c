@@ -150,7 +150,6 @@ void ctl_conn_info(struct ctl *c, const struct rg_punt *p, struct rg_slice paylo
 
 // The query itself runs on: its answers are on their way and must not meet the next one's.
 void ctl_conn_drop(struct ctl_client *cl) {
-	cl->req.ticket = 0;
 	if (cl->ctl->query.for_client == cl)
 		cl->ctl->query.for_client = NULL;
 }

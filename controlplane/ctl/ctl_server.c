@@ -11,6 +11,7 @@
 
 #define HEAD_LEN 4
 #define IN_STEP 4096
+#define IN_MAX (HEAD_LEN + RG_CTL_MAX) // one whole message of the largest size
 #define DUMP_FLAGS (JSON_COMPACT | JSON_ENSURE_ASCII)
 
 static struct ctl_client *client_of_idle(struct env_timer *t) {
@@ -173,8 +174,13 @@ void ctl_client_run(struct ctl_client *cl) {
 		serve(cl, len);
 		is_sent = flush(cl);
 	}
-	if (!is_sent || cl->req.cmd != NULL) {
-		env_sock_want(cl->sock, is_sent ? 0 : ENV_WRITE);
+	if (!is_sent) {
+		env_sock_want(cl->sock, ENV_WRITE);
+		return;
+	}
+	if (cl->req.cmd != NULL) {
+		// Reads on, so that it hears of a client that leaves: nobody waits for the answer.
+		env_sock_want(cl->sock, cl->is_eof || cl->in_len == IN_MAX ? 0 : ENV_READ);
 		return;
 	}
 	is_next = has_message(cl, &len);
@@ -186,13 +192,13 @@ void ctl_client_run(struct ctl_client *cl) {
 		cl->step.fn = on_step;
 		env_timer_set(e, &cl->step, env_now_ns(e));
 	}
-	env_sock_want(cl->sock, is_next || cl->is_eof ? 0 : ENV_READ);
+	env_sock_want(cl->sock, is_next ? 0 : ENV_READ);
 }
 
-// Takes what the socket has, at most up to one whole message of the largest size. False at the end
+// Takes what the socket has, IN_MAX bytes at most. False at the end
 // of the stream or on failure.
 static bool receive(struct ctl_client *cl) {
-	while (cl->in_len < HEAD_LEN + RG_CTL_MAX) {
+	while (cl->in_len < IN_MAX) {
 		ssize_t n;
 
 		if (cl->in_len == cl->in_cap) {
@@ -200,8 +206,8 @@ static bool receive(struct ctl_client *cl) {
 			size_t cap = cl->in_cap == 0 ? IN_STEP : 2 * cl->in_cap;
 			uint8_t *p;
 
-			if (cap > HEAD_LEN + RG_CTL_MAX)
-				cap = HEAD_LEN + RG_CTL_MAX;
+			if (cap > IN_MAX)
+				cap = IN_MAX;
 			p = realloc(cl->in, cap);
 			if (p == NULL)
 				return false;
@@ -229,7 +235,7 @@ static void on_client(void *arg, struct env_sock *s, unsigned events) {
 		return;
 	}
 	// The end of what it sends is no end yet: it may wait for answers.
-	if ((events & ENV_READ) != 0 && cl->out == NULL && cl->req.cmd == NULL && !receive(cl))
+	if ((events & ENV_READ) != 0 && cl->out == NULL && !receive(cl))
 		cl->is_eof = true;
 	ctl_client_run(cl);
 }

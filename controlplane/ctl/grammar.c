@@ -7,8 +7,9 @@
 
 #include "regate/err.h"
 
+// As lease_state_name() says them, in the order of enum lease_state (test_engine.c compares).
 static const char *const states[] = {"free",          "offered", "pending",    "active",
-				     "dereg_pending", "unknown", "quarantine", NULL};
+				     "dereg-pending", "unknown", "quarantine", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 #define LEASE_ARG                                                                                  \

@@ -25,7 +25,7 @@ _regatectl() {
 	"pool list") words="" ;;
 	"lease") words=" list show revoke" ;;
 	"lease list --pool") words="" ;;
-	"lease list --state") words=" free offered pending active dereg_pending unknown quarantine" ;;
+	"lease list --state") words=" free offered pending active dereg-pending unknown quarantine" ;;
 	"lease list --limit") words="" ;;
 	"lease list --after") words="" ;;
 	"lease list") words=" --pool --state --limit --after" ;;

@@ -12,7 +12,9 @@ clean
 for f in dataplane/tcp/x.c controlplane/ims/x.h include/regate/x.h common/x.c imscore/x.c \
 	tests/unit/ims/x.c bench/micro/x.c; do
 	put "$f" 'int x( void );'
-	! "$CHECK" "$tree" >"$tree/out" 2>&1 || fail "$f: not seen"
+	rc=0
+	"$CHECK" "$tree" >"$tree/out" 2>&1 || rc=$?
+	[ "$rc" -eq 1 ] || fail "$f: exit code $rc, not 1"
 	grep -q "^$f:1:" "$tree/out" || fail "$f: not named: $(cat "$tree/out")"
 	rm "$tree/$f"
 done

@@ -22,6 +22,9 @@ caught controlplane/ims/x.h 201 file "$(lines 201 'int a;')"
 passes include/regate/sip.h "$(lines 201 'int a;')"
 passes dataplane/tcp/x.c "$(function_of 80)"
 caught dataplane/tcp/x.c 1 function "$(function_of 81)"
+passes dataplane/tcp/x.c "int declared(int a,
+	     int b);
+$(function_of 80)"
 caught dataplane/tcp/x.c 125 function "int declared(int a,
 	     int b);
 $(function_of 20)

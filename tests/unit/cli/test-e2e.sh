@@ -35,7 +35,7 @@ ctl 0 '^idx  *499' lease show p499@example.net
 ctl 5 'no pair has this identity' lease show sip:nobody
 ctl 5 '"code":5' --json lease show sip:nobody
 ctl 1 'lease 700 is not leased (state: free)' lease revoke 700
-ctl 0 'dereg_pending' lease revoke 8
+ctl 0 'dereg-pending' lease revoke 8
 ctl 1 'no dataplane' conn list
 ctl 0 '^level  *info' log level
 ctl 0 '^level  *debug' log level debug

@@ -16,7 +16,7 @@ static const struct {
 	{"lease", "re", "revoke "},
 	{"lease list", "", "--pool --state --limit --after "},
 	{"lease list", "--p", "--pool "},
-	{"lease list --state", "de", "dereg_pending "},
+	{"lease list --state", "de", "dereg-pending "},
 	{"lease list --limit", "", ""},
 	{"stats --all", "", "--all "},
 	{"log level", "", "error warn info debug "},

@@ -21,7 +21,7 @@ uint64_t lease_token_end_ns(const struct lease *l) {
 
 const char *lease_state_name(enum lease_state s) {
 	static const char *const names[] = {"free",          "offered", "pending",   "active",
-					    "dereg_pending", "unknown", "quarantine"};
+					    "dereg-pending", "unknown", "quarantine"};
 
 	return names[s];
 }

@@ -151,10 +151,62 @@ START_TEST(client_leaves) {
 }
 END_TEST
 
+// While its request is under way a client may send on, up to the bound; then it is not read from.
+START_TEST(flood_meanwhile) {
+	static uint8_t flood[3 * RG_CTL_MAX];
+
+	ask("{}");
+	memset(flood, 0xff, sizeof(flood));
+	ck_assert_int_eq(env_sim_write(end, rg_slice(flood, sizeof(flood))), 0);
+	env_sim_settle(h.env); // aborts when the loop spins
+	tell(0, fake.replies[0].query, RG_PUNT_CONN_END, 1);
+	tell(1, fake.replies[0].query, RG_PUNT_CONN_END, 0);
+	check_answer(end, 1, 1, true);
+	harness_refused(harness_read(end), RG_CTL_USAGE, "4294967295");
+	ck_assert(harness_is_closed(end));
+}
+END_TEST
+
+// It will send nothing more, but may wait for the answer.
+START_TEST(hangup_meanwhile) {
+	ask("{}");
+	env_sim_hangup(end);
+	env_sim_settle(h.env); // aborts when the loop spins
+	tell(0, fake.replies[0].query, RG_PUNT_CONN_END, 1);
+	tell(1, fake.replies[0].query, RG_PUNT_CONN_END, 0);
+	env_sim_settle(h.env);
+}
+END_TEST
+
+// The time to send a request does not run while one is served.
+START_TEST(not_idle_while_asking) {
+	env_sim_advance(h.env, 29500 * RG_NS_PER_MS);
+	ask("{}");
+	env_sim_advance(h.env, 1100 * RG_NS_PER_MS);
+	check_answer(end, 0, 0, false);
+}
+END_TEST
+
+// A client that waits in line and leaves is not asked for.
+START_TEST(leaves_the_line) {
+	struct env_sim_end *second = harness_connect(&h);
+
+	ask("{}");
+	harness_send(second, "{\"cmd\":\"conn list\"}");
+	env_sim_settle(h.env);
+	env_sim_reset(second, 104);
+	env_sim_settle(h.env);
+	tell(0, fake.replies[0].query, RG_PUNT_CONN_END, 1);
+	tell(1, fake.replies[0].query, RG_PUNT_CONN_END, 0);
+	check_answer(end, 1, 1, true);
+	ck_assert_uint_eq(fake.n_replies, 2);
+}
+END_TEST
+
 START_TEST(odd_worker_number) {
 	ask("{}");
 	tell(64, fake.replies[0].query, RG_PUNT_CONN_END, 0);
-	tell(UINT16_MAX, fake.replies[0].query, RG_PUNT_CONN_END, 0);
+	tell(65, fake.replies[0].query, RG_PUNT_CONN_END, 0);
 	env_sim_settle(h.env);
 	ck_assert_ptr_null(harness_read(end));
 }
@@ -184,6 +236,10 @@ int main(void) {
 	tcase_add_test(t, full_ring_is_tried_again);
 	tcase_add_test(t, one_query_at_a_time);
 	tcase_add_test(t, client_leaves);
+	tcase_add_test(t, flood_meanwhile);
+	tcase_add_test(t, hangup_meanwhile);
+	tcase_add_test(t, not_idle_while_asking);
+	tcase_add_test(t, leaves_the_line);
 	tcase_add_test(t, odd_worker_number);
 	tcase_add_test(t, no_dataplane);
 	suite_add_tcase(s, t);

@@ -204,7 +204,7 @@ START_TEST(revoke) {
 	ck_assert_uint_eq(fake.revoked_idx, 6);
 	ck_assert_uint_eq(fake.revoked_gen, 106);
 	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(a, "data"), "state")),
-			 "dereg_pending");
+			 "dereg-pending");
 	json_decref(a);
 }
 END_TEST
@@ -251,7 +251,6 @@ START_TEST(walk_in_steps) {
 	json_decref(a);
 	env_sim_turn(h.env);
 	env_sim_reset(end, 104);
-	env_sim_settle(h.env);
 	fake.n_lease_at = 0;
 	env_sim_advance(h.env, RG_NS_PER_S);
 	ck_assert_uint_eq(fake.n_lease_at, 0);

@@ -186,6 +186,28 @@ START_TEST(no_time) {
 }
 END_TEST
 
+static const struct {
+	const char *bytes;
+	size_t len;
+	const char *text;
+} texts[] = {
+	{"", 0, ""},
+	{"gr\xc3\xbc\xc3\x9f", 6, "gr\xc3\xbc\xc3\x9f"},
+	{"a\0b", 3, "a\\x00b"},
+	{"a\xff", 2, "a\\xff"},
+	{"\xc3", 1, "\\xc3"},
+	{"\n\033", 2, "\n\033"},
+};
+
+START_TEST(any_text) {
+	json_t *v = ctl_json_text(guard_copy(rg_slice(texts[_i].bytes, texts[_i].len)));
+
+	ck_assert_str_eq(json_string_value(v), texts[_i].text);
+	ck_assert_uint_eq(json_string_length(v), strlen(texts[_i].text));
+	json_decref(v);
+}
+END_TEST
+
 START_TEST(address_text) {
 	struct rg_addr v6;
 	json_t *v;
@@ -212,6 +234,7 @@ int main(void) {
 	tcase_add_test(t, log_level);
 	tcase_add_loop_test(t, time_text, 0, sizeof(times) / sizeof(*times));
 	tcase_add_test(t, no_time);
+	tcase_add_loop_test(t, any_text, 0, sizeof(texts) / sizeof(*texts));
 	tcase_add_test(t, address_text);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
