@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a registrar reads in a REGISTER: one walk over the headers. Any thread; borrows, never
 // allocates.
+#include "low.h"
 #include "regate/err.h"
 #include "scan.h"
 #include "value.h"
