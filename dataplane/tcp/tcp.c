@@ -100,7 +100,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in) {
 	c->peer = in->src;
 	c->local = in->dst;
 	memcpy(c->mac, in->mac, sizeof(c->mac));
-	c->ooo_head = c->ooo_tail = c->list_prev = c->list_next = TCP_NIL;
+	c->ooo_head = c->ooo_tail = TCP_NIL;
 	tcp_sndq_init(&c->q);
 	tcp_table_add(&t->table, hash_of(t, &c->peer, &c->local), tcp_idx(t, c));
 	t->n_conns++;
@@ -116,6 +116,7 @@ static void wait_list_del(struct tcp *t, struct tcp_conn *c) {
 		t->conns[c->list_next].list_prev = c->list_prev;
 	else
 		t->wait_tail = c->list_prev;
+	c->ooo_head = c->ooo_tail = TCP_NIL; // the same words
 }
 
 static void leave_state(struct tcp *t, struct tcp_conn *c) {

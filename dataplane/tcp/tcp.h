@@ -29,8 +29,8 @@ struct tcp_cfg {
 enum tcp_end {           // why a connection has gone
 	TCP_END_CLOSED,  // both sides closed
 	TCP_END_RESET,   // RST from the peer
-	TCP_END_TIMEOUT, // retransmissions used up
-	TCP_END_ABORTED, // tcp_abort()
+	TCP_END_TIMEOUT, // retransmissions used up, or no FIN of the peer's a minute after ours
+	TCP_END_ABORTED, // tcp_abort(), or data came after tcp_close(): RST sent
 };
 
 struct tcp_in {

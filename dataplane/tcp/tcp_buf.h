@@ -35,11 +35,11 @@ static inline uint8_t *tcp_pool_mem(const struct tcp_pool *p, uint32_t chunk) {
 	return p->mem + (size_t)chunk * TCP_CHUNK_BYTES;
 }
 
-// A place in a queue.
+// A place in a queue. Packed: three of them are in every connection.
 struct tcp_pos {
 	uint32_t chunk;
 	uint16_t off;
-};
+} __attribute__((packed, aligned(2)));
 
 struct tcp_sndq {
 	struct tcp_pos head; // first byte not acknowledged

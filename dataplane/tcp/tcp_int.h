@@ -96,10 +96,16 @@ struct tcp_conn {
 	uint8_t n_quick;   // data segments received, up to cfg.quick_acks
 	uint16_t n_ooo;
 	uint32_t fin_seq;
-	uint32_t ooo_head, ooo_tail;   // reassembly, chunks by rising seq
-	uint32_t list_prev, list_next; // free list or TIME-WAIT list
+	union {
+		struct { // reassembly, chunks by rising seq
+			uint32_t ooo_head, ooo_tail;
+		};
+		struct { // free slot, TIME-WAIT: the list it is in
+			uint32_t list_prev, list_next;
+		};
+	};
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct tcp_conn) <= 256, "a connection is four cache lines");
+_Static_assert(sizeof(struct tcp_conn) == 192, "a connection is three cache lines");
 
 struct tcp {
 	struct tcp_cfg cfg;

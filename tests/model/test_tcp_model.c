@@ -477,7 +477,7 @@ static void run(uint64_t seed) {
 
 START_TEST(lossy_link) {
 	const char *seed = getenv("REGATE_SEED"), *runs = getenv("REGATE_RUNS");
-	uint64_t n = runs != NULL ? strtoull(runs, NULL, 10) : 1000;
+	uint64_t n = runs != NULL ? strtoull(runs, NULL, 10) : 600;
 
 	if (seed != NULL)
 		run(strtoull(seed, NULL, 10));

@@ -261,7 +261,10 @@ START_TEST(we_close_first) {
 	rig_wait(r, 50000);
 	IN(r, F_FA, 1, 2); // our last ACK was lost: once more, and 2 MSL from now
 	rig_expect(r, F_A, 2, 2, 0);
-	IN(r, F_R, 2, 0); // RFC 1337
+	IN(r, F_R, 2, 0); // RFC 1337: an RST neither ends it nor is answered
+	IN(r, F_RA, 1, 2);
+	IN(r, F_RA, 7, 2);
+	rig_none(r);
 	rig_wait(r, 50000);
 	ck_assert_uint_eq(tcp_n_conns(r->t), 1);
 	rig_wait(r, 11000);
