@@ -115,8 +115,9 @@ static inline size_t sip_find(const struct sip_class *c, struct rg_slice s) {
 	return sip_run(c, s, false);
 }
 
+// SP, HT, CR or LF.
 static inline bool sip_is_ws(uint8_t c) {
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+	return c <= ' ' && (UINT64_C(0x100002600) >> c & 1) != 0;
 }
 
 // SWS (RFC 3261 25.1). A value holds CR and LF only where a line was folded.

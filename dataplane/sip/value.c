@@ -3,6 +3,7 @@
 // allocates.
 #include "value.h"
 
+#include "low.h"
 #include "regate/err.h"
 #include "scan.h"
 
@@ -27,6 +28,8 @@ size_t sip_quoted_len(struct rg_slice s) {
 static size_t element_len(struct rg_slice s) {
 	size_t i = 0, n;
 
+	if (memchr(s.p, ',', s.len) == NULL) // the usual case, quickly
+		return s.len;
 	for (;;) {
 		i += sip_find(&SIP_LIST, rg_skip(s, i));
 		if (i >= s.len || s.p[i] == ',')
@@ -240,7 +243,7 @@ int sip_via_parse(struct rg_slice s, struct sip_via *v) {
 		return RG_E_PROTO;
 	out.params = params = s;
 	while ((rc = sip_param_next(&params, &pv)) == RG_MORE) {
-		if (!rg_ieq(pv.name, RG_LIT("branch")))
+		if (!SIP_IS(pv.name, "branch"))
 			continue;
 		if (out.branch.len > 0 || pv.value.len == 0)
 			return RG_E_PROTO;

@@ -12,6 +12,7 @@
 #define HTTP_MAX_HEAD 8192
 #define HTTP_MAX_BODY 8192
 #define HTTP_MAX_HEADERS 64
+#define HTTP_MAX_FRAMING 1024 // of a chunked body: size lines, extensions, trailers
 
 enum http_method {
 	HTTP_GET,
