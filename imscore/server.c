@@ -10,7 +10,7 @@
 #include "regate/err.h"
 
 #define OUT_MAX (1u << 20)
-#define IN_BYTES (2 * SIP_MAX_MSG)
+#define IN_BYTES ((size_t)2 * SIP_MAX_MSG)
 
 struct conn {
 	struct conn *next;
@@ -252,12 +252,22 @@ err:
 }
 
 void server_free(struct server *s) {
+	struct late *l;
+	struct conn *c;
+
 	if (s == NULL)
 		return;
-	while (s->late != NULL)
-		late_free(s->late);
-	while (s->conns != NULL)
-		conn_close(s->conns);
+	while ((l = s->late) != NULL) {
+		s->late = l->next;
+		env_timer_cancel(s->env, &l->timer);
+		free(l);
+	}
+	while ((c = s->conns) != NULL) {
+		s->conns = c->next;
+		env_sock_close(c->sock);
+		free(c->out);
+		free(c);
+	}
 	env_sock_close(s->udp);
 	env_sock_close(s->listener);
 	free(s);

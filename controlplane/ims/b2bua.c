@@ -76,11 +76,10 @@ static const struct lease *find_lease(struct ims *ims, struct request *r) {
 		return l;
 	}
 	l = r->punt.has_digest ? lease_by_digest(ims->leases, &r->punt.digest) : NULL;
-	if (l == NULL || token_end(l, r) <= env_now_ns(ims->env)) {
+	if (l == NULL) {
 		log_put(ims->log, LOG_INFO, "ims.token_refused", LOG_B("impu", r->reg.to_uri),
-			LOG_S("why", l != NULL ? "expired" : why_unknown(ims, r)));
+			LOG_S("why", why_unknown(ims, r)));
 		reply_challenge(ims, r, "invalid_token");
-		return NULL;
 	}
 	return l;
 }

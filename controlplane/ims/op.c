@@ -220,7 +220,8 @@ void op_free_all(struct ims *ims) {
 
 	for (size_t i = 0; i < IMS_OP_BUCKETS; i++) {
 		while ((op = ims->ops[i]) != NULL) {
-			op_unlink(op);
+			ims->ops[i] = op->next;
+			env_timer_cancel(ims->env, &op->timer);
 			free(op->client);
 			free(op->queued);
 			free(op);

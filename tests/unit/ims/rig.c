@@ -99,8 +99,15 @@ static void make_leases(void) {
 	ck_assert_int_eq(lease_engine_load(rig.leases), 0);
 }
 
-static void start(bool is_udp) {
+static void make_ims(void) {
 	static const struct dpport port = {.reply = on_reply};
+	char err[256];
+
+	rig.ims = ims_new(&rig.conf, rig.env, NULL, rig.leases, rig.key, &port, err, sizeof(err));
+	ck_assert_msg(rig.ims != NULL, "%s", err);
+}
+
+static void start(bool is_udp) {
 	static const uint8_t key[RG_DIGEST_KEY_LEN] = {7};
 	char err[256];
 
@@ -114,8 +121,17 @@ static void start(bool is_udp) {
 	rig.digester = rg_digester_new(key);
 	rig.key = token_key_parse("test", RG_LIT(pem), err, sizeof(err));
 	ck_assert_msg(rig.key != NULL, "%s", err);
-	rig.ims = ims_new(&rig.conf, rig.env, NULL, rig.leases, rig.key, &port, err, sizeof(err));
-	ck_assert_msg(rig.ims != NULL, "%s", err);
+	make_ims();
+}
+
+void rig_restart(void) {
+	ims_free(rig.ims);
+	lease_engine_free(rig.leases);
+	env_sim_settle(rig.env);
+	rig.core = NULL;
+	rig.in_len = 0;
+	make_leases();
+	make_ims();
 }
 
 void rig_start(void) {

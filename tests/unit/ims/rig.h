@@ -65,6 +65,7 @@ extern struct rig rig;
 
 void rig_start(void); // TCP
 void rig_start_udp(void);
+void rig_restart(void); // a new process over the same store
 void rig_stop(void);
 // A pool lease (WWSF 0) or the account alice's (WWSF 1), with a token of that life.
 struct rig_lease rig_grant(uint64_t life_s);

@@ -197,6 +197,35 @@ START_TEST(without_outbound) {
 }
 END_TEST
 
+// After a restart the core may have a binding that nobody here remembers.
+START_TEST(after_restart) {
+	struct rig_lease c = rig_grant(7200);
+
+	rig_register_well(&c);
+	rig_restart();
+	c.impu = rig_lease_of(&c)->impu;
+	rig_send(&c, &(struct rig_register)BYE);
+	expect_dereg_request(); // the Contact is the client's word
+	rig_core_answer(200, "");
+	expect_unbound();
+	ck_assert(!rig_lease_of(&c)->is_stale);
+}
+END_TEST
+
+START_TEST(star_after_restart) {
+	struct rig_lease c = rig_grant(7200);
+
+	rig_register_well(&c);
+	rig_restart();
+	c.impu = rig_lease_of(&c)->impu;
+	rig_send(&c, &(struct rig_register){.contact = "*", .expires = -1});
+	rig_core_next();
+	rig_expect_line("Contact: *");
+	rig_core_answer(200, "");
+	expect_unbound();
+}
+END_TEST
+
 // --- the engine's own
 
 START_TEST(flow_lost) {
@@ -307,6 +336,8 @@ static void add(void *suite) {
 	tcase_add_test(t, account_keeps_devices);
 	tcase_add_test(t, waits_for_the_registration);
 	tcase_add_test(t, without_outbound);
+	tcase_add_test(t, after_restart);
+	tcase_add_test(t, star_after_restart);
 	tcase_add_test(t, flow_lost);
 	tcase_add_test(t, account_flow_lost);
 	tcase_add_test(t, token_ends);

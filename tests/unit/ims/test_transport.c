@@ -206,6 +206,7 @@ END_TEST
 
 START_TEST(back_off) {
 	static const unsigned pauses_ms[] = {100, 200, 400, 800, 1600, 2000, 2000};
+	struct env_sim_end *end;
 	struct transport_out *out;
 
 	env_sim_refuse(env, &conf.core.address, ECONNREFUSED);
@@ -225,7 +226,13 @@ START_TEST(back_off) {
 	env_sim_refuse(env, &conf.core.address, 0);
 	send_text("z", NULL);
 	env_sim_settle(env);
-	expect_read(accept_core(), "z");
+	end = accept_core();
+	expect_read(end, "z");
+	env_sim_hangup(end); // a connection that stood begins the count anew
+	env_sim_settle(env);
+	send_text("again", NULL);
+	env_sim_advance(env, 100 * RG_NS_PER_MS);
+	expect_read(accept_core(), "again");
 }
 END_TEST
 
