@@ -99,7 +99,7 @@ static inline uint64_t bench_round(const struct bench_case *c, uint64_t n_ops) {
 static inline struct bench_result bench_run(const struct bench_case *c, const struct bench_host *h,
 					    unsigned n_rounds) {
 	struct bench_result r = {.n_ops = 1, .n_rounds = n_rounds};
-	double per_op[BENCH_MAX_ROUNDS];
+	double per_op[BENCH_MAX_ROUNDS] = {0};
 
 	// Warms up and finds how many operations fill a round.
 	while ((double)bench_round(c, r.n_ops) < BENCH_ROUND_NS * h->ticks_per_ns)

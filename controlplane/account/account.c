@@ -142,9 +142,8 @@ static const struct account *find(const struct account_db *db, struct rg_slice u
 // A hash to burn the same time on for an unknown user: that of the first account, whose cost is
 // that of its neighbours, whatever the operator chose.
 static const char *dummy_hash(const struct account_db *db) {
-	static const char fixed[] =
-		"$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+	static const char fixed[] = "$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
+				    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 	return db->list.n > 0 ? db->list.v[0].hash : fixed;
 }

@@ -50,7 +50,8 @@ static bool is_hash(const char *s) {
 // What is wrong with a, and the cure; NULL if nothing.
 static const char *find_fault(const struct account *a) {
 	if (!is_hash(a->hash))
-		return "the second field is no argon2id hash; make one with regated --hash-password";
+		return "the second field is no argon2id hash; make one with regated "
+		       "--hash-password";
 	if (strchr(a->impi, '@') == NULL)
 		return "the IMPI needs the form user@domain";
 	if (strncmp(a->impu, "sip:", 4) != 0 && strncmp(a->impu, "sips:", 5) != 0 &&

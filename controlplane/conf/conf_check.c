@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What no single key can tell: references to WWSFs, names used twice, and the order of times.
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "conf/conf_impl.h"
 

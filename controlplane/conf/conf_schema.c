@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The schema: every key, its type, range, default and text. Parser, defaults, messages and
 // `regated --help-config` come from this table and nothing else does.
-#include <inttypes.h>
-
 #include "conf/conf_impl.h"
 #include "regate/ctlproto.h"
 
@@ -12,7 +10,7 @@
 #define OF_WWSF(f) .off = offsetof(struct conf_wwsf, f), .size = sizeof(((struct conf_wwsf *)0)->f)
 #define OF_POOL(f) .off = offsetof(struct conf_pool, f), .size = sizeof(((struct conf_pool *)0)->f)
 #define MIB (UINT64_C(1) << 20)
-#define DAY 86400
+#define DAY UINT64_C(86400) // seconds
 #define REQUIRED .is_required = true
 
 // INV-8 (ims.md 6.3): the IMS operator need not remember different periods for every WWSF.
@@ -20,36 +18,38 @@
 	"the maximum registration duration is one number for all WWSFs (INV-8): remove this, and " \
 	"set registration.max"
 
-// clang-format off
 static const struct conf_key dataplane_keys[] = {
 	{"port", CONF_T_WORD, FIELD(dp.port), REQUIRED,
-	 .text = "DPDK port: PCI address (0000:03:00.0) or virtual device with arguments (net_tap0,iface=dtap0)"},
+	 .text = "DPDK port: PCI address (0000:03:00.0) or virtual device with arguments "
+		 "(net_tap0,iface=dtap0)"},
 	{"lcores", CONF_T_WORD, FIELD(dp.lcores), .def = "0",
 	 .text = "CPUs of the workers, one each: 1 or 1-3; several workers on one CPU: 0@0,1@0"},
 	{"workers", CONF_T_COUNT, FIELD(dp.workers), .def = "1", .min = 1, .max = 64,
 	 .text = "worker threads; each owns its connections"},
-	{"memory", CONF_T_BYTES, FIELD(dp.memory_bytes), .def = "256MiB", .min = 64 * MIB, .max = MIB * MIB,
-	 .text = "memory given to DPDK for packets"},
+	{"memory", CONF_T_BYTES, FIELD(dp.memory_bytes), .def = "256MiB", .min = 64 * MIB,
+	 .max = MIB * MIB, .text = "memory given to DPDK for packets"},
 	{"hugepages", CONF_T_ENUM, FIELD(dp.hugepages), .def = "auto", .choices = "auto|yes|no",
 	 .text = "auto uses them when enough are free"},
 	{"idle", CONF_T_ENUM, FIELD(dp.is_busy), .def = "adaptive", .choices = "adaptive|busy",
-	 .text = "adaptive lets an idle worker sleep; busy polls all the time for the least latency"},
+	 .text = "adaptive lets an idle worker sleep; busy polls all the time for the least "
+		 "latency"},
 	{"mac", CONF_T_MAC, FIELD(dp.mac), .def = "02:00:00:00:00:99",
 	 .text = "our Ethernet address"},
 	{"address", CONF_T_NET4, FIELD(dp.address), FIELD2(dp.prefix_len), REQUIRED,
 	 .text = "our IPv4 address and prefix length, not one of the kernel's"},
 	{"listen", CONF_T_COUNT, FIELD(dp.listen), .def = "443", .min = 1, .max = 65535,
 	 .text = "TCP port for https and wss"},
-	{"connections", CONF_T_COUNT, FIELD(dp.connections), .def = "4096", .min = 1, .max = 16777216,
+	{"connections", CONF_T_COUNT, FIELD(dp.connections), .def = "4096", .min = 1,
+	 .max = 16777216,
 	 .text = "connections of one worker at most; memory for them is taken at start"},
 	{"ping", CONF_T_SECONDS, FIELD(dp.ping_s), .def = "25s", .min = 1, .max = 3600,
 	 .text = "time between WebSocket pings to a silent client"},
 	{"pong_misses", CONF_T_COUNT, FIELD(dp.pong_misses), .def = "2", .min = 1, .max = 10,
 	 .text = "unanswered pings until the connection counts as lost"},
-	{"head_timeout", CONF_T_SECONDS, FIELD(dp.head_timeout_s), .def = "10s", .min = 1, .max = 120,
-	 .text = "time a client has for TLS handshake and HTTP request head"},
-	{"idle_timeout", CONF_T_SECONDS, FIELD(dp.idle_timeout_s), .def = "60s", .min = 1, .max = 3600,
-	 .text = "time an HTTP connection may wait for its next request"},
+	{"head_timeout", CONF_T_SECONDS, FIELD(dp.head_timeout_s), .def = "10s", .min = 1,
+	 .max = 120, .text = "time a client has for TLS handshake and HTTP request head"},
+	{"idle_timeout", CONF_T_SECONDS, FIELD(dp.idle_timeout_s), .def = "60s", .min = 1,
+	 .max = 3600, .text = "time an HTTP connection may wait for its next request"},
 };
 
 static const struct conf_key tls_keys[] = {
@@ -63,23 +63,28 @@ static const struct conf_key registration_keys[] = {
 	{"domain", CONF_T_DOMAIN, FIELD(reg.domain), REQUIRED,
 	 .text = "home domain of the IMS: host of Request-URI, To and From, realm of challenges"},
 	{"authz_server", CONF_T_HTTPS, FIELD(reg.authz_server), REQUIRED,
-	 .text = "where a client without a good token is sent for one (authz_server of the challenge)"},
+	 .text = "where a client without a good token is sent for one (authz_server of the "
+		 "challenge)"},
 	{"client_max", CONF_T_SECONDS, FIELD(reg.client_max_s), .def = "300s", .min = 1, .max = DAY,
 	 .text = "longest registration granted to a client; it refreshes in this time"},
 	{"client_min", CONF_T_SECONDS, FIELD(reg.client_min_s), .def = "60s", .min = 1, .max = DAY,
 	 .text = "shortest registration granted to a client"},
 	{"max", CONF_T_SECONDS, FIELD(reg.max_s), .def = "3600s", .min = 1, .max = 30 * DAY,
-	 .text = "maximum registration duration agreed with the IMS operator; one number for all WWSFs"},
+	 .text = "maximum registration duration agreed with the IMS operator; one number for all "
+		 "WWSFs"},
 	{"guard", CONF_T_SECONDS, FIELD(reg.guard_s), .def = "10s", .min = 0, .max = 3600,
 	 .text = "nothing is promised to a client in the last part of the core's binding"},
 	{"flow_grace", CONF_T_SECONDS, FIELD(reg.flow_grace_s), .def = "60s", .min = 0, .max = DAY,
-	 .text = "time from the loss of a connection to de-registration; the client may come back in it"},
+	 .text = "time from the loss of a connection to de-registration; the client may come back "
+		 "in it"},
 	{"rate", CONF_T_COUNT, FIELD(reg.rate_per_s), .def = "2", .min = 1, .max = 1000,
 	 .text = "REGISTERs of one connection per second, on average"},
 	{"rate_burst", CONF_T_COUNT, FIELD(reg.rate_burst), .def = "5", .min = 1, .max = 1000,
 	 .text = "REGISTERs of one connection at once"},
-	{"origin", CONF_T_ENUM, FIELD(reg.is_origin_optional), .def = "require", .choices = "require|allow",
-	 .text = "require: a WebSocket must come from an origin listed in wwsfs; allow: also without Origin"},
+	{"origin", CONF_T_ENUM, FIELD(reg.is_origin_optional), .def = "require",
+	 .choices = "require|allow",
+	 .text = "require: a WebSocket must come from an origin listed in wwsfs; allow: also "
+		 "without Origin"},
 };
 
 static const struct conf_key core_keys[] = {
@@ -107,26 +112,29 @@ static const struct conf_key token_keys[] = {
 	{"audience", CONF_T_WORD, FIELD(token.audience), REQUIRED,
 	 .text = "aud of tokens; others are refused"},
 	{"life", CONF_T_SECONDS, FIELD(token.life_s), .def = "7200s", .min = 1, .max = 30 * DAY,
-	 .text = "life of a token for an account; twice client_max or more lets clients refresh in peace"},
-	{"anonymous_life", CONF_T_SECONDS, FIELD(token.anonymous_life_s), .def = "1800s", .min = 1, .max = 30 * DAY,
-	 .text = "life of a token for a pool identity"},
+	 .text = "life of a token for an account; twice client_max or more lets clients refresh in "
+		 "peace"},
+	{"anonymous_life", CONF_T_SECONDS, FIELD(token.anonymous_life_s), .def = "1800s", .min = 1,
+	 .max = 30 * DAY, .text = "life of a token for a pool identity"},
 };
 
 static const struct conf_key lifetimes_keys[] = {
-	{"clock_error", CONF_T_SECONDS, FIELD(life.clock_error_s), .def = "5s", .min = 0, .max = 300,
-	 .text = "how far the clocks of gateways and WWSFs may differ"},
+	{"clock_error", CONF_T_SECONDS, FIELD(life.clock_error_s), .def = "5s", .min = 0,
+	 .max = 300, .text = "how far the clocks of gateways and WWSFs may differ"},
 	{"t_sip", CONF_T_SECONDS, FIELD(life.t_sip_s), .def = "69s", .min = 1, .max = 600,
 	 .text = "longest time an accepted REGISTER is still on its way to the registrar"},
-	{"core_slack", CONF_T_SECONDS, FIELD(life.core_slack_s), .def = "360s", .min = 0, .max = DAY,
-	 .text = "how late the core may be in ending a binding"},
-	{"release_guard", CONF_T_SECONDS, FIELD(life.release_guard_s), .def = "5s", .min = 0, .max = 3600,
-	 .text = "time a pair rests after a confirmed de-registration"},
+	{"core_slack", CONF_T_SECONDS, FIELD(life.core_slack_s), .def = "360s", .min = 0,
+	 .max = DAY, .text = "how late the core may be in ending a binding"},
+	{"release_guard", CONF_T_SECONDS, FIELD(life.release_guard_s), .def = "5s", .min = 0,
+	 .max = 3600, .text = "time a pair rests after a confirmed de-registration"},
 };
 
 static const struct conf_key wwsfs_keys[] = {
 	{"id", CONF_T_NAME, OF_WWSF(id), REQUIRED, .text = "name of the WWSF, in tokens and pools"},
-	{"origins", CONF_T_ORIGINS, OF_WWSF(origins), .off2 = offsetof(struct conf_wwsf, n_origins), REQUIRED,
-	 .text = "web origins of its pages, such as https://wwsf.example.net; no origin has two WWSFs"},
+	{"origins", CONF_T_ORIGINS, OF_WWSF(origins), .off2 = offsetof(struct conf_wwsf, n_origins),
+	 REQUIRED,
+	 .text = "web origins of its pages, such as https://wwsf.example.net; no origin has two "
+		 "WWSFs"},
 	{"max", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration_max", CONF_T_REFUSED, .text = ONE_T_REG},
@@ -139,7 +147,8 @@ static const struct conf_key wwsfs_keys[] = {
 static const struct conf_key pools_keys[] = {
 	{"name", CONF_T_NAME, OF_POOL(name), REQUIRED, .text = "name of the pool"},
 	{"wwsf", CONF_T_WWSF, OF_POOL(wwsf), REQUIRED, .text = "the WWSF that owns it"},
-	{"file", CONF_T_PATH, OF_POOL(file), REQUIRED, .text = "identity pairs, one per line: impi impu"},
+	{"file", CONF_T_PATH, OF_POOL(file), REQUIRED,
+	 .text = "identity pairs, one per line: impi impu"},
 	{"anonymous", CONF_T_ENUM, OF_POOL(is_anonymous), .def = "deny", .choices = "deny|allow",
 	 .text = "allow: anybody who opens the page gets an identity"},
 	{"max", CONF_T_REFUSED, .text = ONE_T_REG},
@@ -177,7 +186,7 @@ static const struct conf_key log_keys[] = {
 	 .text = "least important events that are logged"},
 };
 
-#define KEYS(k) .keys = k, .n_keys = COUNT(k)
+#define KEYS(k) .keys = (k), .n_keys = COUNT(k)
 const struct conf_section conf_sections[] = {
 	{"dataplane", "DPDK port, workers and connections", KEYS(dataplane_keys)},
 	{"tls", "what clients see of us", KEYS(tls_keys)},
@@ -185,10 +194,10 @@ const struct conf_section conf_sections[] = {
 	{"core", "the IMS core", KEYS(core_keys)},
 	{"token", "tokens that we issue", KEYS(token_keys)},
 	{"lifetimes", "when an identity may have its next owner", KEYS(lifetimes_keys)},
-	{"wwsfs", "WWSFs, the web sides", KEYS(wwsfs_keys),
-	 .elem_size = sizeof(struct conf_wwsf), .list_off = offsetof(struct conf, wwsfs),
-	 .n_off = offsetof(struct conf, n_wwsfs), .min_len = 1, .max_len = 1000},
-	{"pools", "pools of identities for anonymous users", KEYS(pools_keys), .is_optional = true,
+	{"wwsfs", "WWSFs, the web sides", KEYS(wwsfs_keys), .elem_size = sizeof(struct conf_wwsf),
+	 .list_off = offsetof(struct conf, wwsfs), .n_off = offsetof(struct conf, n_wwsfs),
+	 .min_len = 1, .max_len = 1000},
+	{"pools", "pools of identities that are lent out", KEYS(pools_keys), .is_optional = true,
 	 .elem_size = sizeof(struct conf_pool), .list_off = offsetof(struct conf, pools),
 	 .n_off = offsetof(struct conf, n_pools), .max_len = 1000},
 	{"accounts", "users with a password", KEYS(accounts_keys), .is_optional = true},
@@ -198,7 +207,6 @@ const struct conf_section conf_sections[] = {
 	{"log", "events on stderr", KEYS(log_keys)},
 };
 const size_t conf_n_sections = COUNT(conf_sections);
-// clang-format on
 
 static void put_choices(struct rg_wr *w, const char *choices) {
 	for (; *choices != '\0'; choices++) {

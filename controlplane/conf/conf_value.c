@@ -259,8 +259,8 @@ static bool set_ranged(struct conf_value *v, uint64_t n) {
 }
 
 static bool set_count(struct conf_value *v) {
-	const char *unit;
-	uint64_t n;
+	const char *unit = "";
+	uint64_t n = 0;
 
 	if (!cut_number(v, &n, &unit))
 		return false;
@@ -274,8 +274,8 @@ static bool set_seconds(struct conf_value *v) {
 		const char *name;
 		uint64_t ms;
 	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-	const char *unit;
-	uint64_t n;
+	const char *unit = "";
+	uint64_t n = 0;
 
 	if (!cut_number(v, &n, &unit))
 		return false;
@@ -296,8 +296,8 @@ static bool set_seconds(struct conf_value *v) {
 }
 
 static bool set_bytes(struct conf_value *v) {
-	const char *unit;
-	uint64_t n;
+	const char *unit = "";
+	uint64_t n = 0;
 
 	if (!cut_number(v, &n, &unit))
 		return false;
@@ -340,7 +340,7 @@ static bool set_mac(struct conf_value *v) {
 
 	if (strlen(v->text) != 17)
 		goto bad;
-	for (int i = 0; i < 6; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		int high = hex_digit(v->text[3 * i]), low = hex_digit(v->text[3 * i + 1]);
 
 		if (high < 0 || low < 0 || (i < 5 && v->text[3 * i + 2] != ':'))

@@ -129,13 +129,6 @@ void env_sock_add(struct env *e, struct env_sock *s, const struct env_sock_ops *
 	e->last = s;
 }
 
-bool env_sock_tell(struct env_sock *s, unsigned events) {
-	if (s->is_closed)
-		return false;
-	s->cb.fn(s->cb.arg, s, events);
-	return true;
-}
-
 void env_sock_reap(struct env *e) {
 	struct env_sock *s;
 

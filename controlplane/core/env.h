@@ -36,8 +36,8 @@ enum env_event { ENV_READ = 1, ENV_WRITE = 2, ENV_ERROR = 4 };
 struct env_sock;
 typedef void env_sock_fn(void *arg, struct env_sock *s, unsigned events);
 
-// Connects (TCP: completion is one ENV_WRITE, failure ENV_ERROR, without env_sock_want()). local may
-// be NULL; its port may be 0. 0 or -errno.
+// Connects (TCP: completion is one ENV_WRITE, failure ENV_ERROR, without env_sock_want()). local
+// may be NULL; its port may be 0. 0 or -errno.
 [[nodiscard]] int env_tcp_connect(struct env *e, const struct rg_addr *peer,
 				  const struct rg_addr *local, env_sock_fn *fn, void *arg,
 				  struct env_sock **out);

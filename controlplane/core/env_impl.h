@@ -22,7 +22,7 @@ void env_timers_fini(struct env_timers *h);
 void env_timers_set(struct env_timers *h, struct env_timer *t, uint64_t deadline_ns);
 void env_timers_cancel(struct env_timers *h, struct env_timer *t);
 uint64_t env_timers_next(const struct env_timers *h); // RG_NEVER when empty
-// Fires what is due. A timer that a callback arms for now waits for the next call. Returns how many.
+// Fires what is due; a timer that a callback arms for now waits for the next call. How many fired.
 size_t env_timers_run(struct env_timers *h, uint64_t now_ns);
 
 // What the caller of an open function wants told, and where.
@@ -87,8 +87,6 @@ struct env_sock { // first member of the real and the simulated socket
 // Links s, whose memory ops->free() releases, into e.
 void env_sock_add(struct env *e, struct env_sock *s, const struct env_sock_ops *ops,
 		  struct env_cb cb);
-// Calls back unless the socket was closed meanwhile; false when it was.
-bool env_sock_tell(struct env_sock *s, unsigned events);
 // Frees the sockets closed since the last call. Only where no callback is on the stack.
 void env_sock_reap(struct env *e);
 void env_sock_close_all(struct env *e);

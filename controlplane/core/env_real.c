@@ -162,7 +162,8 @@ static void handle(struct env_real *r, const struct epoll_event *ev) {
 		env_work_pool_deliver(r->work);
 	} else if (ev->data.ptr == &r->timer_fd) {
 		drain(r->timer_fd);
-		r->armed_ns = RG_NEVER; // a fired timer descriptor is disarmed
+		// Fired is disarmed, also should the next deadline be the same nanosecond.
+		r->armed_ns = RG_NEVER;
 	} else {
 		env_real_sock_event(ev->data.ptr, ev->events);
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whole files into memory (configuration, keys, pool files) and names of files in a folder. Blocks on the disk, so it is for start
-// and reload, not for every request.
+// Whole files into memory (configuration, keys, pool files), and names of files in a folder. Blocks
+// on the disk, so it is for start and reload, not for every request.
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

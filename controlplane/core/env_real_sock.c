@@ -233,7 +233,7 @@ void env_real_sock_event(struct env_sock *s, uint32_t ev) {
 		events = to_events(s, ev);
 	}
 	if (events != 0)
-		env_sock_tell(s, events);
+		s->cb.fn(s->cb.arg, s, events);
 }
 
 // A socket bound to local (may be NULL). The descriptor or -errno.

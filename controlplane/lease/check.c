@@ -35,11 +35,11 @@ static const char *check_live(const struct lease_pair *p) {
 
 	if (l->sub == NULL || l->gen == 0)
 		return "a live lease has no owner or generation";
-	if (l->tokens[0].end_ns == 0 && p->running == NULL && !p->is_ending)
+	if (l->tokens[0].end_ns == 0 && p->running == NULL && p->ops == NULL && !p->is_ending)
 		return "a lease has no token and does not end";
 	if (l->state == LEASE_OFFERED && l->flow.gen != 0)
 		return "an unregistered lease has a flow";
-	if (!env_timer_is_set(&p->timer) && p->running == NULL)
+	if (!env_timer_is_set(&p->timer) && p->running == NULL && p->ops == NULL)
 		return "a live lease has no timer";
 	if (p->fixed_sub == NULL && l->is_fixed)
 		return "a fixed pair has no account";
@@ -54,8 +54,8 @@ static const char *check_pair(const struct lease_pair *p, uint64_t *n_entries) {
 		return fault;
 	if (lease_is_live(l))
 		return check_live(p);
-	if (p->is_ending || p->running != NULL ? l->state == LEASE_FREE : false)
-		return "a free pair is still ending";
+	if (p->is_ending)
+		return "a pair without a lease is still ending";
 	if ((l->state == LEASE_QUARANTINE) != (p->heap_pos != 0))
 		return "quarantine and its heap disagree";
 	if (l->state == LEASE_FREE && l->sub != NULL)
@@ -65,34 +65,48 @@ static const char *check_pair(const struct lease_pair *p, uint64_t *n_entries) {
 	return NULL;
 }
 
-// I3, and the free list against the states.
-static const char *check_pool(const struct lease_pool *pool, const uint32_t *n_state) {
-	struct lease_pool_stats st;
-	uint32_t n_free = 0;
+static const char *check_free_list(const struct lease_pool *pool) {
+	const struct lease_pair *pairs = pool->e->pairs;
+	uint32_t n = 0, n_fixed = 0;
 
+	for (uint32_t i = pool->first_free; i != LEASE_NO_PAIR; i = pairs[i].next_free)
+		if (pairs[i].l.state != LEASE_FREE || pairs[i].l.pool != pool->idx ||
+		    ++n > pool->n_pairs)
+			return "the free list has a pair that is not free";
+	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
+		n_fixed += pairs[i].l.pool == pool->idx && pairs[i].l.is_fixed &&
+			   pairs[i].l.state == LEASE_FREE;
+	return n + n_fixed == pool->n_state[LEASE_FREE] ? NULL
+							: "the free list lacks a free pair (I3)";
+}
+
+static const char *check_heap(const struct lease_pool *pool) {
+	const struct lease_pair *pairs = pool->e->pairs;
+
+	for (uint32_t i = 1; i <= pool->n_heap; i++)
+		if (pairs[pool->heap[i]].heap_pos != i ||
+		    (i > 1 &&
+		     pairs[pool->heap[i]].l.reassign_ns < pairs[pool->heap[i / 2]].l.reassign_ns))
+			return "the quarantine heap is out of order";
+	return pool->n_heap == pool->n_state[LEASE_QUARANTINE] ? NULL
+							       : "quarantine and its heap disagree";
+}
+
+static const char *check_pool(const struct lease_pool *pool) {
+	uint32_t n_state[LEASE_N_STATES] = {0};
+	struct lease_pool_stats st;
+	const char *fault;
+
+	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
+		if (pool->e->pairs[i].l.pool == pool->idx)
+			n_state[pool->e->pairs[i].l.state]++;
+	if (memcmp(n_state, pool->n_state, sizeof(n_state)) != 0)
+		return "a count of states is wrong (I3)";
 	lease_get_pool_stats(pool->e, pool->idx, &st);
 	if (st.n_free + st.n_offered + st.n_registered + st.n_quarantine != st.n_pairs)
 		return "free, offered, registered and quarantined are not all pairs (I3)";
-	for (unsigned s = 0; s < LEASE_N_STATES; s++)
-		if (n_state[s] != pool->n_state[s])
-			return "a count of states is wrong (I3)";
-	for (uint32_t i = pool->first_free; i != LEASE_NO_PAIR; i = pool->e->pairs[i].next_free) {
-		const struct lease *l = &pool->e->pairs[i].l;
-
-		if (l->state != LEASE_FREE || l->pool != pool->idx || ++n_free > st.n_free)
-			return "the free list has a pair that is not free";
-	}
-	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
-		n_free += pool->e->pairs[i].l.pool == pool->idx &&
-			  pool->e->pairs[i].l.is_fixed &&
-			  pool->e->pairs[i].l.state == LEASE_FREE;
-	if (n_free != st.n_free)
-		return "the free list lacks a free pair (I3)";
-	for (uint32_t i = 2; i <= pool->n_heap; i++)
-		if (pool->e->pairs[pool->heap[i]].l.reassign_ns <
-		    pool->e->pairs[pool->heap[i / 2]].l.reassign_ns)
-			return "the quarantine heap is out of order";
-	return pool->n_heap == st.n_quarantine ? NULL : "quarantine and its heap disagree";
+	fault = check_free_list(pool);
+	return fault != NULL ? fault : check_heap(pool);
 }
 
 const char *lease_engine_check(const struct lease_engine *e) {
@@ -106,16 +120,9 @@ const char *lease_engine_check(const struct lease_engine *e) {
 	}
 	if (n_entries != e->table->n_entries)
 		return "the workers see a token that no lease has";
-	for (size_t k = 0; k <= UINT16_MAX; k++) {
-		uint32_t n_state[LEASE_N_STATES] = {0};
-		const char *fault;
+	for (const struct lease_pool *pool = e->first_pool; pool != NULL; pool = pool->next) {
+		const char *fault = check_pool(pool);
 
-		if (e->pools[k] == NULL)
-			continue;
-		for (uint32_t i = 0; i < e->n_pairs; i++)
-			if (e->pairs[i].l.pool == k)
-				n_state[e->pairs[i].l.state]++;
-		fault = check_pool(e->pools[k], n_state);
 		if (fault != NULL)
 			return fault;
 	}

@@ -71,14 +71,17 @@ void lease_engine_destroy(struct lease_engine *e) {
 }
 
 void lease_engine_free(struct lease_engine *e) {
+	struct lease_pool *pool;
 	struct lease_op *op;
 
 	if (e == NULL)
 		return;
 	for (uint32_t i = 0; i < e->n_pairs; i++)
 		pair_fini(&e->pairs[i]);
-	for (size_t i = 0; e->pools != NULL && i < N_POOLS; i++)
-		lease_pool_free(e->pools[i]);
+	while ((pool = e->first_pool) != NULL) {
+		e->first_pool = pool->next;
+		lease_pool_free(pool);
+	}
 	while ((op = e->late) != NULL) {
 		e->late = op->next;
 		lease_op_free(op);
@@ -190,8 +193,7 @@ uint64_t lease_token_end_ns(const struct lease *l) {
 
 const char *lease_state_name(enum lease_state s) {
 	static const char *const names[LEASE_N_STATES] = {
-		"free",          "offered", "pending",    "active",
-		"dereg-pending", "unknown", "quarantine",
+		"free", "offered", "pending", "active", "dereg-pending", "unknown", "quarantine",
 	};
 
 	return (unsigned)s < LEASE_N_STATES ? names[s] : "?";

@@ -12,9 +12,9 @@
 struct lease_op { // a grant or a renewal
 	struct lease_op *next;
 	struct lease_ask ask; // sub is ours
-	bool is_new;  // it began the assignment
-	uint64_t gen; // 0 = not known before its turn (account)
-	int rc;       // in the list of late answers
+	bool is_new;          // it began the assignment
+	uint64_t gen;         // 0 = not known before its turn (account)
+	int rc;               // in the list of late answers
 	struct lease_token issued;
 	uint8_t *token; // ours
 	size_t token_len;
@@ -31,20 +31,23 @@ struct lease_pair {
 	bool is_dirty;                    // memory is ahead of the store
 	bool is_starting;                 // in lease_pair_run(): not again
 
-	bool is_ending;               // tokens over or void: only QUARANTINE is ahead
-	enum lease_state before;      // PENDING: what to go back to
-	unsigned n_tries;             // de-registrations without an answer
-	uint64_t grace_ns;            // de-register then, if no flow comes; RG_NEVER = no
-	uint64_t dereg_ns;            // call ops.deregister then
-	uint64_t store_ns;            // store it then, after a failure
-	int64_t granted_ms;           // wall clock
-	const char *fixed_sub;        // the account, ours
-	char *binding_bytes;          // strings of l.binding
-	uint32_t next_free;           // FREE list
-	uint32_t heap_pos;            // in the pool's quarantine; 0 = not
+	bool is_ending;            // tokens over or void: only QUARANTINE is ahead
+	enum lease_state before;   // PENDING: what to go back to
+	uint64_t lost_register_ns; // one without an answer may reach the core until then
+	uint64_t lost_dereg_ns;    // the same
+	unsigned n_tries;          // de-registrations without an answer
+	uint64_t grace_ns;         // de-register then, if no flow comes; RG_NEVER = no
+	uint64_t dereg_ns;         // call ops.deregister then
+	uint64_t store_ns;         // store it then, after a failure
+	int64_t granted_ms;        // wall clock
+	const char *fixed_sub;     // the account, ours
+	char *binding_bytes;       // strings of l.binding
+	uint32_t next_free;        // FREE list
+	uint32_t heap_pos;         // in the pool's quarantine; 0 = not
 };
 
 struct lease_pool {
+	struct lease_pool *next;
 	struct lease_engine *e;
 	uint16_t idx;
 	uint32_t n_pairs, n_state[LEASE_N_STATES];
@@ -72,7 +75,8 @@ struct lease_engine {
 	struct rg_lease_table *table;
 	struct lease_pair *pairs;
 	uint32_t n_pairs, max_pairs;
-	struct lease_pool **pools; // by uint16_t, NULL = none of its pairs
+	struct lease_pool **pools;     // by uint16_t, NULL = none of its pairs
+	struct lease_pool *first_pool; // the same, as a list
 	const char *const *pool_names;
 	size_t n_pool_names;
 	struct lease_index by_impi, by_impu, by_sub;
@@ -109,8 +113,8 @@ void lease_index_add(struct lease_index *x, const struct lease_pair *p); // not 
 struct lease_pool *lease_pool_of(const struct lease_pair *p);
 // Makes room for one more pair. NULL without memory.
 struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx);
-void lease_pool_free(struct lease_pool *pool); // accepts NULL
-void lease_pool_give(struct lease_pair *p);    // to the end of the free list
+void lease_pool_free(struct lease_pool *pool);
+void lease_pool_give(struct lease_pair *p);                  // to the end of the free list
 struct lease_pair *lease_pool_take(struct lease_pool *pool); // the oldest; NULL when none
 void lease_pool_hold(struct lease_pair *p);                  // into quarantine
 void lease_pool_release(struct lease_pair *p);               // out of it

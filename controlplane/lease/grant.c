@@ -58,6 +58,7 @@ static int assign(struct lease_pair *p, struct lease_op *op) {
 	l->sub = sub;
 	l->gen++;
 	l->is_stale = false;
+	p->lost_register_ns = p->lost_dereg_ns = 0;
 	l->scenario = op->ask.is_account ? 2 : 3;
 	p->granted_ms = env_wall_ms(p->e->env);
 	op->gen = l->gen;
@@ -149,8 +150,7 @@ void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc) {
 	}
 	if (rc == 0)
 		log_put(p->e->log, LOG_INFO, op->is_new ? "lease.granted" : "lease.renewed",
-			LOG_U("lease", p->l.idx), LOG_U("gen", p->l.gen),
-			LOG_S("impu", p->l.impu));
+			LOG_U("lease", p->l.idx), LOG_U("gen", p->l.gen), LOG_S("impu", p->l.impu));
 	// Without any token the lease is over before the answer, so that nobody finds it.
 	lease_pair_settle(p);
 	answer(op, rc, &p->l);

@@ -114,6 +114,8 @@ struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx) {
 		pool->first_free = LEASE_NO_PAIR;
 		pool->timer.fn = on_timer;
 		e->pools[idx] = pool;
+		pool->next = e->first_pool;
+		e->first_pool = pool;
 	}
 	if (pool->n_pairs + 1 < pool->heap_cap)
 		return pool;
@@ -127,8 +129,6 @@ struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx) {
 }
 
 void lease_pool_free(struct lease_pool *pool) {
-	if (pool == NULL)
-		return;
 	env_timer_cancel(pool->e->env, &pool->timer);
 	free(pool->heap);
 	free(pool);

@@ -23,6 +23,8 @@ int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	p->dereg_ns = RG_NEVER; // the client wants its binding again
 	p->n_tries = 0;
 	lease_pair_set_state(p, LEASE_PENDING);
+	// XXX The request leaves before the higher value is durable, and a crash in between forgets
+	// it. Expires clamped to the token's end (ims.md 6.2) never raise it.
 	lease_pair_raise(p, lease_add_ns(sent_end_ns, e->cfg.core_slack_ns + e->cfg.t_sip_ns));
 	lease_pair_arm(p);
 	return 0;
@@ -38,8 +40,8 @@ static struct rg_slice copy(char **at, struct rg_slice s) {
 }
 
 static int binding_set(struct lease_pair *p, const struct lease_binding *b) {
-	char *at, *bytes = malloc(b->contact.len + b->call_id.len + b->headers.len +
-				  b->to_tag.len + 1);
+	char *at, *bytes = malloc(b->contact.len + b->call_id.len + b->headers.len + b->to_tag.len +
+				  1);
 
 	if (bytes == NULL)
 		return -ENOMEM;
@@ -77,8 +79,8 @@ static void take_flow(struct lease_pair *p, struct rg_conn_id flow, uint64_t pro
 		e->ops.close_flow(e->ops.ctx, p->l.flow, 1008);
 	p->l.flow = flow;
 	p->l.promise_end_ns = promise_end_ns;
-	p->grace_ns = flow.gen != 0 ? RG_NEVER
-				    : lease_add_ns(env_now_ns(e->env), e->cfg.flow_grace_ns);
+	p->grace_ns =
+		flow.gen != 0 ? RG_NEVER : lease_add_ns(env_now_ns(e->env), e->cfg.flow_grace_ns);
 }
 
 int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
@@ -126,6 +128,8 @@ void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, b
 
 	if (p == NULL || p->l.state != LEASE_PENDING)
 		return;
+	if (is_unknown)
+		p->lost_register_ns = lease_add_ns(env_now_ns(e->env), e->cfg.t_sip_ns);
 	if (p->is_ending) {
 		end_after_failure(p, is_unknown);
 		return;
@@ -162,24 +166,52 @@ static void back_to_offered(struct lease_pair *p) {
 	lease_pair_arm(p);
 }
 
+// One that gets lost must not reach the core when the pair has its next owner.
+static void retry_at(struct lease_pair *p, uint64_t at_ns) {
+	bool is_late = lease_add_ns(at_ns, p->e->cfg.t_sip_ns) > p->l.reassign_ns;
+
+	p->dereg_ns = is_late ? RG_NEVER : at_ns;
+}
+
+// A REGISTER without an answer may still arrive and bind again: once more, when it cannot.
+static void deregister_again(struct lease_pair *p) {
+	lease_pair_drop_tokens(p);
+	p->l.flow = (struct rg_conn_id){0};
+	p->is_ending = true;
+	lease_pair_set_state(p, LEASE_UNKNOWN);
+	retry_at(p, p->lost_register_ns);
+	lease_pair_persist(p);
+	lease_pair_arm(p);
+}
+
+// RELEASED (INV-7): evidence is there, nothing is under way nor can still arrive, and the fence has
+// the guard's time to reach the workers. The only place where reassign_ns goes down (INV-4).
+// XXX No grace period is awaited: a worker that is stopped in the middle of one burst for longer
+// than the guard, while this thread runs, could still answer the old owner.
+static void release(struct lease_pair *p) {
+	const struct lease_engine *e = p->e;
+	uint64_t release_ns = lease_add_ns(env_now_ns(e->env), e->cfg.release_guard_ns);
+
+	if (release_ns < p->lost_dereg_ns) // it must not end the next owner's binding
+		release_ns = p->lost_dereg_ns;
+	if (release_ns < p->l.reassign_ns)
+		p->l.reassign_ns = release_ns;
+	lease_pair_quarantine(p);
+}
+
 void lease_dereg_done(struct lease_engine *e, uint32_t idx, uint64_t gen, bool keep_token) {
 	struct lease_pair *p = lease_pair_find(e, idx, gen);
-	uint64_t release_ns;
 
 	if (p == NULL || p->l.state == LEASE_PENDING) // the REGISTER under way will tell
 		return;
-	if (keep_token && !p->is_ending) {
+	if (!keep_token && p->lost_register_ns > env_now_ns(e->env))
+		deregister_again(p);
+	else if (!keep_token)
+		release(p);
+	else if (p->is_ending)
+		lease_pair_quarantine(p);
+	else
 		back_to_offered(p);
-		return;
-	}
-	// RELEASED (INV-7): evidence is there, nothing is under way, and the fence has the guard's
-	// time to reach the workers. The only place where reassign_ns goes down (INV-4).
-	// XXX No grace period is awaited: a worker that is stopped in the middle of one burst for
-	// longer than the guard, while this thread runs, could still answer the old owner.
-	release_ns = lease_add_ns(env_now_ns(e->env), e->cfg.release_guard_ns);
-	if (!keep_token && release_ns < p->l.reassign_ns)
-		p->l.reassign_ns = release_ns;
-	lease_pair_quarantine(p);
 }
 
 void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen) {
@@ -189,7 +221,8 @@ void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 		return;
 	lease_pair_set_state(p, LEASE_UNKNOWN);
 	lease_pair_show_state(p);
-	p->dereg_ns = lease_add_ns(env_now_ns(e->env), DEREG_RETRY_NS << p->n_tries);
+	p->lost_dereg_ns = lease_add_ns(env_now_ns(e->env), e->cfg.t_sip_ns);
+	retry_at(p, lease_add_ns(env_now_ns(e->env), DEREG_RETRY_NS << p->n_tries));
 	if (p->n_tries < DEREG_RETRY_DOUBLINGS)
 		p->n_tries++;
 	lease_pair_arm(p);

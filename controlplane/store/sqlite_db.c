@@ -143,7 +143,8 @@ static int prepare(struct sqlite_db *db) {
 		{offsetof(struct sqlite_db, commit), "COMMIT"},
 		{offsetof(struct sqlite_db, put_lease),
 		 "INSERT OR REPLACE INTO lease VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
-		{offsetof(struct sqlite_db, put_value), "INSERT OR REPLACE INTO value VALUES (?,?)"},
+		{offsetof(struct sqlite_db, put_value),
+		 "INSERT OR REPLACE INTO value VALUES (?,?)"},
 		{offsetof(struct sqlite_db, get_value), "SELECT value FROM value WHERE name = ?"},
 	};
 
@@ -164,9 +165,10 @@ int sqlite_db_open(const char *path, struct sqlite_db **out, char *err, size_t e
 
 	if (db == NULL)
 		return complain(path, -ENOMEM, err, err_len);
-	rc = map_error(sqlite3_open_v2(
-		path, &db->h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-		NULL));
+	rc = map_error(
+		sqlite3_open_v2(path, &db->h,
+				SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+				NULL));
 	if (rc == 0)
 		rc = set_modes(db->h);
 	if (rc != 0) {

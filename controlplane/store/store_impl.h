@@ -35,5 +35,5 @@ struct store_queue {
 struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done, void *arg);
 void store_queue_init(struct store_queue *q);
 void store_queue_push(struct store_queue *q, struct store_job *j);
-struct store_job *store_queue_pop(struct store_queue *q);               // NULL when empty
+struct store_job *store_queue_pop(struct store_queue *q);                // NULL when empty
 void store_queue_move(struct store_queue *to, struct store_queue *from); // appends all of from

@@ -267,8 +267,7 @@ static int start_thread(struct store_sqlite *s, char *err, size_t err_len) {
 	int rc;
 
 	s->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	rc = s->event_fd < 0 ? -errno
-			     : env_watch_fd(s->env, s->event_fd, on_event, s, &s->watch);
+	rc = s->event_fd < 0 ? -errno : env_watch_fd(s->env, s->event_fd, on_event, s, &s->watch);
 	if (rc == 0) {
 		sigfillset(&all); // signals are the loop's
 		pthread_sigmask(SIG_SETMASK, &all, &old);

@@ -13,8 +13,7 @@
 // Always with s in the lower half of the group order. 0 or RG_E_AUTH (OpenSSL refused).
 [[nodiscard]] int es256_sign(EVP_PKEY *key, struct rg_slice in, uint8_t sig[ES256_SIG_LEN]);
 // 0 or RG_E_AUTH.
-[[nodiscard]] int es256_verify(EVP_PKEY *key, struct rg_slice in,
-			       const uint8_t sig[ES256_SIG_LEN]);
+[[nodiscard]] int es256_verify(EVP_PKEY *key, struct rg_slice in, const uint8_t sig[ES256_SIG_LEN]);
 // (r, s) and (r, n - s) verify alike; what we issue has the low s only, so that a token has one
 // text and cannot be turned into another that is as good.
 bool es256_is_low_s(const uint8_t sig[ES256_SIG_LEN]);

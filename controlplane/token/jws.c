@@ -103,8 +103,7 @@ int jws_open(EVP_PKEY *key, struct rg_slice token, struct jws *out) {
 		return rc;
 	rc = es256_verify(key, rg_slice(token.p, header.len + 1 + payload.len), sig);
 	if (rc == 0)
-		rc = b64url_decode(payload, out->payload, sizeof(out->payload),
-				   &out->payload_len);
+		rc = b64url_decode(payload, out->payload, sizeof(out->payload), &out->payload_len);
 	if (rc != 0) {
 		json_decref(h);
 		return rc;

@@ -12,7 +12,7 @@
 #include "token/key.h"
 
 #define SCOPE "ims.register"
-#define CLIENT_ID "wic-web" // RFC 9068 2.2 wants one; every page is the same client
+#define CLIENT_ID "wic-web"    // RFC 9068 2.2 wants one; every page is the same client
 #define NOT_BEFORE_LEEWAY_S 60 // ims.md 2.5: on nbf and iat only, never on exp
 #define DATE_MAX (INT64_C(1) << 53)
 
@@ -20,8 +20,8 @@ static json_t *claims_to_json(const struct token_claims *c, const char *jti) {
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s,s:s,s:{s:s,s:[s],s:s,s:s,s:I,s:I,s:i}}",
 			 "iss", c->iss, "aud", c->aud, "sub", c->sub, "client_id", CLIENT_ID, "iat",
 			 (json_int_t)c->iat, "nbf", (json_int_t)c->nbf, "exp", (json_int_t)c->exp,
-			 "jti", jti, "scope", SCOPE, "ims", "impi", c->impi, "impu", c->impu, "wwsf",
-			 c->wwsf, "pool", c->pool, "idx", (json_int_t)c->idx, "gen",
+			 "jti", jti, "scope", SCOPE, "ims", "impi", c->impi, "impu", c->impu,
+			 "wwsf", c->wwsf, "pool", c->pool, "idx", (json_int_t)c->idx, "gen",
 			 (json_int_t)c->gen, "scn", (int)c->scenario);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Writes one answer to a request, from the request's own bytes. Any thread; never allocates.
 #include "regate/err.h"
+#include "scan.h"
 #include "value.h"
 
 const char *sip_reason(unsigned status) {
@@ -97,7 +98,7 @@ static void put_ip(struct rg_wr *w, const struct rg_addr *a) {
 }
 
 static bool is_peer_param(struct rg_slice name) {
-	return rg_ieq(name, RG_LIT("received")) || rg_ieq(name, RG_LIT("rport"));
+	return SIP_IS(name, "received") || SIP_IS(name, "rport");
 }
 
 // The topmost Via as we saw it come (RFC 3261 18.2.1, RFC 3581 4): what the client wrote into

@@ -3,25 +3,9 @@
 // (RFC 3261 7.3.3), look-up in a parsed message. Any thread.
 #include "hdr.h"
 
-// Equal to `low`, which holds lower-case letters and "-" only, but for case. Setting bit 5 is exact
-// here: no byte of a header name becomes a letter or "-" by it that was not one, because a name
-// has no control characters. n is a constant at each call, so this is a few wide compares.
-static inline __attribute__((always_inline)) bool is_name(const uint8_t *p, const char *low,
-							  size_t n) {
-	uint64_t a, b, diff = 0;
-	size_t i = 0;
+#include "scan.h"
 
-	for (; i + 8 <= n; i += 8) {
-		memcpy(&a, p + i, 8);
-		memcpy(&b, low + i, 8);
-		diff |= (a | 0x2020202020202020) ^ b;
-	}
-	for (; i < n; i++)
-		diff |= (uint64_t)((p[i] | 0x20) ^ low[i]);
-	return diff == 0;
-}
-
-#define IS(low) is_name(name.p, low, sizeof(low) - 1)
+#define IS(low) sip_low_eq(name.p, low, sizeof(low) - 1)
 #define ONE(low, id) (IS(low) ? (id) : SIP_HDR_OTHER)
 
 static enum sip_hdr_id compact_id(uint8_t c) {

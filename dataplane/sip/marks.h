@@ -32,6 +32,12 @@ static inline void classify(const uint8_t *p, uint64_t *ctl, uint64_t *cr, uint6
 	*lf = mask32(_mm256_cmpeq_epi8(v, _mm256_set1_epi8('\n')));
 }
 
+// Less than a block of input: a copy with blanks behind it.
+static __attribute__((noinline)) void marks_pad(struct rg_slice in, uint8_t pad[64]) {
+	memset(pad, ' ', 64);
+	memcpy(pad, in.p, in.len);
+}
+
 static inline void marks_load(struct marks *k) {
 	size_t rest = k->in.len - k->next;
 	const uint8_t *p = k->in.p + k->next;
@@ -43,8 +49,7 @@ static inline void marks_load(struct marks *k) {
 		shift = 64 - (unsigned)rest;
 		p = k->in.p + k->in.len - 64;
 	} else if (rest < 64) {
-		memset(pad, ' ', sizeof(pad));
-		memcpy(pad, p, rest);
+		marks_pad(k->in, pad);
 		p = pad;
 	}
 	classify(p, &ctl[0], &cr[0], &lf[0]);

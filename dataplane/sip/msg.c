@@ -22,7 +22,6 @@ enum {
 // What one pass over the head gathers.
 struct head {
 	struct rg_slice in;
-	struct marks marks;
 	size_t len; // of the head with its empty line
 	bool is_request;
 	enum sip_method method;
@@ -56,19 +55,21 @@ static bool is_quoted_pair(struct rg_slice s) {
 }
 
 // End of the line that starts at `start`: where its CRLF is. RG_OK, RG_MORE, RG_E_PROTO.
-static inline int line_end(struct head *h, size_t start, bool is_value, size_t *end) {
-	for (;;) {
-		size_t at = marks_next(&h->marks);
+static inline int line_end(struct marks *k, size_t start, bool is_value, size_t *end) {
+	struct rg_slice in = k->in;
 
-		if (at + 1 >= h->in.len && (at == h->in.len || h->in.p[at] == '\r'))
+	for (;;) {
+		size_t at = marks_next(k);
+
+		if (at + 1 >= in.len && (at == in.len || in.p[at] == '\r'))
 			return RG_MORE;
-		if (h->in.p[at] == '\r' && h->in.p[at + 1] == '\n') {
+		if (in.p[at] == '\r' && in.p[at + 1] == '\n') {
 			*end = at;
 			return RG_OK;
 		}
 		// a bare CR or LF, NUL, DEL and the like
-		if (!is_value || h->in.p[at] == '\r' || h->in.p[at] == '\n' ||
-		    !is_quoted_pair(rg_slice(h->in.p + start, at - start)))
+		if (!is_value || in.p[at] == '\r' || in.p[at] == '\n' ||
+		    !is_quoted_pair(rg_slice(in.p + start, at - start)))
 			return RG_E_PROTO;
 	}
 }
@@ -147,15 +148,7 @@ static int status_line(struct head *h, struct rg_slice line) {
 	return RG_OK;
 }
 
-static int start_line(struct head *h, size_t *pos) {
-	struct rg_slice line;
-	size_t end;
-	int rc = line_end(h, 0, false, &end);
-
-	if (rc != RG_OK)
-		return rc;
-	line = rg_slice(h->in.p, end);
-	*pos = end + 2;
+static int start_line(struct head *h, struct rg_slice line) {
 	// no method has a slash
 	return line.len > 4 && rg_ieq(rg_slice(line.p, 4), RG_LIT("SIP/")) ? status_line(h, line)
 									   : request_line(h, line);
@@ -214,6 +207,15 @@ static inline bool name_len(const struct head *h, struct rg_slice line, size_t *
 	return n > 0 && c < line.len && line.p[c] == ':';
 }
 
+// As rg_trim(), quick when there is one blank after the colon and none at the end.
+static inline struct rg_slice value_of(struct rg_slice s) {
+	if (s.len > 1 && *s.p == ' ') {
+		s.p++;
+		s.len--;
+	}
+	return s.len > 0 && (*s.p <= ' ' || s.p[s.len - 1] <= ' ') ? rg_trim(s) : s;
+}
+
 static int take_header(struct head *h, struct rg_slice line) {
 	struct sip_hdr *x = &h->hdrs[h->n_hdrs];
 	size_t name, colon;
@@ -224,7 +226,7 @@ static int take_header(struct head *h, struct rg_slice line) {
 		return RG_E_PROTO;
 	x->name = rg_slice(line.p, name);
 	x->id = sip_hdr_id(x->name);
-	x->value = rg_trim(rg_skip(line, colon + 1));
+	x->value = value_of(rg_skip(line, colon + 1));
 	if (h->seen & SINGLE & BIT(x->id) || !is_value_good(h, x))
 		return RG_E_PROTO;
 	h->seen |= BIT(x->id);
@@ -234,15 +236,20 @@ static int take_header(struct head *h, struct rg_slice line) {
 
 // Start line and headers, up to and with the empty line.
 static int parse_head(struct head *h) {
-	size_t start, end;
-	int rc = start_line(h, &start);
+	struct marks k = {.in = h->in}; // on its own, so that it stays in registers
+	size_t start = 0, end;
+	int rc = line_end(&k, 0, false, &end);
 
+	if (rc == RG_OK) {
+		rc = start_line(h, rg_slice(h->in.p, end));
+		start = end + 2;
+	}
 	while (rc == RG_OK) {
-		rc = line_end(h, start, true, &end);
+		rc = line_end(&k, start, true, &end);
 		// a line that starts with a blank continues the one before (RFC 3261 7.3.1)
 		while (rc == RG_OK && end > start && end + 2 < h->in.len &&
 		       (h->in.p[end + 2] == ' ' || h->in.p[end + 2] == '\t'))
-			rc = line_end(h, start, true, &end);
+			rc = line_end(&k, start, true, &end);
 		if (rc != RG_OK)
 			break;
 		if (end == start) {
@@ -259,7 +266,6 @@ static int parse_head(struct head *h) {
 
 static void head_init(struct head *h, struct rg_slice in) {
 	h->in = in;
-	h->marks = (struct marks){.in = in};
 	h->is_request = false;
 	h->method = SIP_OTHER_METHOD;
 	h->method_name = h->ruri = h->reason = rg_slice(NULL, 0);

@@ -26,7 +26,7 @@ static int take_party(struct rg_slice value, struct rg_slice *uri, struct rg_sli
 	if (sip_nameaddr_head(value, &n) < 0)
 		return RG_E_PROTO;
 	while ((rc = sip_param_next(&n.params, &pv)) == RG_MORE) {
-		if (!rg_ieq(pv.name, RG_LIT("tag")))
+		if (!SIP_IS(pv.name, "tag"))
 			continue;
 		if (tag->len > 0 || pv.value.len == 0)
 			return RG_E_PROTO;
@@ -51,23 +51,19 @@ static int take_contact(struct sip_register *r, struct rg_slice value) {
 	return RG_OK;
 }
 
-static bool is_name(const struct sip_pv *pv, struct rg_slice name) {
-	return pv->name.len == name.len && rg_ieq(pv->name, name);
-}
-
 // One parameter of the Contact. A parameter stands once (RFC 3261 7.3.1).
 static int take_contact_param(struct sip_register *r, const struct sip_pv *pv, bool *has_expires) {
-	if (is_name(pv, RG_LIT("expires"))) {
+	if (SIP_IS(pv->name, "expires")) {
 		if (*has_expires)
 			return RG_E_PROTO;
 		*has_expires = true;
 		if (!sip_seconds(pv->value, &r->expires))
 			r->expires = MALFORMED_EXPIRES_S;
-	} else if (is_name(pv, RG_LIT("reg-id"))) { // RFC 5626 11.1: 1 to 2^31-1
+	} else if (SIP_IS(pv->name, "reg-id")) { // RFC 5626 11.1: 1 to 2^31-1
 		if (r->reg_id != 0 || !sip_seconds(pv->value, &r->reg_id) || r->reg_id == 0 ||
 		    r->reg_id > INT32_MAX)
 			return RG_E_PROTO;
-	} else if (is_name(pv, RG_LIT("+sip.instance"))) {
+	} else if (SIP_IS(pv->name, "+sip.instance")) {
 		if (r->instance.len > 0 || pv->value.len < 3 || *pv->value.p != '"')
 			return RG_E_PROTO;
 		r->instance = pv->value;
@@ -143,7 +139,7 @@ static struct rg_slice access_token(struct rg_slice params) {
 static void take_authorization(struct sip_register *r, struct rg_slice value) {
 	struct rg_slice token;
 
-	if (value.len < 6 || !rg_ieq(rg_slice(value.p, 6), RG_LIT("Bearer")))
+	if (value.len < 6 || !sip_low_eq(value.p, "bearer", 6))
 		return;
 	value = rg_skip(value, 6);
 	token = sip_skip_ws(value);
@@ -161,8 +157,8 @@ static void take_supported(struct sip_register *r, struct rg_slice value) {
 	struct rg_slice option;
 
 	while (sip_list_next(&value, &option)) {
-		r->has_outbound |= rg_ieq(option, RG_LIT("outbound"));
-		r->has_path |= rg_ieq(option, RG_LIT("path"));
+		r->has_outbound |= SIP_IS(option, "outbound");
+		r->has_path |= SIP_IS(option, "path");
 	}
 }
 
@@ -238,7 +234,7 @@ void sip_put_contact_key(struct rg_wr *out, const struct sip_register *r) {
 	rg_put(out, n.uri);
 	rg_putc(out, '>');
 	while (sip_param_next(&params, &pv) == RG_MORE) {
-		if (is_name(&pv, RG_LIT("expires")))
+		if (SIP_IS(pv.name, "expires"))
 			continue;
 		rg_putc(out, ';');
 		rg_put(out, pv.name);

@@ -240,7 +240,7 @@ int sip_via_parse(struct rg_slice s, struct sip_via *v) {
 		return RG_E_PROTO;
 	out.params = params = s;
 	while ((rc = sip_param_next(&params, &pv)) == RG_MORE) {
-		if (!rg_ieq(pv.name, RG_LIT("branch")))
+		if (!SIP_IS(pv.name, "branch"))
 			continue;
 		if (out.branch.len > 0 || pv.value.len == 0)
 			return RG_E_PROTO;

@@ -29,9 +29,11 @@ struct tls_sink {
 void tls_conn_free(struct tls_conn *c);                         // accepts NULL
 
 // Feeds bytes from the peer; all are consumed. RG_OK; RG_E_CLOSED after the peer's close_notify;
-// RG_E_PROTO (an alert was sent where one is due); -ENOBUFS when the sink refused.
+// RG_E_PROTO (an alert was sent where one is due); -ENOBUFS when the sink refused; -ENOMEM on the
+// first bytes. The sink may call tls_write() and tls_close() on c, but not free it.
 [[nodiscard]] int tls_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sink);
-// Seals and sends d. RG_OK, -ENOBUFS, RG_E_STALE (not established or closed).
+// Seals and sends d. RG_OK, -ENOBUFS, RG_E_STALE (not established or closed). After -ENOBUFS the
+// connection is dead, since a record is missing: ask tls_sealed_len() for the room before.
 [[nodiscard]] int tls_write(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink);
 void tls_close(struct tls_conn *c, const struct tls_sink *sink); // close_notify, once
 bool tls_is_established(const struct tls_conn *c);

@@ -16,7 +16,7 @@
 
 struct rg_ring {
 	uint8_t *mem;  // immutable
-	uint64_t size; // immutable, power of two, at least twice the largest record
+	uint64_t size; // immutable, power of two, at least twice the largest record and its 8 bytes
 	_Alignas(64) _Atomic(uint64_t) head; // producer: rw, consumer: ro; bytes ever written
 	_Alignas(64) _Atomic(uint64_t) tail; // consumer: rw, producer: ro; bytes ever read
 };
@@ -33,13 +33,15 @@ static inline void rg_ring_init(struct rg_ring *r, void *mem, uint64_t size) {
 					    struct rg_slice body) {
 	uint64_t h = atomic_load_explicit(&r->head, memory_order_relaxed);
 	uint64_t t =
-		atomic_load_explicit(&r->tail, memory_order_acquire); // pairs with rg_ring_next
+		atomic_load_explicit(&r->tail,
+				     memory_order_acquire); // pairs with rg_ring_next and _peek
 	uint64_t off = h & (r->size - 1);
-	uint32_t len = (uint32_t)(head.len + body.len);
-	uint64_t need = ((uint64_t)len + RG_RING_ALIGN + RG_RING_ALIGN - 1) &
-			~(uint64_t)(RG_RING_ALIGN - 1);
+	uint64_t total = head.len + body.len;
+	uint64_t need =
+		(total + RG_RING_ALIGN + RG_RING_ALIGN - 1) & ~(uint64_t)(RG_RING_ALIGN - 1);
 	uint64_t pad = r->size - off < need ? r->size - off : 0;
 	uint32_t mark = RG_RING_PAD;
+	uint32_t len = (uint32_t)total; // no record is longer than half the ring
 
 	if (r->size - (h - t) < need + pad)
 		return -EAGAIN;
@@ -48,7 +50,8 @@ static inline void rg_ring_init(struct rg_ring *r, void *mem, uint64_t size) {
 		off = 0;
 	}
 	memcpy(r->mem + off, &len, sizeof(len));
-	memcpy(r->mem + off + RG_RING_ALIGN, head.p, head.len);
+	if (head.len > 0)
+		memcpy(r->mem + off + RG_RING_ALIGN, head.p, head.len);
 	if (body.len > 0)
 		memcpy(r->mem + off + RG_RING_ALIGN + head.len, body.p, body.len);
 	atomic_store_explicit(&r->head, h + pad + need,
@@ -67,8 +70,9 @@ static inline void rg_ring_init(struct rg_ring *r, void *mem, uint64_t size) {
 		return false;
 	memcpy(&len, r->mem + off, sizeof(len));
 	if (len == RG_RING_PAD) {
-		// Skip the padding; the record behind it was published by the same store.
-		atomic_store_explicit(&r->tail, t + (r->size - off), memory_order_relaxed);
+		// Skip the padding; the record behind it was published by the same store. The mark
+		// was read above and may be overwritten from here on: pairs with rg_ring_put.
+		atomic_store_explicit(&r->tail, t + (r->size - off), memory_order_release);
 		off = 0;
 		memcpy(&len, r->mem, sizeof(len));
 	}

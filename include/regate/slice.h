@@ -49,7 +49,7 @@ static inline bool rg_is_prefix(struct rg_slice s, struct rg_slice prefix) {
 // s without its first n bytes; n is cut to s.len.
 static inline struct rg_slice rg_skip(struct rg_slice s, size_t n) {
 	n = n > s.len ? s.len : n;
-	return (struct rg_slice){s.p + n, s.len - n};
+	return n == 0 ? s : (struct rg_slice){s.p + n, s.len - n}; // NULL + 0 is undefined
 }
 
 // s without leading and trailing SP, HT, CR and LF.
@@ -87,7 +87,7 @@ struct rg_rd {
 };
 
 static inline struct rg_rd rg_rd(struct rg_slice s) {
-	return (struct rg_rd){s.p, s.p + s.len, false};
+	return (struct rg_rd){s.p, s.len == 0 ? s.p : s.p + s.len, false};
 }
 
 // Next n bytes (n <= 8) as a big-endian number.
@@ -111,7 +111,8 @@ static inline struct rg_slice rg_rd_bytes(struct rg_rd *rd, size_t n) {
 		rd->bad = true;
 		return (struct rg_slice){rd->p, 0};
 	}
-	rd->p += n;
+	if (n > 0)
+		rd->p += n;
 	return s;
 }
 

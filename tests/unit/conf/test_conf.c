@@ -221,7 +221,7 @@ static const struct {
 	{GOOD "log:\n  level: \"in\\0fo\"\n", {{"f:21:10:", "NUL character"}}},
 	{GOOD "x: [[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]\n",
 	 {{"f:20:19:", "nested deeper than 16"}}},
-	{GOOD "log: {level: info, level: warn}\n",
+	{GOOD "log: {level: info, level: loud}\n",
 	 {{"f:20:20:", "key 'level' stands here twice, first in line 20"}}},
 	{GOOD "store: {path: other}\n",
 	 {{"f:20:1:", "key 'store' stands here twice, first in line 19"}}},
@@ -232,6 +232,7 @@ static const struct {
 	{GOOD "kubernetes: {}\n", {{"f:20:1:", "section 'kubernetes' unknown: remove it"}}},
 	{SET("log", "levle: info"),
 	 {{"f:21:3:", "key 'levle' unknown in log, did you mean 'level'?"}}},
+	{SET("log", "elvle: info"), {{"f:21:3:", "did you mean 'level'?"}}}, // two swaps
 	{SET("lifetimes", "tsip: 3s"), {{"f:21:3:", "did you mean 't_sip'?"}}},
 	{SET("lifetimes", "client_max: 3s"), {{"f:21:3:", "it belongs under registration"}}},
 	{SET("ctl", "id: 3"), {{"f:21:3:", "it belongs under wwsfs"}}},

@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/env.h"
+#include "core/env_impl.h"
 
 #define MS RG_NS_PER_MS
 
@@ -246,6 +246,8 @@ START_TEST(close_with_event_pending) {
 	ck_assert_int_eq(write(b, &one, sizeof(one)), sizeof(one));
 	ck_assert(!run(&r, 5));
 	ck_assert_uint_eq(r.n_client_calls, 1);
+	ck_assert_ptr_null(r.env->first); // freed within the run, not at the end
+	ck_assert_ptr_null(r.env->last);
 	ck_assert_int_eq(write(a, &one, sizeof(one)), sizeof(one)); // watched, not closed
 	env_real_free(r.env);
 	close(a);
@@ -481,6 +483,35 @@ START_TEST(timers_tick) {
 }
 END_TEST
 
+static void on_stop(struct env_timer *t, uint64_t) {
+	env_stop(((struct tick *)t)->rig->env);
+}
+
+static void set_sooner(void *arg, struct env_sock *s, unsigned) {
+	struct tick *k = arg;
+
+	env_sock_close(s);
+	env_timer_set(k->rig->env, &k->t, env_now_ns(k->rig->env) + MS);
+}
+
+// While the loop is set to wake for a later timer.
+START_TEST(a_sooner_timer) {
+	struct tick k = {.t.fn = on_stop};
+	struct env_sock *s;
+	uint64_t one = 1;
+	struct rig r;
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	rig_init(&r);
+	k.rig = &r;
+	ck_assert_int_eq(env_watch_fd(r.env, fd, set_sooner, &k, &s), 0);
+	ck_assert_int_eq(write(fd, &one, sizeof(one)), sizeof(one));
+	ck_assert(run(&r, 500));
+	env_real_free(r.env);
+	close(fd);
+}
+END_TEST
+
 static struct env *signalled; // a signal handler has no argument
 
 static void on_signal(int) {
@@ -541,6 +572,7 @@ int main(void) {
 	tcase_add_test(tc, unix_path_too_long);
 	tcase_add_test(tc, work_comes_back);
 	tcase_add_test(tc, timers_tick);
+	tcase_add_test(tc, a_sooner_timer);
 	tcase_add_test(tc, stop_from_a_signal_handler);
 	tcase_add_test(tc, random_is_random);
 	srunner_set_fork_status(sr, CK_NOFORK);

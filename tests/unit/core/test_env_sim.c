@@ -327,6 +327,60 @@ START_TEST(listen_and_accept) {
 }
 END_TEST
 
+struct acceptor {
+	struct rec rec;
+	struct env_sock *s;
+};
+
+static void accept_inside(void *arg, struct env_sock *s, unsigned) {
+	struct acceptor *a = arg;
+
+	ck_assert_int_eq(env_accept(a->rec.env, s, on_sock, &a->rec, &a->s), 0);
+}
+
+START_TEST(told_in_a_later_turn) {
+	struct env *e = env_sim_new(1);
+	struct acceptor a = {.rec.env = e};
+	struct rg_addr local = addr("10.0.0.2:80");
+	struct env_sock *l;
+
+	ck_assert_int_eq(env_tcp_listen(e, &local, accept_inside, &a, &l), 0);
+	ck_assert_int_eq(env_sim_write(env_sim_connect(e, &local), RG_LIT("x")), 0);
+	ck_assert_uint_eq(env_sim_turn(e), 1);
+	ck_assert_uint_eq(a.rec.n, 0);
+	ck_assert_uint_eq(env_sim_turn(e), 1);
+	ck_assert_uint_eq(a.rec.n, 1);
+	env_sim_free(e);
+}
+END_TEST
+
+// Reads and writes of all sizes: the bytes come out as they went in.
+START_TEST(stream_keeps_bytes) {
+	struct env *e = env_sim_new(1);
+	struct rec r = {.env = e};
+	struct rg_addr peer = addr("10.0.0.1:1");
+	struct env_sim_end *end;
+	struct env_sock *s;
+	uint8_t buf[64], next_in = 0, next_out = 0;
+
+	ck_assert_int_eq(env_tcp_connect(e, &peer, NULL, on_sock, &r, &s), 0);
+	env_sim_turn(e);
+	end = env_sim_accept(e, &peer);
+	for (unsigned i = 0; i < 2000; i++) {
+		ssize_t n;
+
+		for (unsigned k = 0; k < i % 37; k++)
+			buf[k] = next_in++;
+		ck_assert_int_eq(env_sim_write(end, rg_slice(buf, i % 37)), 0);
+		n = env_recv(s, buf, i * 7 % 41);
+		for (ssize_t k = 0; k < n; k++)
+			ck_assert_uint_eq(buf[k], next_out++);
+	}
+	ck_assert_uint_ne(next_out, 0);
+	env_sim_free(e);
+}
+END_TEST
+
 START_TEST(listen_unix) {
 	struct env *e = env_sim_new(1);
 	struct rec r = {.env = e};
@@ -455,6 +509,8 @@ int main(void) {
 	tcase_add_test(tc, refuse_and_hang);
 	tcase_add_test(tc, back_pressure);
 	tcase_add_test(tc, listen_and_accept);
+	tcase_add_test(tc, told_in_a_later_turn);
+	tcase_add_test(tc, stream_keeps_bytes);
 	tcase_add_test(tc, listen_unix);
 	tcase_add_test(tc, udp);
 	tcase_add_test(tc, close_others_in_a_callback);

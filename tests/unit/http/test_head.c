@@ -232,11 +232,12 @@ END_TEST
 // A head of exactly len bytes, padded in one field.
 static struct rg_slice head_of(size_t len) {
 	static const char start[] = "GET / HTTP/1.1\r\n" H "X: ";
-	char *s = malloc(len);
+	static const char end[] = "\r\n\r\n";
+	static char s[HTTP_MAX_HEAD + 1];
 
 	memset(s, 'x', len);
 	memcpy(s, start, sizeof(start) - 1);
-	memcpy(s + len - 4, "\r\n\r\n", 4);
+	memcpy(s + len - (sizeof(end) - 1), end, sizeof(end) - 1);
 	return rg_slice(s, len);
 }
 

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What WebSocket does to every byte: unmasking and UTF-8. Runs on a worker; never allocates. The
+// fixed-size inner loops are there for the compiler to make vector instructions of.
+#include "ws.h"
+
+void ws_unmask(uint8_t *p, size_t len, const uint8_t key[4]) {
+	uint64_t word, key64;
+	uint32_t key32;
+	size_t i = 0;
+
+	memcpy(&key32, key, sizeof(key32));
+	key64 = (uint64_t)key32 << 32 | key32;
+	for (; len - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, p + i, sizeof(word));
+		word ^= key64;
+		memcpy(p + i, &word, sizeof(word));
+	}
+	for (; i < len; i++)
+		p[i] ^= ((const uint8_t *)&key32)[i & 3];
+}
+
+// How many bytes at p, at least, are ASCII; counted by 32.
+static size_t skip_ascii(const uint8_t *p, size_t len) {
+	size_t n = 0;
+
+	for (; len - n >= 32; n += 32) {
+		uint8_t any = 0;
+
+		for (size_t i = 0; i < 32; i++)
+			any |= p[n + i];
+		if (any >= 0x80)
+			break;
+	}
+	return n;
+}
+
+// Length of the character at p (RFC 3629 4), 0 when there is none.
+static size_t char_len(const uint8_t *p, size_t len) {
+	uint8_t low = 0x80, high = 0xbf; // of the second byte
+	size_t n;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4) // a tail byte, overlong, or above U+10FFFF
+		return 0;
+	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (p[0] == 0xe0)
+		low = 0xa0; // overlong
+	else if (p[0] == 0xed)
+		high = 0x9f; // surrogates
+	else if (p[0] == 0xf0)
+		low = 0x90; // overlong
+	else if (p[0] == 0xf4)
+		high = 0x8f; // above U+10FFFF
+	if (len < n || p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+bool ws_is_utf8(struct rg_slice s) {
+	while (s.len > 0) {
+		size_t n = skip_ascii(s.p, s.len);
+
+		if (n == 0)
+			n = char_len(s.p, s.len);
+		if (n == 0)
+			return false;
+		s = rg_skip(s, n);
+	}
+	return true;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The reader of the lease table against tables laid out by hand: both buckets, every slot, tags
+// that lie, and the copies in the view.
+#include <check.h>
+#include <stdlib.h>
+
+#include "regate/lease.h"
+
+#define N_BUCKETS 8
+
+static struct rg_lease_bucket buckets[N_BUCKETS];
+static const struct rg_lease_table table = {.buckets = buckets, .mask = N_BUCKETS - 1};
+static struct rg_lease_view v;
+
+// Buckets 3 and 5, tag 0xab.
+static const struct rg_digest digest = {{3, 0, 0, 0, 5, 0, 0, 0, 0xaa, 1, 2, 3, 4, 5, 6, 7}};
+
+static void setup(void) {
+	memset(buckets, 0, sizeof(buckets));
+	memset(&v, 0xee, sizeof(v));
+}
+
+static struct rg_lease *lease_new(const struct rg_digest *d, uint32_t idx) {
+	static const char text[] = "sip:a@b<sip:c>call-1tagS: x\r\n";
+	struct rg_lease *l = calloc(1, sizeof(*l) + sizeof(text));
+
+	ck_assert_ptr_nonnull(l);
+	l->state = RG_LEASE_ACTIVE;
+	l->idx = idx;
+	l->gen = 42;
+	l->digest = *d;
+	l->token_end_ns = 1;
+	l->core_end_ns = 2;
+	l->core_refresh_ns = 3;
+	l->wwsf = 4;
+	l->impu = (struct rg_span){0, 7};
+	l->contact = (struct rg_span){7, 7};
+	l->call_id = (struct rg_span){14, 6};
+	l->to_tag = (struct rg_span){20, 3};
+	l->headers = (struct rg_span){23, 6};
+	memcpy(l->bytes, text, sizeof(text) - 1);
+	return l;
+}
+
+static void put(unsigned bucket, unsigned slot, uint8_t tag, struct rg_lease *l) {
+	buckets[bucket].slot[slot] = l;
+	buckets[bucket].tags |= (uint64_t)tag << (8 * slot);
+}
+
+START_TEST(places) {
+	ck_assert_uint_eq(rg_lease_bucket_1(&digest, table.mask), 3);
+	ck_assert_uint_eq(rg_lease_bucket_2(&digest, table.mask), 5);
+	ck_assert_uint_eq(rg_lease_tag(&digest), 0xab);
+	ck_assert_uint_eq(rg_lease_tag(&(struct rg_digest){{0}}), 1);
+}
+END_TEST
+
+START_TEST(every_slot) {
+	struct rg_lease *l = lease_new(&digest, 17);
+
+	ck_assert(!rg_lease_find(&table, &digest, &v));
+	put(_i / 7 == 0 ? 3 : 5, _i % 7, rg_lease_tag(&digest), l);
+	ck_assert(rg_lease_find(&table, &digest, &v));
+	ck_assert_uint_eq(v.idx, 17);
+	free(l);
+}
+END_TEST
+
+START_TEST(view) {
+	struct rg_lease *l = lease_new(&digest, 17);
+
+	put(3, 0, rg_lease_tag(&digest), l);
+	ck_assert(rg_lease_find(&table, &digest, &v));
+	memset(l->bytes, 'x', 29); // the view has copies
+	free(l);
+	ck_assert_uint_eq(v.state, RG_LEASE_ACTIVE);
+	ck_assert_uint_eq(v.gen, 42);
+	ck_assert(v.token_end_ns == 1 && v.core_end_ns == 2 && v.core_refresh_ns == 3);
+	ck_assert_uint_eq(v.wwsf, 4);
+	ck_assert(rg_eq(v.impu, RG_LIT("sip:a@b")));
+	ck_assert(rg_eq(v.contact, RG_LIT("<sip:c>")));
+	ck_assert(rg_eq(v.call_id, RG_LIT("call-1")));
+	ck_assert(rg_eq(v.to_tag, RG_LIT("tag")));
+	ck_assert(rg_eq(v.headers, RG_LIT("S: x\r\n")));
+	ck_assert_ptr_eq(v.impu.p, v.copy);
+}
+END_TEST
+
+// Seven others with the same tag stand in the way.
+START_TEST(tags_lie) {
+	struct rg_lease *others[14], *l = lease_new(&digest, 17);
+	struct rg_digest d = digest;
+
+	for (unsigned i = 0; i < 14; i++) {
+		d.b[15] = (uint8_t)(100 + i);
+		others[i] = lease_new(&d, i);
+		put(i / 7 == 0 ? 3 : 5, i % 7, rg_lease_tag(&digest), others[i]);
+	}
+	ck_assert(!rg_lease_find(&table, &digest, &v));
+	d.b[15] = 113;
+	ck_assert(rg_lease_find(&table, &d, &v));
+	ck_assert_uint_eq(v.idx, 13);
+	buckets[5].slot[6] = l;
+	ck_assert(rg_lease_find(&table, &digest, &v));
+	ck_assert_uint_eq(v.idx, 17);
+	for (unsigned i = 0; i < 14; i++)
+		free(others[i]);
+	free(l);
+}
+END_TEST
+
+// Half-done writes: a tag without its entry, an entry without its tag; and a wrong bucket.
+START_TEST(half_done) {
+	struct rg_lease *l = lease_new(&digest, 17);
+
+	put(3, 2, rg_lease_tag(&digest), NULL);
+	ck_assert(!rg_lease_find(&table, &digest, &v));
+	put(5, 2, 0, l);
+	ck_assert(!rg_lease_find(&table, &digest, &v));
+	put(4, 2, rg_lease_tag(&digest), l);
+	ck_assert(!rg_lease_find(&table, &digest, &v));
+	free(l);
+}
+END_TEST
+
+// The eighth tag byte has no slot behind it.
+START_TEST(eighth_tag) {
+	buckets[3].tags = (uint64_t)rg_lease_tag(&digest) << 56;
+	buckets[5].tags = (uint64_t)rg_lease_tag(&digest) << 56;
+	memset((void *)&buckets[4], 0x55, sizeof(buckets[4])); // what slot[7] of 3 would be
+	ck_assert(!rg_lease_find(&table, &digest, &v));
+}
+END_TEST
+
+// Spans may reach RG_LEASE_BYTES_MAX and no further; nothing is written when they do.
+START_TEST(largest) {
+	struct rg_lease *l = calloc(1, sizeof(*l) + RG_LEASE_BYTES_MAX + 1);
+
+	ck_assert_ptr_nonnull(l);
+	l->digest = digest;
+	l->headers = (struct rg_span){RG_LEASE_BYTES_MAX - 10, 10};
+	put(3, 0, rg_lease_tag(&digest), l);
+	ck_assert(rg_lease_find(&table, &digest, &v));
+	ck_assert_uint_eq(v.headers.len, 10);
+	v.idx = 99;
+	l->headers.len = 11;
+	ck_assert(!rg_lease_find(&table, &digest, &v));
+	ck_assert_uint_eq(v.idx, 99);
+	free(l);
+}
+END_TEST
+
+START_TEST(state_is_live) {
+	struct rg_lease *l = lease_new(&digest, 17);
+
+	put(5, 6, rg_lease_tag(&digest), l);
+	l->state = RG_LEASE_ENDING;
+	ck_assert(rg_lease_find(&table, &digest, &v));
+	ck_assert_uint_eq(v.state, RG_LEASE_ENDING);
+	free(l);
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("reg_lease_read");
+	TCase *t = tcase_create("lease_read");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_add_test(t, places);
+	tcase_add_loop_test(t, every_slot, 0, 14);
+	tcase_add_test(t, view);
+	tcase_add_test(t, tags_lie);
+	tcase_add_test(t, half_done);
+	tcase_add_test(t, eighth_tag);
+	tcase_add_test(t, largest);
+	tcase_add_test(t, state_is_live);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The rate of a flow: the burst, one 503, drops, close, and the way back.
+#include <stdlib.h>
+
+#include "ask.h"
+
+static struct reg_flow f;
+static struct reg_out out;
+static const struct rg_reg_cfg usual = {.rate_per_s = 2, .rate_burst = 5};
+
+enum { GO, LIMITED, DROP, CLOSE };
+
+static int ask_rate(const struct rg_reg_cfg *cfg, uint64_t now_ns) {
+	memset(&out, 0xff, sizeof(out));
+	reg_rate(cfg, &f, now_ns, &out);
+	if (out.verdict == REG_DROP)
+		return DROP;
+	if (out.verdict == REG_CLOSE)
+		return CLOSE;
+	ck_assert_int_eq(out.verdict, REG_ANSWER);
+	ck_assert(!out.is_bind && !out.is_moved);
+	return out.answer.status == 0 ? GO : LIMITED;
+}
+
+static void setup(void) {
+	f = (struct reg_flow){0};
+}
+
+START_TEST(burst) {
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert_int_eq(ask_rate(&usual, NOW), GO);
+	ck_assert_int_eq(ask_rate(&usual, NOW), LIMITED);
+	ck_assert_uint_eq(out.answer.status, 503);
+	ck_assert(rg_eq(out.answer.headers, RG_LIT("Retry-After: 5\r\n")));
+	ck_assert_uint_gt(out.answer.to_tag.len, 0);
+	ck_assert_ptr_null(out.answer.peer);
+	ck_assert_int_eq(ask_rate(&usual, NOW), DROP);
+}
+END_TEST
+
+// After the burst one more every half second, not a nanosecond sooner.
+START_TEST(boundary) {
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert_int_eq(ask_rate(&usual, NOW), GO);
+	ck_assert_int_eq(ask_rate(&usual, NOW + S / 2 - 1), LIMITED);
+	ck_assert_int_eq(ask_rate(&usual, NOW + S / 2), GO);
+	ck_assert_int_eq(ask_rate(&usual, NOW + S / 2), LIMITED); // inside again: told again
+	ck_assert_int_eq(ask_rate(&usual, NOW + S - 1), DROP);
+	ck_assert_int_eq(ask_rate(&usual, NOW + S), GO);
+}
+END_TEST
+
+START_TEST(sustained) {
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert_int_eq(ask_rate(&usual, NOW), GO);
+	ck_assert_int_eq(ask_rate(&usual, NOW), LIMITED);
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_int_eq(ask_rate(&usual, NOW), DROP);
+	ck_assert_int_eq(ask_rate(&usual, NOW), CLOSE);
+	ck_assert_int_eq(ask_rate(&usual, NOW), CLOSE);
+}
+END_TEST
+
+START_TEST(reset) {
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert_int_eq(ask_rate(&usual, NOW), GO);
+	ck_assert_int_eq(ask_rate(&usual, NOW), LIMITED);
+	for (unsigned i = 0; i < 20; i++)
+		ck_assert_int_eq(ask_rate(&usual, NOW), DROP);
+	ck_assert_int_eq(ask_rate(&usual, NOW + S), GO);
+	ck_assert_int_eq(ask_rate(&usual, NOW + S), GO);
+	ck_assert_int_eq(ask_rate(&usual, NOW + S), LIMITED);
+	ck_assert_int_eq(ask_rate(&usual, NOW + S), DROP);
+}
+END_TEST
+
+// Ten times the usual pace for an hour: what passes is the rate and one burst.
+START_TEST(long_run) {
+	unsigned n_go = 0;
+
+	for (unsigned i = 0; i < 3600 * 20; i++)
+		n_go += ask_rate(&usual, NOW + i * (S / 20)) == GO;
+	ck_assert_uint_ge(n_go, 7200);
+	ck_assert_uint_le(n_go, 7205);
+}
+END_TEST
+
+START_TEST(odd_limits) {
+	static const struct rg_reg_cfg none = {0}, single = {.rate_per_s = 1, .rate_burst = 0};
+
+	for (unsigned i = 0; i < 100; i++)
+		ck_assert_int_eq(ask_rate(&none, NOW), GO);
+	ck_assert_int_eq(ask_rate(&single, NOW), GO);
+	ck_assert_int_eq(ask_rate(&single, NOW), LIMITED);
+	ck_assert_int_eq(ask_rate(&single, NOW + S), GO);
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("reg_rate");
+	TCase *t = tcase_create("rate");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_add_test(t, burst);
+	tcase_add_test(t, boundary);
+	tcase_add_test(t, sustained);
+	tcase_add_test(t, reset);
+	tcase_add_test(t, long_run);
+	tcase_add_test(t, odd_limits);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

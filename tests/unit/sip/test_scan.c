@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The byte classes against the grammar in characters, and the spans against a plain loop.
+#include <check.h>
+#include <stdlib.h>
+
+#include "guard.h"
+#include "sip/marks.h"
+#include "sip/scan.h"
+
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+#define MARK "-_.!~*'()"
+#define UNRESERVED ALNUM MARK
+
+static const struct {
+	const char *name;
+	const struct sip_class *class;
+	const char *chars;
+} classes[] = {
+	{"token", &SIP_TOKEN, ALNUM "-.!%*_+`'~"},
+	{"display name", &SIP_NAME_LWS, ALNUM "-.!%*_+`'~ \t\r\n"},
+	{"word", &SIP_WORD, ALNUM "-.!%*_+`'~()<>:\\\"/[]?{}"},
+	{"uric", &SIP_URIC, UNRESERVED ";/?:@&=+$,[]%"},
+	{"bare addr-spec", &SIP_ADDR, UNRESERVED "/:@&=+$[]%"},
+	{"scheme", &SIP_SCHEME, ALNUM "+-."},
+	{"user", &SIP_USER, UNRESERVED "&=+$,;?/"},
+	{"password", &SIP_PASSWORD, UNRESERVED "&=+$,"},
+	{"paramchar", &SIP_PCHAR, UNRESERVED "[]/:&+$"},
+	{"hnv", &SIP_HCHAR, UNRESERVED "[]/?:+$"},
+	{"gen-value", &SIP_VALUE, UNRESERVED "%+`[]/:&$"},
+	{"quote", &SIP_QUOTE, "\"\\"},
+	{"list", &SIP_LIST, ",\"<"},
+	{"b64token", &SIP_B64, ALNUM "-._~+/"},
+	{"dots", &SIP_DOTS, ".-"},
+	{"host", &SIP_HOST, ALNUM "-."},
+};
+
+START_TEST(class_bytes) {
+	for (unsigned c = 0; c < 256; c++) {
+		bool want = c != 0 && strchr(classes[_i].chars, (int)c) != NULL && c < 128;
+
+		ck_assert_msg(sip_is(classes[_i].class, (uint8_t)c) == want, "%s, byte %u",
+			      classes[_i].name, c);
+	}
+}
+END_TEST
+
+static uint64_t next(uint64_t *seed) {
+	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return *seed >> 33;
+}
+
+// Every length, every place of the one byte that differs, against a guard page.
+START_TEST(span_lengths) {
+	for (size_t len = 0; len <= 100; len++) {
+		struct rg_slice in, out;
+		uint8_t a[128], b[128];
+
+		memset(a, 'a', sizeof(a));
+		memset(b, ' ', sizeof(b));
+		in = guard_copy(rg_slice(a, len));
+		out = guard_copy(rg_slice(b, len));
+		ck_assert_uint_eq(sip_span(&SIP_TOKEN, in), len);
+		ck_assert_uint_eq(sip_find(&SIP_TOKEN, out), len);
+		for (size_t i = 0; i < len; i++) {
+			((uint8_t *)in.p)[i] = 0x80 | 'a';
+			((uint8_t *)out.p)[i] = 'z';
+			ck_assert_uint_eq(sip_span(&SIP_TOKEN, in), i);
+			ck_assert_uint_eq(sip_find(&SIP_TOKEN, out), i);
+			((uint8_t *)in.p)[i] = 'a';
+			((uint8_t *)out.p)[i] = ' ';
+		}
+	}
+}
+END_TEST
+
+START_TEST(mask_random) {
+	uint64_t seed = 1;
+
+	for (unsigned round = 0; round < 500; round++) {
+		const struct sip_class *c = classes[round % 16].class;
+		struct rg_slice s;
+		uint8_t buf[32];
+		uint32_t m;
+
+		for (size_t i = 0; i < sizeof(buf); i++)
+			buf[i] = (uint8_t)next(&seed);
+		s = guard_copy(rg_slice(buf, round % 33));
+		m = sip_mask(c, s);
+		for (size_t i = 0; i < 32; i++)
+			ck_assert_int_eq(m >> i & 1, i < s.len && sip_is(c, s.p[i]));
+	}
+}
+END_TEST
+
+// A mark is a control character but HT, and not the LF of a CRLF.
+static bool is_mark(struct rg_slice s, size_t i) {
+	uint8_t c = s.p[i];
+
+	if (c == '\n' && i > 0 && s.p[i - 1] == '\r')
+		return false;
+	return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+START_TEST(marks_random) {
+	static const uint8_t bytes[] = {'a', 'b', 0x80, 0xff, '\t', ' ', '~', '\r', '\n', 0, 0x7f};
+	uint64_t seed = 7;
+
+	for (unsigned round = 0; round < 600; round++) {
+		struct marks k = {0};
+		uint8_t buf[300];
+		size_t i = 0;
+
+		for (size_t j = 0; j < sizeof(buf); j++) // mostly plain
+			buf[j] = bytes[next(&seed) % (next(&seed) % 4 == 0 ? sizeof(bytes) : 5)];
+		k.in = guard_copy(rg_slice(buf, round % 300));
+		for (;; i++) {
+			while (i < k.in.len && !is_mark(k.in, i))
+				i++;
+			ck_assert_uint_eq(marks_next(&k), i);
+			if (i == k.in.len)
+				break;
+		}
+		ck_assert_uint_eq(marks_next(&k), k.in.len);
+	}
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("sip_scan");
+	TCase *t = tcase_create("scan");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_loop_test(t, class_bytes, 0, sizeof(classes) / sizeof(*classes));
+	tcase_add_test(t, span_lengths);
+	tcase_add_test(t, mask_random);
+	tcase_add_test(t, marks_random);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

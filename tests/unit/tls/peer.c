@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "peer.h"
+
+#include <dirent.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <sanitizer/lsan_interface.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guard.h"
+#include "regate/err.h"
+
+static long n_live, n_calls, fail_in;
+
+static bool is_failing(void) {
+	n_calls++;
+	return fail_in > 0 && --fail_in == 0;
+}
+
+static void *count_malloc(size_t n, const char *file, int line) {
+	(void)file;
+	(void)line;
+	if (n == 0 || is_failing())
+		return NULL;
+	n_live++;
+	return malloc(n);
+}
+
+static void count_free(void *p, const char *file, int line) {
+	(void)file;
+	(void)line;
+	n_live -= p != NULL;
+	free(p);
+}
+
+static void *count_realloc(void *p, size_t n, const char *file, int line) {
+	if (p == NULL)
+		return count_malloc(n, file, line);
+	if (n == 0) {
+		count_free(p, file, line);
+		return NULL;
+	}
+	return is_failing() ? NULL : realloc(p, n);
+}
+
+void alloc_init(void) {
+	if (CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free) != 1)
+		abort();
+}
+
+long alloc_live(void) {
+	return n_live;
+}
+
+long alloc_calls(void) {
+	return n_calls;
+}
+
+// The leak checker is there in sanitizer builds only.
+#pragma weak __lsan_disable
+#pragma weak __lsan_enable
+
+void alloc_fail_at(long n) {
+	// OpenSSL 3.0 itself loses names of algorithms when memory runs out while it loads them, so
+	// blocks made while a failure is due are not reported. alloc_live() sees them all the same.
+	if (n != 0 && __lsan_disable != NULL)
+		__lsan_disable();
+	if (n == 0 && __lsan_enable != NULL)
+		__lsan_enable();
+	fail_in = n;
+}
+
+static char tmp_dir[256];
+
+const char *tmp_path(const char *name) {
+	static char paths[8][512];
+	static unsigned next;
+	char *path = paths[next++ % 8];
+
+	if (tmp_dir[0] == '\0') {
+		snprintf(tmp_dir, sizeof(tmp_dir), "%s/tls-XXXXXX", TEST_TMP);
+		if (mkdtemp(tmp_dir) == NULL)
+			abort();
+	}
+	snprintf(path, sizeof(paths[0]), "%s/%s", tmp_dir, name);
+	return path;
+}
+
+void tmp_put(const char *name, const char *text) {
+	FILE *f = fopen(tmp_path(name), "wb");
+
+	if (f == NULL || fputs(text, f) < 0 || fclose(f) != 0)
+		abort();
+}
+
+void tmp_remove(void) {
+	DIR *d = opendir(tmp_dir);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			(void)unlink(tmp_path(e->d_name));
+	if (d != NULL)
+		closedir(d);
+	(void)rmdir(tmp_dir);
+}
+
+void make_pair(const char *name, bool is_rsa, const char *password) {
+	EVP_PKEY *key = is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+	X509 *x = X509_new();
+	X509_NAME *subject = X509_get_subject_name(x);
+	char file[64];
+	FILE *f;
+
+	X509_set_version(x, 2);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
+	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
+	X509_set_pubkey(x, key);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1, -1, 0);
+	X509_set_issuer_name(x, subject);
+	if (X509_sign(x, key, EVP_sha256()) == 0)
+		abort();
+	snprintf(file, sizeof(file), "%s.crt", name);
+	f = fopen(tmp_path(file), "wb");
+	if (f == NULL || PEM_write_X509(f, x) != 1 || fclose(f) != 0)
+		abort();
+	snprintf(file, sizeof(file), "%s.key", name);
+	f = fopen(tmp_path(file), "wb");
+	if (f == NULL ||
+	    PEM_write_PrivateKey(f, key, password == NULL ? NULL : EVP_aes_128_cbc(), NULL, 0, NULL,
+				 (void *)(uintptr_t)password) != 1 ||
+	    fclose(f) != 0)
+		abort();
+	X509_free(x);
+	EVP_PKEY_free(key);
+}
+
+SSL_CTX *client_ctx_new(void) {
+	SSL_CTX *c = SSL_CTX_new(TLS_client_method());
+
+	if (c == NULL)
+		abort();
+	SSL_CTX_set_verify(c, SSL_VERIFY_NONE, NULL);
+	return c;
+}
+
+struct pair *pair_new(struct tls_ctx *ctx, SSL_CTX *client) {
+	struct pair *p = calloc(1, sizeof(*p));
+
+	p->server = tls_conn_new(ctx);
+	p->client = SSL_new(client);
+	p->cut = SIZE_MAX;
+	if (p->server == NULL || p->client == NULL)
+		abort();
+	SSL_set_bio(p->client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	SSL_set_connect_state(p->client);
+	return p;
+}
+
+void pair_free(struct pair *p) {
+	tls_conn_free(p->server);
+	SSL_free(p->client);
+	free(p);
+}
+
+static void take_plain(void *arg, struct rg_slice d) {
+	struct pair *p = arg;
+
+	if (d.len > sizeof(p->plain) - p->n_plain)
+		abort();
+	memcpy(p->plain + p->n_plain, d.p, d.len);
+	p->n_plain += d.len;
+	if (p->echo != NULL && p->echo[0] == '\0')
+		tls_close(p->server, pair_sink(p));
+	else if (p->echo != NULL)
+		p->echo_rc = tls_write(p->server, rg_str(p->echo), pair_sink(p));
+}
+
+static int take_cipher(void *arg, struct rg_slice d) {
+	struct pair *p = arg;
+
+	if (p->n_refuse > 0 && --p->n_refuse == 0)
+		return -1;
+	p->n_cipher += d.len;
+	if (BIO_write(SSL_get_rbio(p->client), d.p, (int)d.len) != (int)d.len)
+		abort();
+	return 0;
+}
+
+const struct tls_sink *pair_sink(struct pair *p) {
+	static struct tls_sink sinks[4];
+	static unsigned next;
+	struct tls_sink *s = &sinks[next++ % 4];
+
+	*s = (struct tls_sink){p, take_plain, take_cipher};
+	return s;
+}
+
+void pair_to_server(struct pair *p) {
+	static uint8_t buf[65536];
+	struct rg_slice in;
+	int n;
+
+	while ((n = BIO_read(SSL_get_wbio(p->client), buf, sizeof(buf))) > 0) {
+		in = guard_copy(rg_slice(buf, (size_t)n));
+		while (in.len > 0 && p->rc == RG_OK) {
+			size_t len = in.len < p->cut ? in.len : p->cut;
+
+			p->rc = tls_input(p->server, rg_slice(in.p, len), pair_sink(p));
+			in = rg_skip(in, len);
+		}
+	}
+}
+
+bool pair_handshake(struct pair *p) {
+	for (int i = 0; i < 4; i++) {
+		ERR_clear_error();
+		(void)SSL_do_handshake(p->client);
+		pair_to_server(p);
+	}
+	return SSL_is_init_finished(p->client) && tls_is_established(p->server);
+}
+
+bool pair_client_write(struct pair *p, const void *d, size_t len) {
+	size_t n;
+
+	ERR_clear_error();
+	if (SSL_write_ex(p->client, d, len, &n) != 1)
+		return false;
+	pair_to_server(p);
+	return true;
+}
+
+bool pair_client_read(struct pair *p, void *d, size_t len) {
+	size_t done = 0;
+	size_t n;
+
+	ERR_clear_error();
+	while (done < len) {
+		if (SSL_read_ex(p->client, (uint8_t *)d + done, len - done, &n) != 1)
+			return false;
+		done += n;
+	}
+	return true;
+}
+
+int pair_client_reason(struct pair *p) {
+	uint8_t byte;
+
+	ERR_clear_error();
+	(void)SSL_read(p->client, &byte, 1);
+	return ERR_GET_REASON(ERR_peek_error());
+}
