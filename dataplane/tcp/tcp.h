@@ -22,7 +22,7 @@ struct tcp_cfg {
 	uint16_t mss;       // we announce and send at most, 1460
 	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
 	uint32_t snd_max;   // bytes queued per connection at most
-	uint8_t quick_acks; // data segments of a connection acknowledged without delay at its start
+	uint8_t quick_acks; // data segments of a connection acknowledged at once, at most 15
 	uint8_t secret[32]; // ISN (RFC 6528) and table hash
 };
 

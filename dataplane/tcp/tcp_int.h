@@ -92,8 +92,8 @@ struct tcp_conn {
 	// Rare.
 	uint32_t challenge_at_ms;
 	uint8_t n_challenges;
-	uint8_t n_unacked; // data segments received since our last ACK
-	uint8_t n_quick;   // data segments received, up to cfg.quick_acks
+	uint8_t n_unacked : 4; // data segments received since our last ACK
+	uint8_t n_quick : 4;   // data segments received, up to cfg.quick_acks
 	uint16_t n_ooo;
 	uint32_t fin_seq;
 	union {

@@ -29,7 +29,7 @@ def unsigned(token):
 class Refusals(GatewayCase):
     lab_args = {"core_args": ["--min-expires", "5"], "conf": {
         "token": {"anonymous_life": "14s"},
-        "registration": {"client_min": "10s"},
+        "registration": {"client_min": "10s", "guard": "1s"},
         "wwsfs": f"\n  - id: demo\n    origins: [\"https://{GATEWAY_IP}\", \"https://ok.example\"]"
                  "\n  - id: other\n    origins: [\"https://other.example\"]",
     }}
