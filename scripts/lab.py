@@ -325,6 +325,6 @@ class Lab:
                     ORIGIN=f"https://{GATEWAY_IP}", CA=self.path("tls.crt"),
                     NODE_EXTRA_CA_CERTS=self.path("tls.crt"))
         full.update(env)
-        return subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        return subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, env=full,
                                 preexec_fn=die_with_parent)

@@ -5,6 +5,7 @@
 //   ORIGIN    default GATEWAY             CA       PEM file that signed the certificate
 //   ACCOUNT, PASSWORD                     log in; anonymous without them
 //   TIMEOUT_S one step at most (15)
+//   HOLD      wait for a byte on standard input once registered
 'use strict';
 const fs = require('fs');
 const https = require('https');
@@ -24,6 +25,15 @@ const settings = {
 
 function step(name, more) {
 	console.log(JSON.stringify({ step: name, ...more }));
+}
+
+// With HOLD set: waits for a byte on standard input, so that a test can look around first.
+function hold() {
+	if (!env.HOLD)
+		return Promise.resolve();
+	return new Promise((resolve) => {
+		process.stdin.once('data', resolve).once('end', resolve);
+	}).then(() => process.stdin.pause());
 }
 
 // Rejects when the promise takes longer than one step may.
@@ -106,4 +116,4 @@ function main(client) {
 	}, fail);
 }
 
-module.exports = { settings, step, within, call, lease, installWebSocket, main };
+module.exports = { settings, step, hold, within, call, lease, installWebSocket, main };

@@ -2,7 +2,7 @@
 // JsSIP against a gateway: lease, connect, register, refresh, renew the token, de-register, give
 // the lease back. Settings: common.js.
 'use strict';
-const { step, within, call, lease, installWebSocket, main } = require('./common');
+const { step, hold, within, call, lease, installWebSocket, main } = require('./common');
 
 installWebSocket();
 const JsSIP = require('jssip');
@@ -64,6 +64,7 @@ main(async () => {
 	step('connected', { wss: l.wss[0] });
 	await registered;
 	step('registered', await answer);
+	await hold();
 
 	answer = nextAnswer(socket);
 	ua.register();

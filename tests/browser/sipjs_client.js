@@ -2,7 +2,7 @@
 // SIP.js against a gateway: lease, connect, register, refresh, de-register. Unlike JsSIP it sends
 // no instance-id unless told, no Expires header, and no token in the de-REGISTER. Settings: common.js.
 'use strict';
-const { step, within, call, lease, installWebSocket, main } = require('./common');
+const { step, hold, within, call, lease, installWebSocket, main } = require('./common');
 
 installWebSocket();
 // Made for browsers: it wants window's names.
@@ -53,6 +53,7 @@ main(async () => {
 	const register = (requestDelegate) => registerer.register({ requestDelegate });
 
 	step('registered', await ask(registerer, register, SIP.RegistererState.Registered));
+	await hold();
 	step('refreshed', await ask(registerer, register, SIP.RegistererState.Registered));
 	step('unregistered', await ask(registerer,
 		(requestDelegate) => registerer.unregister({ requestDelegate }),

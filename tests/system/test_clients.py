@@ -69,7 +69,16 @@ class Clients(GatewayCase):
 
     def check_client(self, script, **env):
         end = self.capture()
-        steps = self.run_client(script, **env)
+        client = self.lab.node(script, HOLD="1", **env)
+        steps = []
+        for line in client.stdout:
+            steps.append(json.loads(line))
+            if steps[-1]["step"] == "registered":
+                self.check_table(steps)
+                client.stdin.write("\n")
+                client.stdin.flush()
+        self.assertEqual(client.wait(30), 0, client.stderr.read())
+        client.stdin.close()
         names = " ".join(s["step"] for s in steps)
         for step in ("registered", "refreshed", "unregistered"):
             self.assertIn(step, names)
@@ -77,6 +86,14 @@ class Clients(GatewayCase):
         self.assertGreaterEqual(len(messages), 2)  # one to register, one to end
         for message in messages:
             self.check_message(message)
+
+    def check_table(self, steps):
+        """The client is registered now: one binding with the Path of its lease."""
+        impu = next(s["impu"] for s in steps if "impu" in s)
+        table = self.lab.kamailio_contacts()
+        self.assertEqual(table.count("Address: "), 1, table)
+        self.assertIn(f"AoR: {impu[4:]}", table)
+        self.assertRegex(table, rf"Path: <sip:l\d+\.g\d+\.\w+@epcscf1\.{DOMAIN}:5060;")
 
     def check_message(self, message):
         line, *rest = message.split("\r\n")

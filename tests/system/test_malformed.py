@@ -216,10 +216,10 @@ class Malformed(GatewayCase):
         self.assertGreaterEqual(self.stat("drop_idle"), 2)
 
     def test_text_frames_of_every_kind_of_noise(self):
-        for n in range(30):
+        for n in (1, 20, 100, 400, 2000, 8000):
             with Ws() as ws:
-                ws.raw(frame(os.urandom(n * 17), BINARY) + frame(b"x" * n, TEXT))
-                self.assert_ends(ws.sock) if n else None
+                ws.raw(frame(os.urandom(n), BINARY) + frame(b"x" * n, TEXT))
+                self.assert_ends(ws.sock)  # 2 s each: the gateway waits for our close frame
 
 
 if __name__ == "__main__":
