@@ -434,6 +434,21 @@ START_TEST(ops_that_end) {
 }
 END_TEST
 
+// The FIN behind the data must find nobody: no second segment from a slot that is free.
+START_TEST(abort_in_data_of_a_last_segment) {
+	struct rig *r = rig_new();
+
+	rig_open(r);
+	r->on_data = DO_ABORT;
+	IN(r, F_FPA, 1, 1, .data = RG_LIT("abc"));
+	rig_expect(r, F_RA, 1, 4, 0);
+	rig_none(r);
+	ck_assert_uint_eq(r->n_ended, 1);
+	ck_assert_uint_eq(r->n_peer_closed, 0);
+	rig_free_clean(r);
+}
+END_TEST
+
 START_TEST(ops_that_end_later) {
 	struct rig *r = rig_new();
 
@@ -494,6 +509,7 @@ int main(void) {
 		RIG_CASE(time_wait_reuse),
 		RIG_CASE(time_wait_makes_room),
 		RIG_ROWS(ops_that_end, 2),
+		RIG_CASE(abort_in_data_of_a_last_segment),
 		RIG_ROWS(ops_that_end_later, 2),
 		RIG_CASE(mac_follows),
 	};
