@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Writer of the lease table, on the control thread. Readers run at the same time on the workers.
 //
-// Ordering. A reader takes a bucket's tags, then the slots whose tag fits, and compares digests, so
-// a tag without an entry (NULL) or with another one is harmless. Insert: slot (release), then tag
-// (release). Delete: tag, then slot = NULL, then call_rcu. Replace: one pointer exchange under the
-// same tag. An entry never moves, so a reader never misses one that stays.
+// Ordering. A reader takes a bucket's tags as a hint, then the slots whose tag fits, and compares
+// digests, so a tag without an entry (NULL) or with another one is harmless. Insert: slot (release,
+// pairs with the reader's consume), then tag. Delete: tag, then slot = NULL, then call_rcu. Replace:
+// one pointer exchange under the same tag. An entry never moves, so a reader never misses one that
+// stays.
 //
 // The control thread is no QSBR reader: it alone frees entries, and what it published it may read.
 // call_rcu() wants a registered caller only for its per-CPU queues, which nobody here creates.
@@ -24,7 +25,6 @@ static struct rg_lease *slot_get(const struct rg_lease_bucket *b, unsigned i) {
 	return atomic_load_explicit(&b->slot[i], memory_order_relaxed); // only we write
 }
 
-// Pairs with the reader's acquire of tags and consume of slot.
 static void tag_set(struct rg_lease_bucket *b, unsigned i, uint8_t tag) {
 	uint64_t tags = atomic_load_explicit(&b->tags, memory_order_relaxed);
 

@@ -18,19 +18,20 @@ struct load {
 	int64_t *reassign_ms; // of each pair, for the order of the free ones
 };
 
-static uint64_t to_boot_ns(const struct lease_engine *e, int64_t wall_ms) {
-	int64_t left_ms;
-	uint64_t now_ns = env_now_ns(e->env), ns;
+// Times further away than this are as good as it: no sum of them overflows.
+#define FAR_MS (INT64_C(100) * 365 * 86400 * 1000)
 
-	if (__builtin_sub_overflow(wall_ms, env_wall_ms(e->env), &left_ms))
-		return wall_ms > 0 ? RG_NEVER : 0;
+static uint64_t to_boot_ns(const struct lease_engine *e, int64_t wall_ms) {
+	uint64_t now_ns = env_now_ns(e->env), ns;
+	int64_t left_ms;
+
+	if (__builtin_sub_overflow(wall_ms, env_wall_ms(e->env), &left_ms) || left_ms > FAR_MS ||
+	    left_ms < -FAR_MS)
+		left_ms = wall_ms > 0 ? FAR_MS : -FAR_MS;
 	if (left_ms >= 0)
-		return __builtin_mul_overflow((uint64_t)left_ms, RG_NS_PER_MS, &ns)
-			       ? RG_NEVER
-			       : lease_add_ns(now_ns, ns);
-	if (__builtin_mul_overflow(-(uint64_t)left_ms, RG_NS_PER_MS, &ns) || ns > now_ns)
-		return 0;
-	return now_ns - ns;
+		return now_ns + (uint64_t)left_ms * RG_NS_PER_MS;
+	ns = (uint64_t)-left_ms * RG_NS_PER_MS;
+	return ns > now_ns ? 0 : now_ns - ns;
 }
 
 static void hold(struct load *ld, struct lease_pair *p, const struct store_lease *row) {

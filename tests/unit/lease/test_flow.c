@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Connections of a lease, and revocation.
+#include "lease_fixture.h"
+#include "regate/err.h"
+
+static struct fix f;
+
+static void begin(void) {
+	fix_init(&f, 1);
+	fix_grant(&f, "a");
+	fix_register(&f, 0, 1, 5);
+}
+
+static enum lease_state state(void) {
+	return fix_lease(&f, 0)->state;
+}
+
+START_TEST(second_flow_replaces_the_first) {
+	begin();
+	lease_flow_bound(f.e, 0, 1, fix_conn(5), 77);
+	ck_assert_uint_eq(f.n_close, 0);
+	ck_assert_uint_eq(fix_lease(&f, 0)->promise_end_ns, 77);
+	lease_flow_bound(f.e, 0, 1, fix_conn(6), 78);
+	ck_assert_uint_eq(f.n_close, 1); // INV-10
+	ck_assert_uint_eq(f.closed.idx, 5);
+	ck_assert_uint_eq(f.close_code, 1008);
+	fix_register(&f, 0, 1, 7);
+	ck_assert_uint_eq(f.n_close, 2);
+	ck_assert_uint_eq(f.closed.idx, 6);
+	fix_fini(&f);
+}
+END_TEST
+
+START_TEST(lost_flow_gets_its_grace) {
+	begin();
+	lease_flow_closed(f.e, 0, 1, fix_conn(4)); // not ours
+	fix_advance(&f, 61 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 0);
+	lease_flow_closed(f.e, 0, 1, fix_conn(5));
+	fix_advance(&f, 59 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 0);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	ck_assert_int_eq(fix_seen(&f, &f.done.digest), RG_LEASE_ENDING);
+	lease_dereg_done(f.e, 0, 1, true);
+	ck_assert_int_eq(state(), LEASE_OFFERED); // the token may be used again
+	fix_fini(&f);
+}
+END_TEST
+
+START_TEST(reconnect_within_the_grace) {
+	begin();
+	lease_flow_closed(f.e, 0, 1, fix_conn(5));
+	fix_advance(&f, 30 * SEC);
+	lease_flow_bound(f.e, 0, 1, fix_conn(6), 0);
+	fix_advance(&f, 120 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 0);
+	ck_assert_uint_eq(f.n_close, 0);
+	fix_fini(&f);
+}
+END_TEST
+
+START_TEST(client_lets_its_promise_end) {
+	begin();
+	lease_flow_expired(f.e, 0, 1, fix_conn(5)); // the promise of a moment ago
+	fix_advance(&f, 299 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 0);
+	fix_advance(&f, SEC);
+	lease_flow_expired(f.e, 0, 1, fix_conn(5));
+	fix_advance(&f, 60 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	fix_fini(&f);
+}
+END_TEST
+
+START_TEST(flow_of_a_lease_that_is_gone) {
+	begin();
+	lease_flow_bound(f.e, 0, 9, fix_conn(6), 0);
+	ck_assert_uint_eq(f.n_close, 1);
+	ck_assert_uint_eq(f.closed.idx, 6);
+	ck_assert_uint_eq(fix_lease(&f, 0)->flow.idx, 5);
+	ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+	lease_flow_bound(f.e, 0, 1, fix_conn(7), 0); // answered just before the fence
+	ck_assert_uint_eq(f.closed.idx, 7);
+	lease_flow_closed(f.e, 0, 9, fix_conn(5));
+	lease_flow_expired(f.e, 0, 9, fix_conn(5));
+	fix_fini(&f);
+}
+END_TEST
+
+START_TEST(revocation_of_a_registered_lease) {
+	begin();
+	fix_renew(&f, 0, 1);
+	ck_assert_int_eq(lease_revoke(f.e, 0, 1), 0);
+	ck_assert_uint_eq(lease_engine_table(f.e)->n_entries, 0);
+	ck_assert_uint_eq(f.n_close, 1);
+	ck_assert_uint_eq(f.close_code, 1008);
+	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, 0), RG_E_STALE);
+	fix_renew(&f, 0, 1);
+	ck_assert_int_eq(f.done.rc, RG_E_STALE);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	lease_dereg_done(f.e, 0, 1, false);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	fix_advance(&f, 5 * SEC);
+	ck_assert_int_eq(state(), LEASE_FREE);
+	ck_assert_int_eq(lease_revoke(f.e, 0, 1), RG_E_STALE);
+	fix_fini(&f);
+}
+END_TEST
+
+START_TEST(revocation_of_an_unused_lease) {
+	uint64_t reassign_ns;
+
+	fix_init(&f, 1);
+	fix_grant(&f, "a");
+	reassign_ns = fix_lease(&f, 0)->reassign_ns;
+	ck_assert_int_eq(lease_revoke(f.e, 0, 1), 0);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	ck_assert_uint_eq(fix_lease(&f, 0)->reassign_ns, reassign_ns);
+	fix_advance(&f, SEC);
+	fix_restart(&f, 0); // durable
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	fix_fini(&f);
+}
+END_TEST
+
+START_TEST(revocation_while_a_token_is_stored) {
+	struct lease_ask ask;
+
+	fix_init(&f, 1);
+	ask = fix_ask(&f, "a");
+	store_mem_set_delay(f.store, SEC);
+	lease_grant(f.e, &ask);
+	ck_assert_int_eq(lease_revoke(f.e, 0, 1), 0);
+	fix_advance(&f, 2 * SEC);
+	ck_assert_int_eq(f.done.rc, RG_E_STALE);
+	ck_assert_uint_eq(lease_engine_table(f.e)->n_entries, 0);
+	fix_advance(&f, SEC);
+	fix_restart(&f, 0);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	fix_fini(&f);
+}
+END_TEST
+
+START_TEST(revocation_while_the_core_is_asked) {
+	const struct lease_binding b = {.contact = RG_LIT("c")};
+
+	fix_init(&f, 1);
+	fix_grant(&f, "a");
+	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + SEC), 0);
+	ck_assert_int_eq(lease_revoke(f.e, 0, 1), 0);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(f.n_deregister, 0); // one request at a time
+	ck_assert_int_eq(lease_register_done(f.e, 0, 1, &b, fix_conn(1), 0), RG_E_STALE);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	ck_assert_uint_eq(fix_lease(&f, 0)->binding.contact.len, 1); // for the request
+	fix_fini(&f);
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("lease_flow");
+	TCase *tc = tcase_create("flow");
+
+	tcase_add_test(tc, second_flow_replaces_the_first);
+	tcase_add_test(tc, lost_flow_gets_its_grace);
+	tcase_add_test(tc, reconnect_within_the_grace);
+	tcase_add_test(tc, client_lets_its_promise_end);
+	tcase_add_test(tc, flow_of_a_lease_that_is_gone);
+	tcase_add_test(tc, revocation_of_a_registered_lease);
+	tcase_add_test(tc, revocation_of_an_unused_lease);
+	tcase_add_test(tc, revocation_while_a_token_is_stored);
+	tcase_add_test(tc, revocation_while_the_core_is_asked);
+	suite_add_tcase(s, tc);
+	return fix_main(s);
+}
