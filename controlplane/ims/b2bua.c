@@ -160,7 +160,7 @@ void ims_refresh(struct ims *ims, uint32_t idx, uint64_t gen) {
 	const struct lease *l = lease_get(ims->leases, idx, gen);
 
 	// Another flow asked first, or it is over.
-	if (l == NULL || l->state != LEASE_ACTIVE || l->is_stale || op_find(ims, idx) != NULL ||
+	if (l == NULL || l->state != LEASE_ACTIVE || l->is_stale ||
 	    env_now_ns(ims->env) < l->binding.core_refresh_ns)
 		return;
 	op_refresh(ims, l);
