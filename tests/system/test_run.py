@@ -46,7 +46,7 @@ class Run(unittest.TestCase):
         return done.stdout
 
     def test_once(self):
-        self.assertIn("1 answered in the dataplane", self.run_once())
+        self.assertIn("2 answered in the dataplane", self.run_once())
 
     def test_once_with_kamailio(self):
         self.assertIn("kamailio", self.run_once("--core", "kamailio"))
@@ -54,7 +54,7 @@ class Run(unittest.TestCase):
     def test_once_on_the_host(self):
         self.run_once("--host-net")
 
-    def stopped_by(self, sig):
+    def stopped_by(self, sig, status=0):
         proc = subprocess.Popen([ROOT + "/scripts/run"], stdout=subprocess.PIPE, text=True,
                                 start_new_session=True)
         for line in proc.stdout:
@@ -62,13 +62,19 @@ class Run(unittest.TestCase):
                 break
         os.killpg(proc.pid, sig)
         proc.stdout.read()
-        self.assertEqual(proc.wait(60), 0)
+        self.assertEqual(proc.wait(60), status)
 
     def test_ctrl_c(self):
         self.stopped_by(signal.SIGINT)
 
     def test_sigterm(self):
         self.stopped_by(signal.SIGTERM)
+
+    def test_terminal_closed(self):
+        self.stopped_by(signal.SIGHUP)
+
+    def test_kill_9(self):
+        self.stopped_by(signal.SIGKILL, -signal.SIGKILL)
 
     def test_bad_option(self):
         done = subprocess.run([ROOT + "/scripts/run", "--core", "nonsense"], capture_output=True, text=True)
