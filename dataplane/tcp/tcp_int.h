@@ -16,6 +16,7 @@
 #define TCP_RTO_INIT_LOST_MS 3000          // RFC 6298 5.7, after a lost SYN-ACK
 #define TCP_RTO_MIN_MS 200                 // below RFC 6298 2.4 (1 s), as everywhere today
 #define TCP_RTO_MAX_MS 60000               // RFC 6298 2.5
+#define TCP_DRAIN_SEGS 64                  // segments thrown away after tcp_close()
 #define TCP_DELACK_MS 35                   // plus a timer tick stays below 40
 #define TCP_LINGER_MS 60000                // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
 #define TCP_MAX_RETRIES 8                  // of the same data
@@ -94,7 +95,7 @@ struct tcp_conn {
 	uint8_t n_challenges;
 	uint8_t n_unacked : 4; // data segments received since our last ACK
 	uint8_t n_quick : 4;   // data segments received, up to cfg.quick_acks
-	uint16_t n_ooo;
+	uint16_t n_ooo;        // reassembly chunks; after tcp_close() segments thrown away
 	uint32_t fin_seq;
 	union {
 		struct { // reassembly, chunks by rising seq
