@@ -437,6 +437,7 @@ START_TEST(ops_that_end) {
 	rig_expect(r, F_A, 2, 8, 0);
 	ck_assert_uint_eq(r->n_got, 3);
 	ck_assert_uint_eq(r->n_ended, 1);
+	rig_wait(r, 61000); // TIME-WAIT
 	rig_free_clean(r);
 }
 END_TEST
