@@ -62,7 +62,7 @@ typedef const char *lease_key_fn(const struct lease_pair *p);
 struct lease_index {
 	lease_key_fn *key;
 	bool is_exact;   // else without regard to ASCII case
-	uint32_t *slots; // index + 1, 0 = empty
+	uint64_t *slots; // hash << 32 | index + 1; 0 = empty
 	uint32_t mask;
 };
 
