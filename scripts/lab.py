@@ -24,6 +24,9 @@ HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 
+# Only sanitizer builds read it.
+os.environ.setdefault("LSAN_OPTIONS",
+                      f"suppressions={ROOT}/tests/lib/lsan.supp:print_suppressions=0")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
