@@ -115,7 +115,8 @@ static int set_strings(struct lease_pair *p, const char *impi, const char *impu,
 
 	if (s == NULL)
 		return -ENOMEM;
-	p->l.impi = memcpy(s, impi, n);
+	p->l.impi = s;
+	memcpy(s, impi, n);
 	p->l.impu = memcpy(s + n, impu, m);
 	if (fixed_sub != NULL)
 		p->fixed_sub = memcpy(s + n + m, fixed_sub, k);

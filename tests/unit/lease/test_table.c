@@ -149,6 +149,7 @@ int main(void) {
 	Suite *s = suite_create("lease_table");
 	TCase *tc = tcase_create("table");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, reader_sees_all_fields);
 	tcase_add_test(tc, replace_state_delete);
 	tcase_add_test(tc, bytes_have_a_limit);
