@@ -46,7 +46,7 @@ int rg_addr_parse(struct rg_slice s, struct rg_addr *out) {
 			return RG_E_PROTO;
 		s = rg_slice(s.p + 1, s.len - 2);
 	}
-	if (s.len == 0 || s.len >= sizeof(text))
+	if (s.len == 0 || s.len >= sizeof(text) || memchr(s.p, '\0', s.len) != NULL)
 		return RG_E_PROTO;
 	memcpy(text, s.p, s.len);
 	text[s.len] = '\0';

@@ -62,6 +62,7 @@ struct conf {
 		char *visited_network;  // P-Visited-Network-ID
 		char *integrity_protected; // default auth-done
 		uint32_t timer_f_s;        // default 8s
+		bool is_required;          // at_start: warn | require
 	} core;
 	struct {           // token:
 		char *key; // EC P-256 private key, PEM

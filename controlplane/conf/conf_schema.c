@@ -23,7 +23,7 @@ static const struct conf_key dataplane_keys[] = {
 	 .text = "DPDK port: PCI address (0000:03:00.0) or virtual device with arguments "
 		 "(net_tap0,iface=dtap0)"},
 	{"lcores", CONF_T_WORD, FIELD(dp.lcores), .def = "0",
-	 .text = "CPUs of the workers, one each: 1 or 1-3; several workers on one CPU: 0@0,1@0"},
+	 .text = "CPUs of the workers, one each: 1,2; a CPU may be named more than once"},
 	{"workers", CONF_T_COUNT, FIELD(dp.workers), .def = "1", .min = 1, .max = 64,
 	 .text = "worker threads; each owns its connections"},
 	{"memory", CONF_T_BYTES, FIELD(dp.memory_bytes), .def = "256MiB", .min = 64 * MIB,
@@ -102,6 +102,8 @@ static const struct conf_key core_keys[] = {
 	 .text = "integrity-protected value of Trusted Node Authentication"},
 	{"timer_f", CONF_T_SECONDS, FIELD(core.timer_f_s), .def = "8s", .min = 1, .max = 32,
 	 .text = "time until a request without an answer has failed"},
+	{"at_start", CONF_T_ENUM, FIELD(core.is_required), .def = "warn", .choices = "warn|require",
+	 .text = "a core that refuses TCP at start: warn and serve what needs no core, or end"},
 };
 
 static const struct conf_key token_keys[] = {

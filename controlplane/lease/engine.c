@@ -115,11 +115,14 @@ static int set_strings(struct lease_pair *p, const char *impi, const char *impu,
 
 	if (s == NULL)
 		return -ENOMEM;
-	p->l.impi = s;
 	memcpy(s, impi, n);
-	p->l.impu = memcpy(s + n, impu, m);
-	if (fixed_sub != NULL)
-		p->fixed_sub = memcpy(s + n + m, fixed_sub, k);
+	memcpy(s + n, impu, m);
+	p->l.impi = s;
+	p->l.impu = s + n;
+	if (fixed_sub != NULL) {
+		memcpy(s + n + m, fixed_sub, k);
+		p->fixed_sub = s + n + m;
+	}
 	return 0;
 }
 

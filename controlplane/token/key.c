@@ -2,6 +2,7 @@
 // The signing key: P-256 from PEM, its thumbprint, and the header that all its tokens share. Read
 // once, at start.
 #include "token/key.h"
+#include <errno.h>
 
 #include <openssl/bio.h>
 #include <openssl/pem.h>
@@ -96,8 +97,8 @@ struct token_key *token_key_load(const char *path, char *err, size_t err_len) {
 	struct token_key *k;
 
 	if (bio == NULL) {
-		snprintf(err, err_len, "%s: cannot be read; check token.key and its permissions",
-			 path);
+		snprintf(err, err_len, "%s: %s; correct token.key, or make the key", path,
+			 strerror(errno));
 		return NULL;
 	}
 	k = key_read(path, bio, err, err_len);

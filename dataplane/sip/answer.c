@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Writes one answer to a request, from the request's own bytes. Any thread; never allocates.
+#include "low.h"
 #include "regate/err.h"
-#include "scan.h"
 #include "value.h"
 
 const char *sip_reason(unsigned status) {

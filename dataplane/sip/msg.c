@@ -9,6 +9,7 @@
 #include "value.h"
 
 #define BIT(id) (1u << (id))
+#define MAX_ODD 16 // control characters in a message: each costs a look at its whole line
 
 enum {
 	MANDATORY = BIT(SIP_HDR_VIA) | BIT(SIP_HDR_FROM) | BIT(SIP_HDR_TO) | BIT(SIP_HDR_CALL_ID) |
@@ -54,23 +55,43 @@ static bool is_quoted_pair(struct rg_slice s) {
 	return is_escaped;
 }
 
-// End of the line that starts at `start`: where its CRLF is. RG_OK, RG_MORE, RG_E_PROTO.
-static inline int line_end(struct marks *k, size_t start, bool is_value, size_t *end) {
-	struct rg_slice in = k->in;
+// What is not the CRLF of a line is good in a quoted-pair only; then the scan goes on behind it.
+static __attribute__((noinline)) int odd_mark(struct marks *k, size_t start, size_t at,
+					      unsigned *n_odd) {
+	uint8_t c = k->in.p[at];
+
+	if (c == '\r' || c == '\n')
+		return RG_E_PROTO;
+	if (++*n_odd > MAX_ODD)
+		return RG_E_LIMIT;
+	if (!is_quoted_pair(rg_slice(k->in.p + start, at - start)))
+		return RG_E_PROTO;
+	marks_restart(k, at + 1);
+	return RG_OK;
+}
+
+// Where the CRLF is that ends the line at `start` together with its folds (RFC 3261 7.3.1: a line
+// that starts with a blank continues the one before). At least one byte follows that CRLF. RG_OK,
+// RG_MORE, RG_E_PROTO, RG_E_LIMIT.
+static inline int line_end(struct marks *k, size_t start, unsigned *n_odd, size_t *end) {
+	const uint8_t *p = k->in.p;
+	size_t len = k->in.len;
+	int rc;
 
 	for (;;) {
 		size_t at = marks_next(k);
 
-		if (at + 1 >= in.len && (at == in.len || in.p[at] == '\r'))
-			return RG_MORE;
-		if (in.p[at] == '\r' && in.p[at + 1] == '\n') {
+		if (at + 2 < len && p[at] == '\r' && p[at + 1] == '\n') {
+			if (p[at + 2] == ' ' || p[at + 2] == '\t')
+				continue;
 			*end = at;
 			return RG_OK;
 		}
-		// a bare CR or LF, NUL, DEL and the like
-		if (!is_value || in.p[at] == '\r' || in.p[at] == '\n' ||
-		    !is_quoted_pair(rg_slice(in.p + start, at - start)))
-			return RG_E_PROTO;
+		if (at == len || (p[at] == '\r' && (at + 1 == len || p[at + 1] == '\n')))
+			return RG_MORE;
+		rc = odd_mark(k, start, at, n_odd);
+		if (rc != RG_OK)
+			return rc;
 	}
 }
 
@@ -135,6 +156,14 @@ static int request_line(struct head *h, struct rg_slice line) {
 	return RG_OK;
 }
 
+// No fold and no quoted-pair, which the line scan lets pass.
+static bool is_phrase(struct rg_slice s) {
+	for (size_t i = 0; i < s.len; i++)
+		if ((s.p[i] < ' ' && s.p[i] != '\t') || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
 // SIP-Version SP 3DIGIT SP Reason-Phrase (RFC 3261 7.2); the phrase may be empty.
 static int status_line(struct head *h, struct rg_slice line) {
 	uint64_t status;
@@ -145,7 +174,7 @@ static int status_line(struct head *h, struct rg_slice line) {
 		return RG_E_PROTO;
 	h->status = (unsigned)status;
 	h->reason = rg_skip(line, 12);
-	return RG_OK;
+	return is_phrase(h->reason) ? RG_OK : RG_E_PROTO;
 }
 
 static int start_line(struct head *h, struct rg_slice line) {
@@ -237,29 +266,25 @@ static int take_header(struct head *h, struct rg_slice line) {
 // Start line and headers, up to and with the empty line.
 static int parse_head(struct head *h) {
 	struct marks k = {.in = h->in}; // on its own, so that it stays in registers
-	size_t start = 0, end;
-	int rc = line_end(&k, 0, false, &end);
+	size_t start, end, len = h->in.len;
+	unsigned n_odd = 0;
+	int rc = line_end(&k, 0, &n_odd, &end);
 
-	if (rc == RG_OK) {
+	if (rc == RG_OK)
 		rc = start_line(h, rg_slice(h->in.p, end));
-		start = end + 2;
-	}
 	while (rc == RG_OK) {
-		rc = line_end(&k, start, true, &end);
-		// a line that starts with a blank continues the one before (RFC 3261 7.3.1)
-		while (rc == RG_OK && end > start && end + 2 < h->in.len &&
-		       (h->in.p[end + 2] == ' ' || h->in.p[end + 2] == '\t'))
-			rc = line_end(&k, start, true, &end);
-		if (rc != RG_OK)
-			break;
-		if (end == start) {
-			h->len = end + 2;
-			return (h->seen & MANDATORY) == MANDATORY ? RG_OK : RG_E_PROTO;
-		}
-		if (end + 2 >= h->in.len) // a fold may follow
-			return RG_MORE;
-		rc = take_header(h, rg_slice(h->in.p + start, end - start));
 		start = end + 2;
+		if (h->in.p[start] == '\r') { // of the run that line_end() found
+			if (start + 1 == len)
+				return RG_MORE;
+			h->len = start + 2;
+			return h->in.p[start + 1] == '\n' && (h->seen & MANDATORY) == MANDATORY
+				       ? RG_OK
+				       : RG_E_PROTO;
+		}
+		rc = line_end(&k, start, &n_odd, &end);
+		if (rc == RG_OK)
+			rc = take_header(h, rg_slice(h->in.p + start, end - start));
 	}
 	return rc;
 }
@@ -271,6 +296,7 @@ static void head_init(struct head *h, struct rg_slice in) {
 	h->method_name = h->ruri = h->reason = rg_slice(NULL, 0);
 	h->status = 0;
 	h->seen = 0;
+	h->content_len = 0;
 	h->n_hdrs = 0;
 }
 

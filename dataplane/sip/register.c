@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a registrar reads in a REGISTER: one walk over the headers. Any thread; borrows, never
 // allocates.
+#include "low.h"
 #include "regate/err.h"
 #include "scan.h"
 #include "value.h"
@@ -147,18 +148,22 @@ static void take_authorization(struct sip_register *r, struct rg_slice value) {
 		return;
 	if (r->n_bearer++ > 0)
 		return;
-	if (!is_b64token(token))
+	if (!is_b64token(token)) {
 		token = access_token(token);
-	if (is_b64token(token))
-		r->bearer = token;
+		if (!is_b64token(token))
+			return;
+	}
+	r->bearer = token;
 }
 
+// Option tags are tokens, so whatever is none separates them.
 static void take_supported(struct sip_register *r, struct rg_slice value) {
-	struct rg_slice option;
+	while (value.len > 0) {
+		struct rg_slice option = rg_slice(value.p, sip_span(&SIP_TOKEN, value));
 
-	while (sip_list_next(&value, &option)) {
 		r->has_outbound |= SIP_IS(option, "outbound");
 		r->has_path |= SIP_IS(option, "path");
+		value = rg_skip(value, option.len + 1);
 	}
 }
 

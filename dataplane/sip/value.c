@@ -3,6 +3,7 @@
 // allocates.
 #include "value.h"
 
+#include "low.h"
 #include "regate/err.h"
 #include "scan.h"
 
@@ -27,6 +28,8 @@ size_t sip_quoted_len(struct rg_slice s) {
 static size_t element_len(struct rg_slice s) {
 	size_t i = 0, n;
 
+	if (memchr(s.p, ',', s.len) == NULL) // the usual case, quickly
+		return s.len;
 	for (;;) {
 		i += sip_find(&SIP_LIST, rg_skip(s, i));
 		if (i >= s.len || s.p[i] == ',')
@@ -57,35 +60,42 @@ bool sip_list_next(struct rg_slice *list, struct rg_slice *element) {
 }
 
 // Bytes of gen-value (RFC 3261 25.1); 0 when it is empty or a quote does not end.
-static size_t value_len(struct rg_slice s) {
+static inline size_t value_len(struct rg_slice s) {
 	return s.len > 0 && *s.p == '"' ? sip_quoted_len(s) : sip_span(&SIP_VALUE, s);
 }
 
+static inline const uint8_t *skip_ws(const uint8_t *p, const uint8_t *end) {
+	while (p < end && sip_is_ws(*p))
+		p++;
+	return p;
+}
+
 int sip_param_next(struct rg_slice *params, struct sip_pv *pv) {
-	struct rg_slice s = sip_skip_ws(*params), after;
+	const uint8_t *p = params->p, *end = p + params->len, *after;
 	size_t n;
 
-	if (s.len == 0)
+	p = skip_ws(p, end);
+	if (p == end)
 		return RG_OK;
-	if (*s.p != ';')
+	if (*p != ';')
 		return RG_E_PROTO;
-	s = sip_skip_ws(rg_skip(s, 1));
-	n = sip_span(&SIP_TOKEN, s);
+	p = skip_ws(p + 1, end);
+	n = sip_span(&SIP_TOKEN, rg_slice(p, (size_t)(end - p)));
 	if (n == 0)
 		return RG_E_PROTO;
-	pv->name = rg_slice(s.p, n);
+	pv->name = rg_slice(p, n);
 	pv->value = rg_slice(NULL, 0);
-	s = rg_skip(s, n);
-	after = sip_skip_ws(s);
-	if (after.len > 0 && *after.p == '=') {
-		after = sip_skip_ws(rg_skip(after, 1));
-		n = value_len(after);
+	p += n;
+	after = skip_ws(p, end);
+	if (after < end && *after == '=') {
+		p = skip_ws(after + 1, end);
+		n = value_len(rg_slice(p, (size_t)(end - p)));
 		if (n == 0)
 			return RG_E_PROTO;
-		pv->value = rg_slice(after.p, n);
-		s = rg_skip(after, n);
+		pv->value = rg_slice(p, n);
+		p += n;
 	}
-	*params = s;
+	*params = rg_slice(p, (size_t)(end - p));
 	return RG_MORE;
 }
 

@@ -35,17 +35,15 @@ struct rg_reg_cfg {
 	uint32_t rate_per_s, rate_burst; // REGISTERs per flow
 };
 
-struct rg_dp_cfg {               // borrowed until rg_dp_stop()
-	const char *file_prefix; // EAL, unique per process
-	const char *port;        // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
-	const char *lcores;      // CPU list, one worker each: "1" or "1,2"; sharing: "1@0,2@0"
+struct rg_dp_cfg {          // borrowed until rg_dp_stop()
+	const char *port;   // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
+	const char *lcores; // CPU list, one worker each: "1,2"
 	unsigned n_workers;
 	unsigned memory_mib;
 	enum { RG_HUGE_AUTO, RG_HUGE_YES, RG_HUGE_NO } hugepages;
 	bool is_busy; // never sleep
 	uint8_t mac[6];
-	uint32_t ip_be; // our IPv4 address
-	unsigned prefix_len;
+	uint32_t ip_be;                // our IPv4 address
 	uint16_t listen_port;          // TCP, host order
 	uint32_t max_conns;            // per worker
 	const char *certificate, *key; // PEM files
@@ -63,6 +61,13 @@ struct rg_dp_cfg {               // borrowed until rg_dp_stop()
 	uint32_t head_timeout_s;            // TLS handshake plus HTTP head
 	uint32_t idle_timeout_s;            // HTTP keep-alive
 };
+
+// Blocks the real-time signals that a port may raise per packet (net_tap does). Call it before the
+// first thread is started: threads inherit the mask.
+void rg_dp_block_signals(void);
+
+// Checks what needs neither EAL nor port: certificate and key. 0, or negative with one line in err.
+[[nodiscard]] int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len);
 
 // Starts EAL, port and workers. 0, or negative with one line in err that names place and cure.
 [[nodiscard]] int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err,

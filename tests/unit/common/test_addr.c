@@ -54,6 +54,13 @@ static const struct {
 	{"2001:db8:1111:2222:3333:4444:5555:6666:7777:8888:9999", NULL, 0},
 };
 
+START_TEST(embedded_nul) {
+	struct rg_addr a;
+
+	ck_assert_int_eq(rg_addr_parse(RG_LIT("1.2.3.4\0x"), &a), RG_E_PROTO);
+}
+END_TEST
+
 START_TEST(parse) {
 	struct rg_slice in = guard_str(cases[_i].in);
 	struct rg_addr a, untouched;
@@ -103,6 +110,7 @@ int main(void) {
 	int failed;
 
 	tcase_add_loop_test(t, parse, 0, sizeof(cases) / sizeof(cases[0]));
+	tcase_add_test(t, embedded_nul);
 	tcase_add_test(t, v4);
 	tcase_add_test(t, print_overflow);
 	suite_add_tcase(s, t);

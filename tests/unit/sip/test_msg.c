@@ -97,6 +97,17 @@ static const struct {
 	{"control character escaped outside", HEAD "Subject: \"a\" \\\x01\r\n\r\n", RG_E_PROTO},
 	{"control character escaped behind a comment", HEAD "Server: (a) \\\x01\r\n\r\n",
 	 RG_E_PROTO},
+	{"control characters escaped and not", HEAD "Subject: \"\\\x01\x02\"\r\n\r\n", RG_E_PROTO},
+	{"two escaped, side by side", HEAD "Subject: \"\\\x01\\\x02\"\r\n\r\n", RG_OK},
+	{"escaped, then a line end", HEAD "Subject: \"\\\x01\r\n\r\n", RG_OK},
+	{"escaped, then a fold", HEAD "Subject: \"\\\x01\r\n \"\r\n\r\n", RG_OK},
+	{"escaped, then a bare LF", HEAD "Subject: \"\\\x01\n\"\r\n\r\n", RG_E_PROTO},
+	{"control at the start of a line", HEAD "\x01Subject: a\r\n\r\n", RG_E_PROTO},
+	{"control after the last line", HEAD "\x01\r\n\r\n", RG_E_PROTO},
+	{"DEL after CRLF", HEAD "\x7f: a\r\n\r\n", RG_E_PROTO},
+	{"CR without LF ends the head", HEAD "\r\r\n", RG_E_PROTO},
+	{"CR without LF, then text", HEAD "\rx\r\n\r\n", RG_E_PROTO},
+	{"control characters in the body", HEAD "\r\n\r\n\x01", RG_OK},
 	{"backslash escaped, then control", HEAD "Subject: \"\\\\\x01\"\r\n\r\n", RG_E_PROTO},
 	{"CR escaped in quotes", HEAD "Subject: \"\\\ra\"\r\n\r\n", RG_E_PROTO},
 	{"control in the start line", "OPT\x01IONS sip:b@c SIP/2.0\r\n\r\n", RG_E_PROTO},
@@ -149,6 +160,11 @@ static const struct {
 	{"SIP/2.0 200 OK", true},
 	{"SIP/2.0 200 ", true},
 	{"sip/2.0 699 \xd1\x81 = 2**3", true},
+	{"SIP/2.0 200 \"\\\x01\"", false},
+	{"SIP/2.0 200 OK\r\n fold", false},
+	{"SIP/2.0 200 O\tK", true},
+	{"OPTIONS sip:b@c\r\n SIP/2.0", false},
+	{"OPTIONS sip:b@c SIP/2.0\r\n ", false},
 	{"SIP/2.0 200", false},
 	{"SIP/2.0 20 OK", false},
 	{"SIP/2.0 2000 OK", false},
@@ -259,6 +275,24 @@ START_TEST(limits) {
 }
 END_TEST
 
+// Sixteen escaped control characters are the most: each costs a look at its line.
+START_TEST(odd_limit) {
+	uint8_t buf[512];
+	struct sip_msg m;
+
+	for (unsigned n = 16; n <= 17; n++) {
+		struct rg_wr w = rg_wr(buf, sizeof(buf));
+
+		rg_puts(&w, HEAD "Subject: \"");
+		for (unsigned i = 0; i < n; i++)
+			rg_puts(&w, "\\\x01");
+		rg_puts(&w, "\"\r\n\r\n");
+		ck_assert_int_eq(sip_parse(guard_copy(rg_wr_slice(&w)), &m),
+				 n == 16 ? RG_OK : RG_E_LIMIT);
+	}
+}
+END_TEST
+
 static const struct {
 	const char *in;
 	size_t size; // 0 = no message
@@ -277,7 +311,8 @@ static const struct {
 	{HEAD "l: 8192\r\n\r\nab", 0, RG_E_LIMIT},
 	{HEAD "l: -1\r\n", 0, RG_MORE}, // a fold may follow
 	{HEAD "l: -1\r\n\r", 0, RG_E_PROTO},
-	{"garbage\r\n", 0, RG_E_PROTO},
+	{"garbage\r\n", 0, RG_MORE}, // a fold may follow
+	{"garbage\r\nx", 0, RG_E_PROTO},
 	{"\n", 0, RG_E_PROTO},
 	{"\rx", 0, RG_E_PROTO},
 };
@@ -357,6 +392,7 @@ int main(void) {
 	tcase_add_test(t, body_without_length);
 	tcase_add_test(t, methods);
 	tcase_add_test(t, limits);
+	tcase_add_test(t, odd_limit);
 	LOOP(stream_table, streams);
 	tcase_add_test(t, stream_limits);
 	tcase_add_loop_test(t, stream_prefixes, 0, 4);

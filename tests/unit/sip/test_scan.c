@@ -92,13 +92,13 @@ START_TEST(mask_random) {
 }
 END_TEST
 
-// A mark is a control character but HT, and not the LF of a CRLF.
-static bool is_mark(struct rg_slice s, size_t i) {
-	uint8_t c = s.p[i];
-
-	if (c == '\n' && i > 0 && s.p[i - 1] == '\r')
-		return false;
+static bool is_ctl(uint8_t c) {
 	return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+// A mark is where a run of control characters but HT starts.
+static bool is_mark(struct rg_slice s, size_t i) {
+	return is_ctl(s.p[i]) && (i == 0 || !is_ctl(s.p[i - 1]));
 }
 
 START_TEST(marks_random) {
@@ -125,6 +125,26 @@ START_TEST(marks_random) {
 }
 END_TEST
 
+// From any place on the scan can start again; a run it cuts counts as one of its own.
+START_TEST(marks_again) {
+	uint8_t buf[200];
+	struct marks k;
+
+	for (size_t at = 0; at < sizeof(buf); at++) {
+		memset(buf, 'a', sizeof(buf));
+		buf[sizeof(buf) - 1] = 1;
+		if (at > 0)
+			buf[at - 1] = 1;
+		buf[at] = 1;
+		k = (struct marks){.in = guard_copy(rg_slice(buf, sizeof(buf)))};
+		(void)marks_next(&k);
+		marks_restart(&k, at);
+		ck_assert_uint_eq(marks_next(&k), at);
+		ck_assert_uint_eq(marks_next(&k), at >= 198 ? 200 : 199);
+	}
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("sip_scan");
 	TCase *t = tcase_create("scan");
@@ -135,6 +155,7 @@ int main(void) {
 	tcase_add_test(t, span_lengths);
 	tcase_add_test(t, mask_random);
 	tcase_add_test(t, marks_random);
+	tcase_add_test(t, marks_again);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);

@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Assembly of regated: who knows whom, and in which order things start and end. Control thread.
+#include "gateway.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "account/account.h"
+#include "core/dpport.h"
+#include "ctl/ctl.h"
+#include "ims/ims.h"
+#include "lease/lease.h"
+#include "pool/pool.h"
+#include "regate/dp.h"
+#include "regate/err.h"
+#include "store/store.h"
+#include "token/token.h"
+#include "wwsf/wwsf.h"
+
+#define PUNTS_PER_TURN 256
+#define RETRY_NS RG_NS_PER_MS
+#define PROBE_NS (3 * RG_NS_PER_S)
+#define MAX_PAIRS 16777216u // of all pools and accounts together
+#define POOL_ACCOUNTS UINT16_MAX
+#define DIGEST_KEY_NAME "token.digest_key"
+
+struct pending { // a reply that found the worker's ring full
+	struct pending *next;
+	struct rg_reply reply;
+	size_t len;
+	uint8_t payload[];
+};
+
+struct pair { // read from pool files before the store is open
+	uint16_t pool;
+	char *impi, *impu;
+};
+
+struct gateway {
+	const struct conf *conf;
+	struct env *env;
+	struct log *log;
+	struct token_key *key;
+	struct account_db *accounts;
+	struct pair *pairs;
+	size_t n_pairs, room_pairs;
+	uint16_t loading_pool;
+	const char **pool_names;
+	struct store *store;
+	struct lease_engine *leases;
+	struct rg_digester *digester;
+	struct ims *ims;
+	struct wwsf *wwsf;
+	struct ctl *ctl;
+	struct rg_dp *dp;
+	struct env_sock *dp_watch;
+	struct dpport port;
+	struct env_timer retry;
+	struct pending *pending, **pending_end;
+	struct rg_file *files;
+	size_t n_files;
+	struct rg_origin *origins;
+	struct rg_dp_cfg dp_cfg;
+	struct env_sock *probe; // first look at the core
+	struct env_timer probe_end;
+	char failure[256];
+};
+
+// --- replies to the workers
+
+static void pending_add(struct gateway *g, const struct rg_reply *r, struct rg_slice payload) {
+	struct pending *p = malloc(sizeof(*p) + payload.len);
+
+	if (p == NULL) { // the client asks again
+		log_put(g->log, LOG_ERROR, "dp.reply_lost", LOG_S("cause", "no memory"));
+		return;
+	}
+	p->next = NULL;
+	p->reply = *r;
+	p->len = payload.len;
+	if (payload.len > 0)
+		memcpy(p->payload, payload.p, payload.len);
+	*g->pending_end = p;
+	g->pending_end = &p->next;
+	if (!env_timer_is_set(&g->retry))
+		env_timer_set(g->env, &g->retry, env_now_ns(g->env) + RETRY_NS);
+}
+
+static void pending_run(struct env_timer *t, uint64_t now_ns) {
+	struct gateway *g = (struct gateway *)((char *)t - offsetof(struct gateway, retry));
+
+	while (g->pending != NULL) {
+		struct pending *p = g->pending;
+
+		if (rg_dp_reply(g->dp, &p->reply, rg_slice(p->payload, p->len)) != 0) {
+			env_timer_set(g->env, &g->retry, now_ns + RETRY_NS);
+			return;
+		}
+		g->pending = p->next;
+		free(p);
+	}
+	g->pending_end = &g->pending;
+}
+
+static void port_reply(void *ctx, const struct rg_reply *r, struct rg_slice payload) {
+	struct gateway *g = ctx;
+	struct rg_reply reply = *r;
+
+	reply.len = (uint32_t)payload.len;
+	if (g->dp == NULL)
+		return; // shutting down
+	if (g->pending != NULL || rg_dp_reply(g->dp, &reply, payload) != 0)
+		pending_add(g, &reply, payload); // keeps the order
+}
+
+// --- punts from the workers
+
+static void on_punt(void *arg, const struct rg_punt *p, struct rg_slice payload) {
+	struct gateway *g = arg;
+
+	switch ((enum rg_punt_kind)p->kind) {
+	case RG_PUNT_REGISTER:
+		ims_register(g->ims, p, payload);
+		break;
+	case RG_PUNT_HTTP:
+		wwsf_request(g->wwsf, p, payload);
+		break;
+	case RG_PUNT_FLOW_BOUND:
+		lease_flow_bound(g->leases, p->bound.lease_idx, p->bound.gen, p->conn,
+				 p->bound.promise_end_ns);
+		break;
+	case RG_PUNT_FLOW_CLOSED:
+		lease_flow_closed(g->leases, p->bound.lease_idx, p->bound.gen, p->conn);
+		break;
+	case RG_PUNT_FLOW_EXPIRED:
+		lease_flow_expired(g->leases, p->bound.lease_idx, p->bound.gen, p->conn);
+		break;
+	case RG_PUNT_CONN_INFO:
+	case RG_PUNT_CONN_END:
+		ctl_conn_info(g->ctl, p, payload);
+		break;
+	}
+}
+
+static void on_dp_event(void *arg, struct env_sock *s, unsigned events) {
+	struct gateway *g = arg;
+
+	(void)s;
+	(void)events;
+	(void)rg_dp_poll(g->dp, PUNTS_PER_TURN, on_punt, g);
+}
+
+// --- effects of the lease engine
+
+static void op_deregister(void *ctx, const struct lease *l) {
+	struct gateway *g = ctx;
+
+	ims_deregister(g->ims, l);
+}
+
+static void op_close_flow(void *ctx, struct rg_conn_id conn, uint16_t code) {
+	struct rg_reply r = {.kind = RG_REPLY_CLOSE, .code = code, .conn = conn};
+
+	port_reply(ctx, &r, (struct rg_slice){0});
+}
+
+// --- first look at the core: it may be away, but not unnoticed. Only TCP can tell.
+
+static void probe_done(struct gateway *g, const char *cause) {
+	const struct conf *conf = g->conf;
+	char ip[64];
+	struct rg_wr w = rg_wr(ip, sizeof(ip) - 1);
+
+	env_timer_cancel(g->env, &g->probe_end);
+	env_sock_close(g->probe);
+	g->probe = NULL;
+	if (cause == NULL)
+		return;
+	rg_put_ip(&w, &conf->core.address);
+	ip[w.len] = '\0';
+	if (conf->core.is_required) {
+		snprintf(g->failure, sizeof(g->failure),
+			 "core.address: no core at %s:%u (%s); start it, correct the address, or "
+			 "set "
+			 "core.at_start: warn",
+			 ip, conf->core.address.port, cause);
+		env_stop(g->env);
+		return;
+	}
+	log_put(g->log, LOG_WARN, "core.unreachable", LOG_S("address", ip),
+		LOG_U("port", conf->core.address.port), LOG_S("cause", cause),
+		LOG_S("effect", "initial registrations are answered 504 until it is there"));
+}
+
+static void probe_event(void *arg, struct env_sock *s, unsigned events) {
+	int rc = env_sock_error(s);
+
+	if (rc == 0 && (events & ENV_ERROR) != 0)
+		rc = -ECONNREFUSED;
+	probe_done(arg, rc == 0 ? NULL : rg_strerror(rc));
+}
+
+static void probe_timeout(struct env_timer *t, uint64_t now_ns) {
+	(void)now_ns;
+	probe_done((struct gateway *)((char *)t - offsetof(struct gateway, probe_end)),
+		   "no answer within 3 s");
+}
+
+static void probe_start(struct gateway *g) {
+	const struct conf *conf = g->conf;
+	int rc;
+
+	if (conf->core.is_udp)
+		return;
+	rc = env_tcp_connect(g->env, &conf->core.address, NULL, probe_event, g, &g->probe);
+	if (rc != 0) {
+		probe_done(g, rg_strerror(rc));
+		return;
+	}
+	env_sock_want(g->probe, ENV_WRITE);
+	env_timer_set(g->env, &g->probe_end, env_now_ns(g->env) + PROBE_NS);
+}
+
+const char *gateway_failure(const struct gateway *g) {
+	return g->failure[0] == '\0' ? NULL : g->failure;
+}
+
+// --- files
+
+static int pair_add(void *arg, const char *impi, const char *impu) {
+	struct gateway *g = arg;
+	struct pair *p;
+
+	if (g->n_pairs == MAX_PAIRS)
+		return RG_E_LIMIT;
+	if (g->n_pairs == g->room_pairs) {
+		size_t room = g->room_pairs == 0 ? 1024 : g->room_pairs * 2;
+
+		p = realloc(g->pairs, room * sizeof(*p));
+		if (p == NULL)
+			return -ENOMEM;
+		g->pairs = p;
+		g->room_pairs = room;
+	}
+	p = &g->pairs[g->n_pairs];
+	*p = (struct pair){g->loading_pool, strdup(impi), strdup(impu)};
+	g->n_pairs++;
+	return p->impi == NULL || p->impu == NULL ? -ENOMEM : 0;
+}
+
+static int load_pools(struct gateway *g, char *err, size_t err_len) {
+	const struct conf *conf = g->conf;
+
+	g->pool_names = calloc(conf->n_pools + 1, sizeof(*g->pool_names));
+	if (g->pool_names == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->n_pools; i++) {
+		long n;
+
+		g->pool_names[i] = conf->pools[i].name;
+		g->loading_pool = (uint16_t)i;
+		n = pool_load(g->env, conf->pools[i].file, pair_add, g, err, err_len);
+		if (n < 0)
+			return (int)n;
+		log_put(g->log, LOG_INFO, "pool.loaded", LOG_S("pool", conf->pools[i].name),
+			LOG_U("pairs", (uint64_t)n));
+	}
+	return 0;
+}
+
+static int load_origins(struct gateway *g) {
+	const struct conf *conf = g->conf;
+	size_t n = 0;
+
+	for (size_t i = 0; i < conf->n_wwsfs; i++)
+		n += conf->wwsfs[i].n_origins;
+	g->origins = calloc(n + 1, sizeof(*g->origins));
+	if (g->origins == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < conf->n_wwsfs; i++)
+		for (size_t k = 0; k < conf->wwsfs[i].n_origins; k++)
+			g->origins[g->dp_cfg.n_origins++] =
+				(struct rg_origin){conf->wwsfs[i].origins[k], (uint16_t)i};
+	g->dp_cfg.origins = g->origins;
+	return 0;
+}
+
+static int load_files(struct gateway *g, char *err, size_t err_len) {
+	const struct conf *conf = g->conf;
+	int rc;
+
+	g->key = token_key_load(conf->token.key, err, err_len);
+	if (g->key == NULL)
+		return -EINVAL;
+	if (conf->accounts_file != NULL) {
+		g->accounts = account_load(g->env, conf->accounts_file, err, err_len);
+		if (g->accounts == NULL)
+			return -EINVAL;
+	}
+	rc = load_pools(g, err, err_len);
+	if (rc == 0 && conf->wic_dir != NULL)
+		rc = wwsf_page_load(g->env, conf->wic_dir, conf, &g->files, &g->n_files, err,
+				    err_len);
+	return rc;
+}
+
+static void fill_dp_cfg(struct gateway *g) {
+	const struct conf *conf = g->conf;
+	struct rg_dp_cfg *d = &g->dp_cfg;
+
+	d->port = conf->dp.port;
+	d->lcores = conf->dp.lcores;
+	d->n_workers = conf->dp.workers;
+	d->memory_mib = (unsigned)(conf->dp.memory_bytes >> 20);
+	d->hugepages = conf->dp.hugepages;
+	d->is_busy = conf->dp.is_busy;
+	memcpy(d->mac, conf->dp.mac, sizeof(d->mac));
+	memcpy(&d->ip_be, conf->dp.address.ip + 12, sizeof(d->ip_be));
+	d->listen_port = conf->dp.listen;
+	d->max_conns = conf->dp.connections;
+	d->certificate = conf->tls.certificate;
+	d->key = conf->tls.key;
+	d->is_origin_optional = conf->reg.is_origin_optional;
+	d->ws_path = "/w2";
+	d->files = g->files;
+	d->n_files = g->n_files;
+	d->reg = (struct rg_reg_cfg){
+		.realm = conf->reg.domain,
+		.authz_server = conf->reg.authz_server,
+		.client_max_s = conf->reg.client_max_s,
+		.client_min_s = conf->reg.client_min_s,
+		.guard_s = conf->reg.guard_s,
+		.rate_per_s = conf->reg.rate_per_s,
+		.rate_burst = conf->reg.rate_burst,
+	};
+	env_random(g->env, d->secret, sizeof(d->secret));
+	d->ws_ping_s = conf->dp.ping_s;
+	d->ws_pong_misses = conf->dp.pong_misses;
+	d->head_timeout_s = conf->dp.head_timeout_s;
+	d->idle_timeout_s = conf->dp.idle_timeout_s;
+}
+
+int gateway_new(const struct conf *conf, struct env *env, struct log *log, struct gateway **out,
+		char *err, size_t err_len) {
+	struct gateway *g = calloc(1, sizeof(*g));
+	int rc = -ENOMEM;
+
+	snprintf(err, err_len, "no memory");
+	if (g == NULL)
+		return rc;
+	g->conf = conf;
+	g->env = env;
+	g->log = log;
+	g->port = (struct dpport){g, port_reply};
+	g->retry.fn = pending_run;
+	g->probe_end.fn = probe_timeout;
+	g->pending_end = &g->pending;
+	rc = load_origins(g);
+	if (rc == 0)
+		rc = load_files(g, err, err_len);
+	if (rc != 0) {
+		gateway_free(g);
+		return rc;
+	}
+	fill_dp_cfg(g);
+	rc = rg_dp_check(&g->dp_cfg, err, err_len);
+	if (rc != 0) {
+		gateway_free(g);
+		return rc;
+	}
+	*out = g;
+	return 0;
+}
+
+// --- start
+
+static int start_digest(struct gateway *g, char *err, size_t err_len) {
+	size_t len = sizeof(g->dp_cfg.digest_key);
+	int rc = store_get(g->store, DIGEST_KEY_NAME, g->dp_cfg.digest_key, &len);
+
+	if (rc == RG_E_STALE) { // a new store
+		env_random(g->env, g->dp_cfg.digest_key, sizeof(g->dp_cfg.digest_key));
+		rc = store_put(g->store, DIGEST_KEY_NAME, g->dp_cfg.digest_key,
+			       sizeof(g->dp_cfg.digest_key));
+	}
+	if (rc == 0)
+		g->digester = rg_digester_new(g->dp_cfg.digest_key);
+	if (rc == 0 && g->digester == NULL)
+		rc = -ENOMEM;
+	if (rc != 0)
+		snprintf(err, err_len, "store.path: %s: the digest key cannot be kept (%s)",
+			 g->conf->store_path, rg_strerror(rc));
+	return rc;
+}
+
+static int add_pairs(struct gateway *g, char *err, size_t err_len) {
+	size_t n_accounts = g->accounts == NULL ? 0 : account_count(g->accounts);
+	int rc;
+
+	for (size_t i = 0; i < g->n_pairs; i++) {
+		const struct pair *p = &g->pairs[i];
+
+		rc = lease_add_pair(g->leases, p->pool, g->conf->pools[p->pool].wwsf, p->impi,
+				    p->impu, NULL);
+		if (rc != 0) {
+			snprintf(err, err_len,
+				 "pools: %s: pair '%s %s' is given twice over all pools and "
+				 "accounts (%s); "
+				 "each IMPI and IMPU belongs to one",
+				 g->conf->pools[p->pool].file, p->impi, p->impu, rg_strerror(rc));
+			return rc;
+		}
+	}
+	for (size_t i = 0; i < n_accounts; i++) {
+		const struct account *a = account_at(g->accounts, i);
+
+		rc = lease_add_pair(g->leases, POOL_ACCOUNTS, g->conf->accounts_wwsf, a->impi,
+				    a->impu, a->user);
+		if (rc != 0) {
+			snprintf(err, err_len,
+				 "accounts.file: account '%s' has a pair that is in use already "
+				 "(%s); each "
+				 "IMPI and IMPU belongs to one",
+				 a->user, rg_strerror(rc));
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int start_leases(struct gateway *g, char *err, size_t err_len) {
+	const struct conf *conf = g->conf;
+	struct lease_cfg cfg = {
+		.clock_error_ns = conf->life.clock_error_s * RG_NS_PER_S,
+		.t_sip_ns = conf->life.t_sip_s * RG_NS_PER_S,
+		.core_slack_ns = conf->life.core_slack_s * RG_NS_PER_S,
+		.release_guard_ns = conf->life.release_guard_s * RG_NS_PER_S,
+		.flow_grace_ns = conf->reg.flow_grace_s * RG_NS_PER_S,
+		.reg_max_ns = conf->reg.max_s * RG_NS_PER_S,
+	};
+	struct lease_ops ops = {g, op_deregister, op_close_flow};
+	uint32_t max =
+		(uint32_t)(g->n_pairs + (g->accounts == NULL ? 0 : account_count(g->accounts)));
+	int rc;
+
+	g->leases = lease_engine_new(&cfg, g->env, g->store, g->log, &ops, max);
+	if (g->leases == NULL) {
+		snprintf(err, err_len, "pools: no memory for %u pairs", max);
+		return -ENOMEM;
+	}
+	lease_set_pool_names(g->leases, g->pool_names, conf->n_pools);
+	rc = add_pairs(g, err, err_len);
+	if (rc != 0)
+		return rc;
+	rc = lease_engine_load(g->leases);
+	if (rc != 0)
+		snprintf(err, err_len, "store.path: %s: leases cannot be read (%s)",
+			 conf->store_path, rg_strerror(rc));
+	return rc;
+}
+
+static int start_parts(struct gateway *g, char *err, size_t err_len) {
+	g->ims = ims_new(g->conf, g->env, g->log, g->leases, g->key, &g->port, err, err_len);
+	if (g->ims == NULL)
+		return -EINVAL;
+	g->wwsf = wwsf_new(g->conf, g->env, g->log, g->leases, g->accounts, g->key, g->digester,
+			   &g->port);
+	if (g->wwsf == NULL) {
+		snprintf(err, err_len, "no memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int start_dp(struct gateway *g, char *err, size_t err_len) {
+	int rc;
+
+	g->dp_cfg.leases = lease_engine_table(g->leases);
+	rc = rg_dp_start(&g->dp_cfg, &g->dp, err, err_len);
+	if (rc == 0)
+		rc = env_watch_fd(g->env, rg_dp_event_fd(g->dp), on_dp_event, g, &g->dp_watch);
+	return rc;
+}
+
+static int start_ctl(struct gateway *g, char *err, size_t err_len) {
+	struct ctl_deps deps = {
+		.conf = g->conf,
+		.env = g->env,
+		.log = g->log,
+		.leases = g->leases,
+		.ims = g->ims,
+		.wwsf = g->wwsf,
+		.store = g->store,
+		.dp = g->dp,
+	};
+
+	g->ctl = ctl_new(&deps, err, err_len);
+	return g->ctl == NULL ? -EINVAL : 0;
+}
+
+int gateway_start(struct gateway *g, char *err, size_t err_len) {
+	int rc = store_sqlite_open(g->env, g->conf->store_path, &g->store, err, err_len);
+
+	if (rc == 0)
+		rc = start_digest(g, err, err_len);
+	if (rc == 0)
+		rc = start_leases(g, err, err_len);
+	if (rc == 0)
+		rc = start_parts(g, err, err_len);
+	if (rc == 0)
+		rc = start_dp(g, err, err_len);
+	if (rc == 0)
+		rc = start_ctl(g, err, err_len);
+	if (rc == 0)
+		probe_start(g);
+	return rc;
+}
+
+void gateway_free(struct gateway *g) {
+	if (g == NULL)
+		return;
+	env_sock_close(g->dp_watch);
+	rg_dp_stop(g->dp);
+	g->dp = NULL;
+	ctl_free(g->ctl);
+	wwsf_free(g->wwsf);
+	ims_free(g->ims);
+	lease_engine_free(g->leases);
+	store_close(g->store);
+	env_timer_cancel(g->env, &g->retry);
+	env_timer_cancel(g->env, &g->probe_end);
+	env_sock_close(g->probe);
+	while (g->pending != NULL) {
+		struct pending *p = g->pending;
+
+		g->pending = p->next;
+		free(p);
+	}
+	rg_digester_free(g->digester);
+	account_free(g->accounts);
+	token_key_free(g->key);
+	wwsf_page_free(g->files, g->n_files);
+	for (size_t i = 0; i < g->n_pairs; i++) {
+		free(g->pairs[i].impi);
+		free(g->pairs[i].impu);
+	}
+	free(g->pairs);
+	free(g->pool_names);
+	free(g->origins);
+	free(g);
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A client's REGISTER in the control plane: whose lease it is, whether it may, what it wants.
+// Control loop. The worker judged the message before; nothing of that is taken on trust.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ims/b2bua.h"
+#include "regate/err.h"
+
+#define AOR_MAX 512
+
+static struct request *request_new(const struct rg_punt *p, struct rg_slice message) {
+	struct request *r = malloc(sizeof(*r) + message.len);
+
+	if (r == NULL)
+		return NULL;
+	r->punt = *p;
+	memcpy(r->bytes, message.p, message.len);
+	if (sip_parse(rg_slice(r->bytes, message.len), &r->msg) != RG_OK || !r->msg.is_request ||
+	    r->msg.method != SIP_REGISTER) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+static bool is_deregister(const struct sip_register *reg) {
+	return reg->has_expires && reg->expires == 0 && (reg->is_star || reg->n_contacts > 0);
+}
+
+// Why a token that names no live lease is refused; for the log only, the client always gets 401.
+static const char *why_unknown(struct ims *ims, const struct request *r) {
+	int64_t now_s = env_wall_ms(ims->env) / 1000;
+	struct token_claims c;
+	const char *why = "superseded";
+	int rc;
+
+	if (r->punt.reason != RG_WHY_TOKEN_NEW)
+		return "no lease";
+	rc = token_verify(ims->key, r->reg.bearer, ims->conf->token.issuer,
+			  ims->conf->token.audience, now_s, &c);
+	if (rc != 0)
+		return rg_strerror(rc);
+	if (lease_get(ims->leases, c.idx, c.gen) == NULL) // INV-5
+		why = "generation gone";
+	token_claims_free(&c);
+	return why;
+}
+
+// End of the token that the request showed; a request without one ends with the lease's last.
+static uint64_t token_end(const struct lease *l, const struct request *r) {
+	for (unsigned i = 0; r->reg.n_bearer > 0 && i < STORE_TOKENS; i++)
+		if (memcmp(&l->tokens[i].digest, &r->punt.digest, sizeof(r->punt.digest)) == 0)
+			return l->tokens[i].end_ns;
+	return lease_token_end_ns(l);
+}
+
+// A de-REGISTER may come without a token, but only on the flow that holds the lease (ims.md 0.8).
+static const struct lease *lease_of_flow(struct ims *ims, const struct request *r) {
+	const struct rg_binding *b = &r->punt.bound;
+	const struct lease *l = NULL;
+
+	if (is_deregister(&r->reg) && b->lease_idx != RG_LEASE_NONE)
+		l = lease_get(ims->leases, b->lease_idx, b->gen);
+	return l != NULL && rg_conn_eq(l->flow, r->punt.conn) ? l : NULL;
+}
+
+// The lease r is about, or NULL with r answered.
+static const struct lease *find_lease(struct ims *ims, struct request *r) {
+	const struct lease *l;
+
+	if (r->reg.n_bearer == 0) {
+		l = lease_of_flow(ims, r);
+		if (l == NULL)
+			reply_challenge(ims, r, NULL);
+		return l;
+	}
+	l = r->punt.has_digest ? lease_by_digest(ims->leases, &r->punt.digest) : NULL;
+	if (l == NULL) {
+		log_put(ims->log, LOG_INFO, "ims.token_refused", LOG_B("impu", r->reg.to_uri),
+			LOG_S("why", why_unknown(ims, r)));
+		reply_challenge(ims, r, "invalid_token");
+	}
+	return l;
+}
+
+static bool is_aor(struct rg_slice uri, const char *impu) {
+	uint8_t a[AOR_MAX], b[AOR_MAX];
+	struct rg_wr wa = rg_wr(a, sizeof(a)), wb = rg_wr(b, sizeof(b));
+
+	return sip_aor(uri, &wa) == RG_OK && sip_aor(rg_str(impu), &wb) == RG_OK &&
+	       rg_eq(rg_wr_slice(&wa), rg_wr_slice(&wb));
+}
+
+// ims.md 1.3: no third-party registration, no identity but the lease's, no other WWSF's token.
+static const char *why_forbidden(const struct ims *ims, const struct lease *l,
+				 const struct request *r) {
+	if (!is_aor(r->reg.to_uri, l->impu))
+		return "To is not the token's identity";
+	if (!is_aor(r->reg.from_uri, l->impu))
+		return "From is not To";
+	if (r->punt.wwsf == UINT16_MAX ? !ims->conf->reg.is_origin_optional
+				       : r->punt.wwsf != l->wwsf)
+		return "token of another WWSF";
+	return NULL;
+}
+
+// May the core have a binding? STALE: it had one before a restart, perhaps.
+static bool is_registered(const struct lease *l) {
+	return l->is_stale || l->state == LEASE_PENDING || l->state == LEASE_ACTIVE ||
+	       l->state == LEASE_DEREG_PENDING || l->state == LEASE_UNKNOWN;
+}
+
+// Does a de-REGISTER mean what is registered? An old page may end its own Contact after a new one
+// took its place; that Contact has gone already (RFC 3261 10.3 step 7).
+static bool is_about_binding(const struct lease *l, const struct sip_register *reg) {
+	struct contact bound, named;
+
+	if (reg->is_star || l->binding.contact.len == 0)
+		return true;
+	return contact_parse(l->binding.contact, &bound) == RG_OK &&
+	       contact_parse(reg->contact, &named) == RG_OK && contact_is_same(&bound, &named);
+}
+
+static void serve_deregister(struct ims *ims, const struct lease *l, struct request *r) {
+	if (!is_registered(l))
+		reply_done(ims, r, true);
+	else if (!is_about_binding(l, &r->reg))
+		reply_done(ims, r, !rg_conn_eq(l->flow, r->punt.conn));
+	else
+		op_deregister(ims, l, r);
+}
+
+// No Contact: the client asks what is bound (RFC 3261 10.2.3).
+static void serve_fetch(struct ims *ims, const struct lease *l, struct request *r) {
+	uint64_t now_ns = env_now_ns(ims->env);
+
+	if (l->state == LEASE_ACTIVE && l->binding.contact.len > 0 && l->promise_end_ns > now_ns)
+		reply_registered(ims, r, &l->binding,
+				 (uint32_t)((l->promise_end_ns - now_ns) / RG_NS_PER_S), NULL);
+	else
+		reply_done(ims, r, false);
+}
+
+void b2bua_serve(struct ims *ims, struct request *r) {
+	const struct lease *l = find_lease(ims, r);
+	const char *why;
+	struct op *op;
+
+	if (l == NULL)
+		return;
+	why = why_forbidden(ims, l, r);
+	if (why != NULL) {
+		log_put(ims->log, LOG_WARN, "ims.forbidden", LOG_S("impu", l->impu),
+			LOG_B("to", r->reg.to_uri), LOG_S("why", why));
+		reply_status(ims, r, 403, rg_slice(NULL, 0));
+		return;
+	}
+	op = op_find(ims, l->idx);
+	if (op != NULL) { // RFC 3261 10.2: one at a time
+		if (!op_enqueue(op, r))
+			reply_later(ims, r, 500, 1);
+	} else if (is_deregister(&r->reg)) {
+		serve_deregister(ims, l, r);
+	} else if (r->reg.n_contacts == 0) {
+		serve_fetch(ims, l, r);
+	} else {
+		op_register(ims, l, r, token_end(l, r));
+	}
+}
+
+// Parts that every later step relies on. 0 or the status that says what is wrong.
+static unsigned check_register(struct request *r) {
+	int rc = sip_register_parse(&r->msg, &r->reg);
+
+	if (rc != RG_OK || r->reg.n_bearer > 1)
+		return 400;
+	if (r->reg.is_star && !is_deregister(&r->reg)) // RFC 3261 10.3 step 6
+		return 400;
+	if (r->reg.contact.len + 2 > IMS_CONTACT_MAX || // the key may have two brackets more
+	    r->reg.call_id.len > IMS_CALL_ID_MAX)
+		return 513;
+	return 0;
+}
+
+void ims_register(struct ims *ims, const struct rg_punt *p, struct rg_slice message) {
+	struct request *r = request_new(p, message);
+	unsigned status;
+
+	if (r == NULL) { // the worker answers what does not even parse
+		log_put(ims->log, LOG_WARN, "ims.unparsed", LOG_U("bytes", message.len));
+		return;
+	}
+	status = check_register(r);
+	if (status != 0)
+		reply_status(ims, r, status, rg_slice(NULL, 0));
+	else
+		b2bua_serve(ims, r);
+}
+
+void ims_deregister(struct ims *ims, const struct lease *l) {
+	op_deregister(ims, l, NULL);
+}
+
+struct ims *ims_new(const struct conf *conf, struct env *env, struct log *log,
+		    struct lease_engine *leases, const struct token_key *key,
+		    const struct dpport *port, char *err, size_t err_len) {
+	struct ims *ims = calloc(1, sizeof(*ims));
+	uint8_t mac_key[RG_DIGEST_KEY_LEN];
+
+	if (ims == NULL)
+		goto err;
+	ims->conf = conf;
+	ims->env = env;
+	ims->log = log;
+	ims->leases = leases;
+	ims->key = key;
+	ims->port = port;
+	env_random(env, mac_key, sizeof(mac_key));
+	env_random(env, &ims->secret, sizeof(ims->secret));
+	ims->mac = rg_digester_new(mac_key);
+	ims->client = client_new(conf, env, log, &ims->stats);
+	if (ims->mac == NULL || ims->client == NULL)
+		goto err;
+	return ims;
+err:
+	snprintf(err, err_len, "core: no memory, or core.local cannot be used: check core.local");
+	ims_free(ims);
+	return NULL;
+}
+
+void ims_free(struct ims *ims) {
+	if (ims == NULL)
+		return;
+	op_free_all(ims);
+	client_free(ims->client);
+	rg_digester_free(ims->mac);
+	free(ims);
+}
+
+const struct ims_stats *ims_get_stats(const struct ims *ims) {
+	return &ims->stats;
+}
+
+bool ims_is_connected(const struct ims *ims) {
+	return client_is_connected(ims->client);
+}

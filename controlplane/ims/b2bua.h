@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Inside of controlplane/ims: the client's half (b2bua.c), its answers (reply.c) and the operation
+// towards the core (op.c). At most one operation per lease is under way.
+#pragma once
+
+#include "ims/client.h"
+#include "ims/ims.h"
+#include "ims/message.h"
+
+#define IMS_OP_BUCKETS 1024
+#define IMS_CONTACT_MAX 1024 // with the lines and the Call-ID it must fit RG_LEASE_BYTES_MAX
+#define IMS_CALL_ID_MAX 256
+#define IMS_LINES_MAX 2048
+
+struct op;
+
+struct ims {
+	const struct conf *conf;
+	struct env *env;
+	struct log *log;
+	struct lease_engine *leases;
+	const struct token_key *key;
+	const struct dpport *port;
+	struct client *client;
+	struct rg_digester *mac;        // of the Path handle
+	struct op *ops[IMS_OP_BUCKETS]; // by lease index
+	uint64_t secret; // in branches and charging ids: unique and not to be guessed
+	uint64_t n_sent;
+	uint64_t hold_until_ns; // the core asked for a rest (503 with Retry-After)
+	struct ims_stats stats;
+};
+
+struct request { // one REGISTER of a client, kept until it is answered
+	struct rg_punt punt;
+	struct sip_msg msg;
+	struct sip_register reg;
+	uint8_t bytes[];
+};
+
+// b2bua.c: judges r anew and answers it or starts an operation. // consumes r
+void b2bua_serve(struct ims *ims, struct request *r);
+
+// --- reply.c: each answers r and frees it
+void reply_status(struct ims *ims, struct request *r, unsigned status, struct rg_slice headers);
+// 401 with the Bearer challenge; error may be NULL (RFC 8898 4; never a bare scheme, ims.md 0.7)
+void reply_challenge(struct ims *ims, struct request *r, const char *error);
+void reply_later(struct ims *ims, struct request *r, unsigned status, uint64_t retry_after_s);
+// 200 with the Contact of b for expires seconds.
+void reply_registered(struct ims *ims, struct request *r, const struct lease_binding *b,
+		      uint32_t expires, const struct rg_binding *bound);
+// 200 without a Contact; is_unbound takes the flow's binding away.
+void reply_done(struct ims *ims, struct request *r, bool is_unbound);
+
+// --- op.c
+struct op *op_find(const struct ims *ims, uint32_t idx);
+// r waits for the end of op. False when one waits already.
+bool op_enqueue(struct op *op, struct request *r);
+// Registers l for r; the token of r ends at token_end_ns. // consumes r
+void op_register(struct ims *ims, const struct lease *l, struct request *r, uint64_t token_end_ns);
+// De-registers l; r may be NULL (the engine wants it). // consumes r
+void op_deregister(struct ims *ims, const struct lease *l, struct request *r);
+void op_free_all(struct ims *ims);

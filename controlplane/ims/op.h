@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Inside of an operation towards the core: op.c sends it and hears the answer, refusal.c judges
+// what is not a 200, register.c and deregister.c begin and end the two kinds.
+#pragma once
+
+#include "ims/b2bua.h"
+
+#define OP_REMOVED_BYTES 2048
+
+struct op {
+	struct op *next;
+	struct ims *ims;
+	uint32_t idx;
+	uint64_t gen;
+	bool is_dereg;
+	struct request *client; // whom to answer; NULL = nobody
+	struct request *queued; // the one REGISTER that waits for the end of this
+	uint64_t token_end_ns;
+	uint32_t expires;
+	bool has_ob, is_star;
+	bool did_rebind, did_remove, did_423, did_439;
+	struct contact ours;                          // bytes in own_bytes; uri.len 0 = none known
+	struct rg_slice removed[MESSAGE_MAX_REMOVED]; // bytes in removed_bytes
+	unsigned n_removed;
+	int send_rc; // why the timer runs
+	struct env_timer timer;
+	uint8_t own_bytes[IMS_CONTACT_MAX];
+	uint8_t removed_bytes[OP_REMOVED_BYTES];
+};
+
+struct op *op_new(struct ims *ims, const struct lease *l, struct request *client); // NULL: memory
+void op_set_ours(struct op *op, struct rg_slice element);                          // copies
+// The lease, as long as it is the one this operation began for.
+const struct lease *op_lease(const struct op *op);
+// Sends the REGISTER that op describes now; the answer or the failure comes later.
+void op_send(struct op *op);
+// The client has its answer: frees op and serves the request that waited for its end.
+void op_end(struct op *op);
+// Adds a Contact that ends with the next request; w writes to removed_bytes. False without room.
+bool op_add_removed(struct op *op, struct rg_wr *w, struct rg_slice element);
+static inline uint64_t op_min(uint64_t a, uint64_t b) {
+	return a < b ? a : b;
+}
+static inline uint64_t op_seconds_left(uint64_t end_ns, uint64_t now_ns) {
+	return end_ns > now_ns ? (end_ns - now_ns) / RG_NS_PER_S : 0;
+}
+
+// refusal.c: a final answer that is not a 2xx. // may consume op
+void op_refused(struct op *op, const struct sip_msg *m);
+
+// register.c, deregister.c: each ends op but for the repeats of ims.md 1.6
+void register_answered(struct op *op, const struct sip_msg *m);
+void register_failed(struct op *op, unsigned status, bool is_unknown);
+void dereg_answered(struct op *op, const struct sip_msg *m);
+void dereg_unknown(struct op *op, unsigned status);

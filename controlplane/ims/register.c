@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A registration in the core: how it begins and what its 200 leads to. Control loop. Promises the
+// client nothing past its token and the core's binding (INV-9).
+#include "ims/op.h"
+#include "regate/err.h"
+
+#define CLIENT_FLOOR_S 10 // shorter grants make JsSIP late (ims.md 3.1)
+
+void register_failed(struct op *op, unsigned status, bool is_unknown) {
+	struct request *r = op->client;
+
+	op->client = NULL;
+	lease_register_failed(op->ims->leases, op->idx, op->gen, is_unknown);
+	if (status == 401)
+		reply_challenge(op->ims, r, "invalid_token");
+	else
+		reply_status(op->ims, r, status, rg_slice(NULL, 0));
+	op_end(op);
+}
+
+static uint64_t random_below(struct ims *ims, uint64_t n) {
+	uint64_t v;
+
+	env_random(ims->env, &v, sizeof(v));
+	return n == 0 ? 0 : v % n;
+}
+
+// v less 0..10 %, so that clients who came together do not come back together.
+static uint64_t jittered(struct ims *ims, uint64_t v) {
+	return v - random_below(ims, v / 10 + 1);
+}
+
+// What the client is told (ims.md 4.3): never past the token or the core's binding (INV-9); the
+// floor holds below these two only.
+static uint32_t client_expires(struct op *op, uint64_t core_low_ns, uint64_t now_ns) {
+	const struct conf *conf = op->ims->conf;
+	const struct sip_register *reg = &op->client->reg;
+	uint64_t limit = op_min(op_seconds_left(op->token_end_ns, now_ns),
+				op_seconds_left(core_low_ns, now_ns));
+	uint64_t e = op_min(reg->has_expires ? reg->expires : conf->reg.client_max_s,
+			    conf->reg.client_max_s);
+
+	e = jittered(op->ims, op_min(e, limit));
+	if (e < conf->reg.client_min_s)
+		e = op_min(conf->reg.client_min_s, limit);
+	return (uint32_t)e;
+}
+
+static struct lease_binding make_binding(struct op *op, uint32_t granted, uint64_t now_ns) {
+	const struct conf *conf = op->ims->conf;
+	uint64_t granted_ns = granted * RG_NS_PER_S, longest = granted;
+
+	if (longest < op->expires)
+		longest = op->expires;
+	return (struct lease_binding){
+		.contact = op->ours.element,
+		.call_id = op->client->reg.call_id,
+		.core_refresh_ns = now_ns + jittered(op->ims, granted_ns / 2),
+		.core_low_ns = granted > conf->reg.guard_s
+				       ? now_ns + granted_ns - conf->reg.guard_s * RG_NS_PER_S
+				       : now_ns,
+		// From the answer, not from the request: later, and so never too early.
+		.core_high_ns = now_ns + (longest + conf->life.core_slack_s) * RG_NS_PER_S,
+	};
+}
+
+static void log_registered(struct op *op, const struct lease *l, uint32_t expires,
+			   uint32_t granted) {
+	log_put(op->ims->log, LOG_INFO, "ims.registered", LOG_U("lease", op->idx),
+		LOG_U("gen", op->gen), LOG_S("impu", l->impu), LOG_U("expires", expires),
+		LOG_U("core_expires", granted));
+	if (granted > op->expires) // INV-8
+		log_put(op->ims->log, LOG_WARN, "core_granted_more", LOG_S("impu", l->impu),
+			LOG_U("asked", op->expires), LOG_U("granted", granted));
+}
+
+static void register_bound(struct op *op, const struct lease *l, const struct sip_msg *m,
+			   uint32_t granted) {
+	uint64_t now_ns = env_now_ns(op->ims->env);
+	struct lease_binding b = make_binding(op, granted, now_ns);
+	uint32_t expires = client_expires(op, b.core_low_ns, now_ns);
+	struct rg_binding bound = {op->idx, op->gen, now_ns + expires * RG_NS_PER_S};
+	uint8_t lines[IMS_LINES_MAX], path[512], handle[64], tag[4], tag_hex[8];
+	struct rg_wr w = rg_wr(lines, sizeof(lines)), pw = rg_wr(path, sizeof(path)),
+		     hw = rg_wr(handle, sizeof(handle)), tw = rg_wr(tag_hex, sizeof(tag_hex));
+	struct message_register own = {.conf = op->ims->conf, .has_ob = op->has_ob};
+	struct request *r = op->client;
+	int rc;
+
+	message_put_handle(&hw, op->ims->mac, op->idx, op->gen);
+	own.handle = rg_wr_slice(&hw);
+	message_put_path(&pw, &own);
+	message_put_client_lines(&w, m, rg_wr_slice(&pw), op->has_ob);
+	env_random(op->ims->env, tag, sizeof(tag));
+	rg_put_hex(&tw, rg_slice(tag, sizeof(tag)));
+	b.to_tag = rg_wr_slice(&tw);
+	b.headers = rg_wr_slice(&w);
+	if (w.overflow || pw.overflow || expires < CLIENT_FLOOR_S) {
+		log_put(op->ims->log, LOG_WARN, "core_unusable_200", LOG_S("impu", l->impu),
+			LOG_U("granted", granted));
+		register_failed(op, 500, true);
+		return;
+	}
+	rc = lease_register_done(op->ims->leases, op->idx, op->gen, &b, r->punt.conn,
+				 bound.promise_end_ns);
+	if (rc != 0) { // revoked or over meanwhile: the engine ends what the core has
+		register_failed(op, rc == RG_E_STALE || rc == RG_E_CONFLICT ? 401 : 500, true);
+		return;
+	}
+	log_registered(op, l, expires, granted);
+	op->client = NULL;
+	reply_registered(op->ims, r, &b, expires, &bound);
+	op_end(op);
+}
+
+static void put_foreign(struct rg_wr *w, const struct contact *c) {
+	rg_putc(w, '<');
+	rg_put(w, c->uri);
+	rg_putc(w, '>');
+	if (c->instance.len > 0) {
+		rg_puts(w, ";+sip.instance=\"");
+		rg_put(w, c->instance);
+		rg_putc(w, '"');
+	}
+	if (c->reg_id != 0) {
+		rg_puts(w, ";reg-id=");
+		rg_put_u64(w, c->reg_id);
+	}
+}
+
+// A pool pair belongs to one client: what else is bound there goes (ims.md 6.4), named by its URI
+// and its flow. False when that does not fit.
+static bool remove_foreign(struct op *op, const struct message_granted *g) {
+	struct rg_wr w = rg_wr(op->removed_bytes, sizeof(op->removed_bytes));
+	uint8_t buf[IMS_CONTACT_MAX];
+	struct rg_wr one;
+
+	op->n_removed = 0;
+	for (unsigned i = 0; i < g->n_foreign; i++) {
+		one = rg_wr(buf, sizeof(buf));
+		put_foreign(&one, &g->foreign[i]);
+		if (one.overflow || !op_add_removed(op, &w, rg_wr_slice(&one)))
+			return false;
+	}
+	return true;
+}
+
+void register_answered(struct op *op, const struct sip_msg *m) {
+	const struct lease *l = op_lease(op);
+	struct message_granted g;
+
+	if (l == NULL) { // somebody else's by now
+		register_failed(op, 401, true);
+		return;
+	}
+	message_parse_granted(m, &op->ours, op->expires, &g);
+	if (!g.is_bound) {
+		log_put(op->ims->log, LOG_WARN, "core_not_bound", LOG_S("impu", l->impu));
+		if (op->did_rebind) {
+			register_failed(op, 500, true);
+			return;
+		}
+		op->did_rebind = true;
+		op_send(op);
+		return;
+	}
+	if (!l->is_fixed && message_count_other_ids(m, l->impu) > 0)
+		log_put(op->ims->log, LOG_ERROR, "core_other_identity", LOG_S("impu", l->impu));
+	if (!l->is_fixed && g.n_foreign > 0) {
+		log_put(op->ims->log, LOG_ERROR, "core_foreign_contact", LOG_S("impu", l->impu),
+			LOG_B("contact", g.foreign[0].uri));
+		if (op->did_remove || !remove_foreign(op, &g)) {
+			register_failed(op, 500, true);
+			return;
+		}
+		op->did_remove = true;
+		op_send(op);
+		return;
+	}
+	register_bound(op, l, m, g.expires);
+}
+
+// After a page reload the old Contact goes with the same request that brings the new one (ims.md
+// 4.4). Not when both are one flow: then the new one has replaced it (RFC 5626 6).
+static void set_old(struct op *op, const struct lease *l) {
+	struct rg_wr w = rg_wr(op->removed_bytes, sizeof(op->removed_bytes));
+	struct contact old;
+
+	if (l->binding.contact.len == 0 || contact_parse(l->binding.contact, &old) != RG_OK ||
+	    contact_is_same(&old, &op->ours))
+		return;
+	op_add_removed(op, &w, l->binding.contact);
+}
+
+static void start_register(struct op *op, const struct lease *l) {
+	const struct sip_register *reg = &op->client->reg;
+	uint8_t key[IMS_CONTACT_MAX];
+	struct rg_wr w = rg_wr(key, sizeof(key));
+
+	sip_put_contact_key(&w, reg);
+	op_set_ours(op, rg_wr_slice(&w));
+	set_old(op, l);
+	op->has_ob = reg->has_outbound && op->ours.reg_id != 0 && op->ours.instance.len > 0;
+	if (l->binding.contact.len > 0)
+		op->ims->stats.register_refresh++;
+	else
+		op->ims->stats.register_initial++;
+	op_send(op);
+}
+
+void op_register(struct ims *ims, const struct lease *l, struct request *r, uint64_t token_end_ns) {
+	const struct conf *conf = ims->conf;
+	uint64_t now_ns = env_now_ns(ims->env);
+	uint64_t e = op_min(conf->reg.max_s, op_seconds_left(token_end_ns, now_ns));
+	struct op *op;
+	int rc;
+
+	if (e < conf->reg.client_min_s) { // ims.md 6.4: a fresh token first
+		reply_challenge(ims, r, "invalid_token");
+		return;
+	}
+	if (now_ns < ims->hold_until_ns) {
+		reply_later(ims, r, 504, op_seconds_left(ims->hold_until_ns, now_ns) + 1);
+		return;
+	}
+	rc = lease_register_begin(ims->leases, l->idx, l->gen, now_ns + e * RG_NS_PER_S);
+	if (rc != 0) {
+		reply_later(ims, r, 500, 1);
+		return;
+	}
+	op = op_new(ims, l, r);
+	if (op == NULL) {
+		lease_register_failed(ims->leases, l->idx, l->gen, false);
+		reply_later(ims, r, 500, 1);
+		return;
+	}
+	op->token_end_ns = token_end_ns;
+	op->expires = (uint32_t)e;
+	start_register(op, l);
+}

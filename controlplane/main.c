@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// regated: command line, signals, and the loop's start and end.
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "account/account.h"
+#include "gateway.h"
+#include "regate/dp.h"
+
+#define EXIT_USAGE 2
+
+static const char usage[] =
+	"usage: regated [--config FILE] [--check-config]\n"
+	"  --config FILE     configuration, default /etc/regate/regated.yaml\n"
+	"  --check-config    check it and every file it names, then end: 0 good, 1 not\n"
+	"  --help-config     print every key with type, range, default and meaning\n"
+	"  --hash-password   read a password from standard input, print its hash for "
+	"accounts.file\n"
+	"  --version, --help\n";
+
+// The loop that a signal ends; set before the handlers are, never cleared while they are.
+static struct env *signalled;
+
+static void on_signal(int sig) {
+	(void)sig;
+	env_stop(signalled);
+}
+
+static void signals_set(struct env *env) {
+	struct sigaction sa = {.sa_handler = on_signal};
+
+	signalled = env;
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGHUP, SIG_IGN); // a closed terminal is no reason to drop registrations
+}
+
+static int hash_password(void) {
+	char password[256], hash[128];
+	size_t n;
+
+	if (fgets(password, sizeof(password), stdin) == NULL) {
+		fprintf(stderr, "regated: no password on standard input\n");
+		return EXIT_FAILURE;
+	}
+	n = strcspn(password, "\r\n");
+	if (n == 0 || n == sizeof(password) - 1) {
+		fprintf(stderr, "regated: the password must have 1 to %zu bytes\n",
+			sizeof(password) - 2);
+		return EXIT_FAILURE;
+	}
+	password[n] = '\0';
+	if (account_hash(password, hash, sizeof(hash)) != 0) {
+		fprintf(stderr, "regated: no memory to hash the password\n");
+		return EXIT_FAILURE;
+	}
+	puts(hash);
+	return EXIT_SUCCESS;
+}
+
+static int run(const struct conf *conf, bool is_check) {
+	struct log *log;
+	struct env *env;
+	struct gateway *g = NULL;
+	char err[1024] = "no memory";
+	int rc = -1;
+
+	rg_dp_block_signals();
+	log = log_new(STDERR_FILENO, is_check ? LOG_ERROR : conf->log_level);
+	env = env_real_new();
+	if (log == NULL || env == NULL)
+		goto done;
+	signals_set(env);
+	rc = gateway_new(conf, env, log, &g, err, sizeof(err));
+	if (rc != 0 || is_check)
+		goto done;
+	rc = gateway_start(g, err, sizeof(err));
+	if (rc != 0)
+		goto done;
+	log_put(log, LOG_INFO, "gateway.ready", LOG_S("version", REGATE_VERSION),
+		LOG_U("workers", conf->dp.workers), LOG_S("port", conf->dp.port));
+	rc = env_real_run(env);
+	if (rc == 0 && gateway_failure(g) != NULL) {
+		snprintf(err, sizeof(err), "%s", gateway_failure(g));
+		rc = -1;
+	}
+	log_put(log, LOG_INFO, "gateway.stopping");
+done:
+	if (rc != 0)
+		fprintf(stderr, "regated: %s\n", err);
+	gateway_free(g);
+	env_real_free(env);
+	log_free(log);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv) {
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check-config", no_argument, NULL, 'k'},
+		{"help-config", no_argument, NULL, 's'},
+		{"hash-password", no_argument, NULL, 'p'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *path = "/etc/regate/regated.yaml";
+	bool is_check = false;
+	struct conf *conf;
+	int opt, rc;
+
+	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			is_check = true;
+			break;
+		case 's':
+			conf_print_schema(stdout);
+			return EXIT_SUCCESS;
+		case 'p':
+			return hash_password();
+		case 'v':
+			puts("regated " REGATE_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind != argc) {
+		fprintf(stderr, "regated: unexpected argument '%s'\n%s", argv[optind], usage);
+		return EXIT_USAGE;
+	}
+	conf = conf_load(path, stderr);
+	if (conf == NULL)
+		return EXIT_FAILURE;
+	rc = run(conf, is_check);
+	if (is_check && rc == EXIT_SUCCESS)
+		printf("%s: ok\n", path);
+	conf_free(conf);
+	return rc;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// WebSocket and SIP on a client connection (RFC 6455, RFC 7118): frames to messages, messages to
+// the decision of dataplane/reg, and its verdict carried out.
+#include "core_int.h"
+
+void conn_ws_send(struct worker *w, struct conn *c, enum ws_opcode op, struct rg_slice payload) {
+	struct rg_wr wr = rg_wr(w->tx_buf, sizeof(w->tx_buf));
+
+	ws_put_header(&wr, op, payload.len);
+	if (payload.len <= wr.cap - wr.len) {
+		memmove(wr.p + wr.len, payload.p, payload.len); // may lie in tx_buf itself
+		wr.len += payload.len;
+		conn_write(w, c, rg_wr_slice(&wr));
+	} else {
+		c->end = END_ABORT;
+	}
+}
+
+void conn_ws_close(struct worker *w, struct conn *c, uint16_t code, const char *reason) {
+	struct rg_wr wr = rg_wr(w->tx_buf, sizeof(w->tx_buf));
+
+	if (c->phase != RG_PHASE_WS)
+		return;
+	ws_put_close(&wr, code, reason);
+	conn_write(w, c, rg_wr_slice(&wr));
+	c->phase = RG_PHASE_CLOSING;
+	c->deadline_ns = w->now_ns + CLOSE_WAIT_NS;
+	if (c->flow.bound.lease_idx != RG_LEASE_NONE)
+		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
+}
+
+static void sip_answer(struct worker *w, struct conn *c, const struct sip_msg *m,
+		       const struct sip_answer *a) {
+	uint8_t buf[SIP_MAX_MSG];
+	struct rg_wr wr = rg_wr(buf, sizeof(buf));
+
+	sip_put_answer(&wr, m, a);
+	if (wr.overflow) { // a request at the size limit: its copy does not fit the answer
+		rg_stat_inc(w->stats, RG_DROP_sip_bad);
+		conn_ws_close(w, c, WS_TOO_BIG, "message too big");
+		return;
+	}
+	conn_ws_send(w, c, WS_TEXT, rg_wr_slice(&wr));
+}
+
+static void sip_status(struct worker *w, struct conn *c, unsigned status, struct rg_slice headers) {
+	struct sip_answer a = {
+		.status = status,
+		.peer = tcp_peer(w->tcp, (uint32_t)(c - w->conns)),
+		.to_tag = RG_LIT("ep1"),
+		.headers = headers,
+	};
+
+	sip_answer(w, c, &w->msg, &a);
+}
+
+static void register_punt(struct worker *w, struct conn *c, enum rg_punt_reason why,
+			  const struct rg_digest *digest) {
+	struct rg_punt p = {
+		.kind = RG_PUNT_REGISTER,
+		.reason = why,
+		.wwsf = c->flow.wwsf,
+		.has_digest = digest != NULL,
+	};
+
+	if (digest != NULL)
+		p.digest = *digest;
+	if (punt_put(w, c, &p, w->msg.raw))
+		rg_stat_inc(w->stats, RG_STAT_reg_punted);
+	else
+		sip_status(w, c, 503, RG_LIT("Retry-After: 5\r\n"));
+}
+
+static void register_input(struct worker *w, struct conn *c) {
+	const struct rg_addr *peer = tcp_peer(w->tcp, (uint32_t)(c - w->conns));
+	struct rg_digest digest;
+	struct sip_register r;
+	struct reg_out out;
+	bool is_known = false;
+
+	if (sip_register_parse(&w->msg, &r) != RG_OK) {
+		rg_stat_inc(w->stats, RG_DROP_sip_bad);
+		sip_status(w, c, 400, (struct rg_slice){0});
+		return;
+	}
+	if (r.n_bearer > 0) {
+		rg_token_digest(w->digester, r.bearer, &digest);
+		is_known = rg_lease_find(w->cfg->leases, &digest, &w->view);
+	}
+	reg_decide(&w->cfg->reg, &c->flow, &r, peer, is_known ? &w->view : NULL, w->now_ns, &out);
+	if (out.verdict == REG_PUNT) {
+		register_punt(w, c, out.reason, r.n_bearer > 0 ? &digest : NULL);
+		return;
+	}
+	rg_stat_inc(w->stats,
+		    out.answer.status == 200 ? RG_STAT_reg_local_ok : RG_STAT_reg_refused);
+	if (out.is_bind)
+		c->flow.bound = out.bound;
+	sip_answer(w, c, &w->msg, &out.answer);
+	if (out.is_moved)
+		punt_event(w, c, RG_PUNT_FLOW_BOUND);
+}
+
+// SIP that is no REGISTER: nothing else is offered, and nothing at all before registration (T31).
+static void other_input(struct worker *w, struct conn *c) {
+	if (!w->msg.is_request)
+		return; // we send no requests to clients
+	rg_stat_inc(w->stats, RG_DROP_sip_method);
+	if (w->msg.method == SIP_ACK)
+		return; // never answered (RFC 3261 17)
+	if (c->flow.bound.lease_idx == RG_LEASE_NONE)
+		sip_status(w, c, 403, (struct rg_slice){0});
+	else
+		sip_status(w, c, 405, RG_LIT("Allow: REGISTER\r\n"));
+}
+
+// Rule 2 of ims.md 4.3, before any answer work is done. True = go on.
+static bool rate_ok(struct worker *w, struct conn *c) {
+	struct reg_out out;
+
+	reg_rate(&w->cfg->reg, &c->flow, w->now_ns, &out);
+	if (out.verdict == REG_ANSWER && out.answer.status == 0)
+		return true;
+	rg_stat_inc(w->stats, RG_DROP_rate);
+	if (out.verdict == REG_CLOSE)
+		conn_ws_close(w, c, WS_POLICY, "too many messages");
+	else if (out.verdict == REG_ANSWER)
+		sip_answer(w, c, &w->msg, &out.answer);
+	return false;
+}
+
+void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message) {
+	if (sip_is_keepalive(message)) { // RFC 5626 3.5.1: the double CRLF is a ping
+		if (message.len >= 4)
+			conn_ws_send(w, c, WS_TEXT, RG_LIT("\r\n"));
+		return;
+	}
+	rg_stat_inc(w->stats, RG_STAT_sip_messages);
+	if (sip_parse(message, &w->msg) != RG_OK) {
+		rg_stat_inc(w->stats, RG_DROP_sip_bad);
+		conn_ws_close(w, c, WS_PROTOCOL, "malformed SIP");
+		return;
+	}
+	if (!rate_ok(w, c))
+		return;
+	if (w->msg.is_request && w->msg.method == SIP_REGISTER)
+		register_input(w, c);
+	else
+		other_input(w, c);
+}
+
+static void ws_event(struct worker *w, struct conn *c, const struct ws_event *ev) {
+	c->pings = 0; // alive, whatever it says
+	switch (ev->type) {
+	case WS_EV_MESSAGE:
+		if (c->phase == RG_PHASE_WS)
+			conn_sip_input(w, c, ev->data);
+		break;
+	case WS_EV_PING:
+		if (c->phase == RG_PHASE_WS)
+			conn_ws_send(w, c, WS_PONG, ev->data);
+		break;
+	case WS_EV_PONG:
+		break;
+	case WS_EV_CLOSE: // RFC 6455 5.5.1: echo, then the server closes first
+		conn_ws_close(w, c, ev->close_code == WS_NO_STATUS ? WS_NORMAL : ev->close_code,
+			      "");
+		if (c->end == END_NO)
+			c->end = END_CLOSE;
+		break;
+	}
+}
+
+static void ws_refuse(struct worker *w, struct conn *c, int rc) {
+	rg_stat_inc(w->stats, rc == RG_E_LIMIT  ? RG_DROP_ws_too_big
+			      : rc == RG_E_UTF8 ? RG_DROP_ws_utf8
+						: RG_DROP_ws_bad);
+	conn_ws_close(w, c, ws_close_code_of(rc), "");
+	if (c->end == END_NO)
+		c->end = END_CLOSE; // the framing is lost: no close frame can be awaited
+}
+
+void conn_ws_input(struct worker *w, struct conn *c, uint8_t *buf, size_t *len) {
+	struct ws_event ev;
+	int rc = ws_input(&c->ws, buf, *len, &ev);
+
+	if (rc < 0) {
+		ws_refuse(w, c, rc);
+		return;
+	}
+	if (rc == RG_OK)
+		ws_event(w, c, &ev);
+	*len -= ev.drop;
+	memmove(buf + ev.keep, buf + ev.keep + ev.drop, *len - ev.keep);
+}

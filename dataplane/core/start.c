@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Takes what a worker needs before it runs, and gives it back after. Control thread only.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core_int.h"
+
+#define BUFFERS_PER_CONN 2 // TCP chunks on average; idle connections hold none
+
+static int worker_memory(struct worker *w) {
+	const struct rg_dp_cfg *cfg = w->cfg;
+	uint32_t n_bufs = RTE_MAX(64u, cfg->max_conns / 8);
+	uint8_t *rings = malloc(PUNT_RING_LEN + REPLY_RING_LEN);
+
+	if (rings == NULL)
+		return -ENOMEM;
+	rg_ring_init(&w->punts, rings, PUNT_RING_LEN);
+	rg_ring_init(&w->replies, rings + PUNT_RING_LEN, REPLY_RING_LEN);
+	w->conns = calloc(cfg->max_conns, sizeof(*w->conns));
+	w->backlog = calloc(cfg->max_conns, sizeof(*w->backlog));
+	w->buf_mem = malloc((size_t)n_bufs * RX_BUF_LEN);
+	w->free_bufs = calloc(n_bufs, sizeof(*w->free_bufs));
+	if (w->conns == NULL || w->backlog == NULL || w->buf_mem == NULL || w->free_bufs == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n_bufs; i++)
+		w->free_bufs[w->n_free_bufs++] = w->buf_mem + (size_t)i * RX_BUF_LEN;
+	return 0;
+}
+
+static int worker_engines(struct worker *w, char *err, size_t err_len) {
+	const struct rg_dp_cfg *cfg = w->cfg;
+	struct tcp_cfg tc = {
+		.max_conns = cfg->max_conns,
+		.n_buffers = RTE_MAX(1024u, cfg->max_conns * BUFFERS_PER_CONN),
+		.listen_port = cfg->listen_port,
+		.mss = NET_MTU - 40,
+		.rcv_wnd = 65535,
+		.snd_max = 128 * 1024,
+		.quick_acks = 8, // TLS, upgrade, first REGISTER
+	};
+	struct tcp_ops ops = {
+		.ctx = w,
+		.output = worker_output,
+		.opened = conn_opened,
+		.data = conn_data,
+		.sent = conn_sent,
+		.peer_closed = conn_peer_closed,
+		.ended = conn_ended,
+	};
+
+	memcpy(tc.secret, cfg->secret, sizeof(tc.secret));
+	w->tcp = tcp_new(&tc, &ops, w->stats);
+	w->digester = rg_digester_new(cfg->digest_key);
+	if (w->tcp == NULL || w->digester == NULL)
+		return -ENOMEM;
+	w->tls = tls_ctx_new(cfg->certificate, cfg->key, err, err_len);
+	return w->tls == NULL ? -EINVAL : 0;
+}
+
+int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
+	struct worker *w = &dp->workers[id];
+	int rc;
+
+	w->cfg = dp->cfg;
+	w->id = id;
+	w->n_workers = dp->n_workers;
+	w->peers = dp->workers;
+	w->handoff = dp->handoff;
+	w->stats = &dp->stats[id].s;
+	w->ctl_event_fd = dp->event_fd;
+	w->is_stopping = &dp->is_stopping;
+	memcpy(w->net.mac, dp->cfg->mac, sizeof(w->net.mac));
+	w->net.ip_be = dp->cfg->ip_be;
+	w->ws_policy = (struct ws_policy){
+		.path = dp->cfg->ws_path,
+		.origins = dp->origins,
+		.n_origins = dp->cfg->n_origins,
+		.is_origin_optional = dp->cfg->is_origin_optional,
+	};
+	err[0] = '\0';
+	rc = worker_memory(w);
+	if (rc == 0)
+		rc = worker_engines(w, err, err_len);
+	if (rc != 0 && err[0] == '\0')
+		snprintf(err, err_len,
+			 "dataplane.connections: no memory for %u connections of worker %u; lower "
+			 "it",
+			 dp->cfg->max_conns, id);
+	return rc;
+}
+
+void worker_fini(struct worker *w) {
+	for (uint32_t i = 0; w->conns != NULL && i < w->cfg->max_conns; i++)
+		tls_conn_free(w->conns[i].tls);
+	for (unsigned i = 0; i < w->n_tx; i++)
+		rte_pktmbuf_free(w->tx[i]);
+	idle_fini(w);
+	tcp_free(w->tcp);
+	tls_ctx_free(w->tls);
+	rg_digester_free(w->digester);
+	free(w->conns);
+	free(w->backlog);
+	free(w->buf_mem);
+	free(w->free_bufs);
+	free(w->punts.mem);
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Deadlines of connections: a slice of the slots each millisecond, all of them every SWEEP_NS. A
+// deadline is late by that at most. Runs on the worker.
+#include "core_int.h"
+
+static void ws_due(struct worker *w, struct conn *c) {
+	if (c->pings >= w->cfg->ws_pong_misses) {
+		rg_stat_inc(w->stats, RG_DROP_pong);
+		c->end = END_ABORT;
+		return;
+	}
+	c->pings++;
+	c->deadline_ns = w->now_ns + w->cfg->ws_ping_s * RG_NS_PER_S;
+	conn_ws_send(w, c, WS_PING, (struct rg_slice){0});
+	rg_stat_inc(w->stats, RG_STAT_ws_pings);
+}
+
+static void sweep_conn(struct worker *w, struct conn *c) {
+	if (c->flow.bound.lease_idx != RG_LEASE_NONE && c->flow.bound.promise_end_ns <= w->now_ns)
+		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
+	if (c->deadline_ns > w->now_ns)
+		return;
+	if (c->phase == RG_PHASE_WS) {
+		ws_due(w, c);
+	} else {
+		rg_stat_inc(w->stats, RG_DROP_idle);
+		// Mid-handshake and mid-response there is nothing polite left to say.
+		c->end = c->phase == RG_PHASE_TLS || c->src.len > 0 ? END_ABORT : END_CLOSE;
+	}
+	conn_finish(w, c);
+}
+
+void sweep_run(struct worker *w) {
+	uint32_t n = w->cfg->max_conns;
+	uint64_t late_ns, todo;
+
+	if (w->now_ns < w->sweep_at_ns || w->n_conns == 0)
+		return;
+	// As many slots as the time since the last slice asks for, so that sleep does not slow it.
+	late_ns = w->sweep_at_ns == 0 ? 0 : w->now_ns - w->sweep_at_ns;
+	todo = RTE_MIN((late_ns + RG_NS_PER_MS) * n / SWEEP_NS + 1, (uint64_t)n);
+	w->sweep_at_ns = w->now_ns + RG_NS_PER_MS;
+	for (; todo > 0; todo--) {
+		if (w->conns[w->sweep_pos].tls != NULL)
+			sweep_conn(w, &w->conns[w->sweep_pos]);
+		w->sweep_pos = (w->sweep_pos + 1) % n;
+	}
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Comparing short names without case, by wide loads.
+#pragma once
+
+#include "regate/slice.h"
+
+// n bytes at p as a number with bit 5 of each set; n is 8, 4 or at most 2, and a constant.
+static inline __attribute__((always_inline)) uint64_t sip_load_low(const uint8_t *p, size_t n) {
+	uint64_t v8;
+	uint32_t v4;
+
+	if (n == 8) {
+		memcpy(&v8, p, 8);
+		return v8 | 0x2020202020202020;
+	}
+	if (n == 4) {
+		memcpy(&v4, p, 4);
+		return v4 | 0x20202020;
+	}
+	return (uint64_t)(p[0] | 0x20) << 8 | (p[n - 1] | 0x20);
+}
+
+// Are the n bytes at p, but for case, those of `low`: lower-case letters, digits, "-", "+", "."?
+// Setting bit 5 is exact for them unless p has control characters, which no name has. n is a
+// constant at each call, so this is a few wide compares.
+static inline __attribute__((always_inline)) bool sip_low_eq(const uint8_t *p, const char *low,
+							     size_t n) {
+	const uint8_t *q = (const uint8_t *)low;
+	size_t i = 0, step = n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+	uint64_t diff = 0;
+
+	for (; i + step < n; i += step)
+		diff |= sip_load_low(p + i, step) ^ sip_load_low(q + i, step);
+	i = n - step; // overlaps what was compared
+	return (diff | (sip_load_low(p + i, step) ^ sip_load_low(q + i, step))) == 0;
+}
+
+// Is the token s the literal `low`, but for case?
+#define SIP_IS(s, low) ((s).len == sizeof(low) - 1 && sip_low_eq((s).p, low, sizeof(low) - 1))

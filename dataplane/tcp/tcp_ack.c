@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What an acknowledgement does: round-trip time (RFC 6298), congestion control (RFC 5681, NewReno
+// of RFC 6582, initial window of RFC 6928), the peer's window. Runs in a worker; sends nothing new,
+// retransmits one segment at most.
+#include "tcp/tcp_int.h"
+
+void tcp_ack_rtt(struct tcp_conn *c, uint64_t now_ns) {
+	uint32_t r = tcp_max((uint32_t)(now_ns / RG_NS_PER_US) - c->rtt_at_us, 1);
+	uint32_t delta, rto_max_us = TCP_RTO_MAX_MS * 1000u;
+
+	c->flags &= (uint16_t)~TCP_F_TIMED;
+	c->n_backoff = 0; // RFC 6298 section 5: a new measurement ends the back-off
+	r = tcp_min(r, rto_max_us);
+	if (c->srtt_us == 0) { // RFC 6298 2.2
+		c->srtt_us = r;
+		c->rttvar_us = r / 2;
+	} else { // RFC 6298 2.3
+		delta = c->srtt_us > r ? c->srtt_us - r : r - c->srtt_us;
+		c->rttvar_us = c->rttvar_us - c->rttvar_us / 4 + delta / 4;
+		c->srtt_us = tcp_max(c->srtt_us - c->srtt_us / 8 + r / 8, 1);
+	}
+	c->rto_us = c->srtt_us + tcp_max(4 * c->rttvar_us, 1000);
+	c->rto_us = tcp_min(tcp_max(c->rto_us, TCP_RTO_MIN_MS * 1000u), rto_max_us);
+}
+
+uint32_t tcp_ack_initial_cwnd(const struct tcp_conn *c) {
+	if ((c->flags & TCP_F_SYN_LOST) != 0) // RFC 5681 3.1
+		return c->mss;
+	return tcp_min(10u * c->mss, tcp_max(2u * c->mss, 14600)); // RFC 6928 section 2
+}
+
+static void halve(struct tcp_conn *c) { // RFC 5681 equation (4)
+	uint32_t flight = tcp_min(c->snd_nxt - c->snd_una, c->cwnd);
+
+	c->ssthresh = tcp_max(flight / 2, 2u * c->mss);
+}
+
+static void take_duplicate(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	c->n_dupacks += c->n_dupacks < UINT8_MAX;
+	if ((c->flags & TCP_F_RECOVERY) != 0) { // RFC 6582 3.2 step 4 of RFC 5681
+		c->cwnd = tcp_min(c->cwnd + c->mss, TCP_CWND_MAX);
+		return;
+	}
+	// RFC 6582 3.2 step 2: duplicates of what an earlier recovery sent again say nothing new.
+	if (c->n_dupacks != 3 || tcp_seq_leq(c->snd_una, c->recover))
+		return;
+	halve(c);
+	c->recover = c->snd_max;
+	c->flags |= TCP_F_RECOVERY;
+	c->flags &= (uint16_t)~TCP_F_PARTIAL;
+	c->cwnd = c->ssthresh + 3u * c->mss;
+	tcp_out_resend(t, c, now_ns);
+	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+}
+
+// Growth only while the window was what held us back, RFC 7661 section 3 in its simplest form.
+static void grow(struct tcp_conn *c, uint32_t acked, uint32_t flight) {
+	if (c->cwnd < c->ssthresh && 2 * flight >= c->cwnd) // RFC 5681 equation (2)
+		c->cwnd += tcp_min(acked, c->mss);
+	else if (c->cwnd >= c->ssthresh && flight + c->mss > c->cwnd) // equation (3)
+		c->cwnd += tcp_max((uint32_t)c->mss * c->mss / c->cwnd, 1);
+	c->cwnd = tcp_min(c->cwnd, TCP_CWND_MAX);
+}
+
+// RFC 6582 3.2 step 3. True: the retransmission timer starts anew.
+static bool recover(struct tcp *t, struct tcp_conn *c, uint32_t acked, uint64_t now_ns) {
+	bool is_first = (c->flags & TCP_F_PARTIAL) == 0;
+
+	if (!tcp_seq_lt(c->snd_una, c->recover)) {
+		uint32_t flight = c->snd_nxt - c->snd_una;
+
+		c->cwnd = tcp_min(c->ssthresh, tcp_max(flight, c->mss) + c->mss);
+		c->flags &= (uint16_t)~TCP_F_RECOVERY;
+		c->n_dupacks = 0;
+		return true;
+	}
+	c->flags |= TCP_F_PARTIAL;
+	c->cwnd = c->cwnd > acked ? c->cwnd - acked : 0;
+	c->cwnd = tcp_max(c->cwnd + (acked >= c->mss ? c->mss : 0), c->mss);
+	tcp_out_resend(t, c, now_ns);
+	return is_first;
+}
+
+// ack is above snd_una. Returns the bytes of data it took off the queue.
+static uint32_t take_new(struct tcp *t, struct tcp_conn *c, uint32_t ack, uint64_t now_ns) {
+	uint32_t acked = ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
+	uint32_t bytes = tcp_min(acked, c->q.len);
+	bool is_timer_due = true;
+
+	if ((c->flags & TCP_F_TIMED) != 0 && tcp_seq_lt(c->rtt_seq, ack))
+		tcp_ack_rtt(c, now_ns);
+	if (acked > bytes)
+		c->flags |= TCP_F_FIN_ACKED;
+	tcp_sndq_ack(&c->q, &t->pool, bytes);
+	c->snd_una = ack;
+	if (tcp_seq_lt(c->snd_nxt, ack))
+		c->snd_nxt = ack;
+	c->n_retries = 0;
+	if ((c->flags & TCP_F_RECOVERY) != 0) {
+		is_timer_due = recover(t, c, acked, now_ns);
+	} else {
+		c->n_dupacks = 0;
+		grow(c, acked, flight);
+	}
+	if (c->timer == TCP_T_RTO && c->snd_nxt == c->snd_una)
+		tcp_timer_stop(c); // RFC 6298 5.2
+	else if (c->timer == TCP_T_RTO && is_timer_due)
+		tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns); // 5.3
+	return bytes;
+}
+
+bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, uint32_t *acked) {
+	const struct tcp_seg *s = &rx->seg;
+	uint32_t wnd = (uint32_t)s->wnd << c->snd_wscale;
+
+	*acked = 0;
+	// RFC 5961 5.2: neither for what was never sent, nor older than a window.
+	if (tcp_seq_lt(c->snd_max, s->ack) || tcp_seq_lt(s->ack, c->snd_una - c->max_wnd)) {
+		rg_stat_inc(t->stats, RG_DROP_tcp_window);
+		tcp_out_challenge(t, c, rx->now_ns);
+		return false;
+	}
+	if (c->timer == TCP_T_WINDOW)
+		c->n_retries = 0; // RFC 9293 3.8.6.1: it answers, so it may stay closed
+	if (tcp_seq_lt(c->snd_una, s->ack))
+		*acked = take_new(t, c, s->ack, rx->now_ns);
+	else if (s->ack == c->snd_una && tcp_seg_len(s) == 0 && wnd == c->snd_wnd &&
+		 c->timer == TCP_T_RTO) // RFC 5681 section 2
+		take_duplicate(t, c, rx->now_ns);
+	// RFC 9293 3.10.7.4: only the newest segment speaks for the window.
+	if (tcp_seq_lt(c->snd_wl1, s->seq) ||
+	    (c->snd_wl1 == s->seq && tcp_seq_leq(c->snd_wl2, s->ack))) {
+		c->snd_wnd = wnd;
+		c->snd_wl1 = s->seq;
+		c->snd_wl2 = s->ack;
+		c->max_wnd = tcp_max(c->max_wnd, wnd);
+	}
+	return true;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TCP header parser and writer. No state; nothing of the peer's is trusted before it is held
+// against the segment's length.
+#include "tcp/tcp_hdr.h"
+
+#include "regate/err.h"
+
+enum { OPT_END = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WSCALE = 3 };
+
+// RFC 9293 3.2: an option whose length is illegal makes the segment unusable; an unknown one is
+// skipped. A known one of an odd length is skipped as well.
+static int parse_syn_options(struct rg_slice opts, struct tcp_seg *s) {
+	struct rg_rd rd = rg_rd(opts);
+
+	while (rd.p < rd.end) {
+		uint8_t kind = (uint8_t)rg_rd_be(&rd, 1), len;
+		struct rg_slice body;
+
+		if (kind == OPT_END)
+			break;
+		if (kind == OPT_NOP)
+			continue;
+		len = (uint8_t)rg_rd_be(&rd, 1);
+		if (rd.bad || len < 2)
+			return RG_E_PROTO;
+		body = rg_rd_bytes(&rd, len - 2u);
+		if (rd.bad)
+			return RG_E_PROTO;
+		if (kind == OPT_MSS && body.len == 2)
+			s->mss = (uint16_t)(body.p[0] << 8 | body.p[1]);
+		else if (kind == OPT_WSCALE && body.len == 1)
+			s->wscale = body.p[0] < TCP_WSCALE_MAX ? body.p[0] : TCP_WSCALE_MAX;
+	}
+	return RG_OK;
+}
+
+int tcp_hdr_parse(struct rg_slice in, struct tcp_seg *out) {
+	struct tcp_seg s = {.wscale = TCP_WSCALE_NONE};
+	struct rg_rd rd = rg_rd(in);
+	size_t header_len;
+
+	if (in.len < TCP_HDR_LEN)
+		return RG_E_PROTO;
+	rg_rd_be(&rd, 4); // ports
+	s.seq = (uint32_t)rg_rd_be(&rd, 4);
+	s.ack = (uint32_t)rg_rd_be(&rd, 4);
+	header_len = (size_t)(rg_rd_be(&rd, 1) >> 4) * 4;
+	s.flags = rg_rd_be(&rd, 1) & 0x1f; // urgent data is ordinary data (RFC 6093); no ECN
+	s.wnd = (uint16_t)rg_rd_be(&rd, 2);
+	if (header_len < TCP_HDR_LEN || header_len > in.len)
+		return RG_E_PROTO;
+	s.data = rg_skip(in, header_len);
+	if ((s.flags & TCP_SYN) != 0 &&
+	    parse_syn_options(rg_slice(in.p + TCP_HDR_LEN, header_len - TCP_HDR_LEN), &s) != RG_OK)
+		return RG_E_PROTO;
+	*out = s;
+	return RG_OK;
+}
+
+void tcp_hdr_put(struct tcp_out *o, const struct tcp_seg *s) {
+	struct rg_wr w = rg_wr(o->header, sizeof(o->header));
+
+	rg_put_be(&w, o->src.port, 2);
+	rg_put_be(&w, o->dst.port, 2);
+	rg_put_be(&w, s->seq, 4);
+	rg_put_be(&w, s->ack, 4);
+	rg_put_be(&w, 0, 1); // data offset, below
+	rg_put_be(&w, s->flags, 1);
+	rg_put_be(&w, s->wnd, 2);
+	rg_put_be(&w, 0, 4); // checksum, urgent pointer
+	if ((s->flags & TCP_SYN) != 0) {
+		rg_put_be(&w, OPT_MSS << 8 | 4, 2);
+		rg_put_be(&w, s->mss, 2);
+		if (s->wscale != TCP_WSCALE_NONE)
+			rg_put_be(&w,
+				  (uint32_t)OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | s->wscale,
+				  4);
+	}
+	o->header[12] = (uint8_t)(w.len / 4 << 4);
+	o->header_len = (uint8_t)w.len;
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A segment of a known connection, in the order of RFC 9293 3.10.7.4 with the checks of RFC 5961.
+// Runs in a worker. Every op may end the connection, so each step says whether it is still there.
+#include "tcp/tcp_int.h"
+
+static bool refuse(struct tcp *t) {
+	rg_stat_inc(t->stats, RG_DROP_tcp_window);
+	return false;
+}
+
+// RFC 5961 3.2.
+static bool take_rst(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	if (rx->seg.seq == c->rcv_nxt) {
+		rg_stat_inc(t->stats, RG_DROP_tcp_reset);
+		tcp_conn_end(t, c, TCP_END_RESET, rx->now_ns);
+		return false;
+	}
+	if (rx->seg.seq - c->rcv_nxt < tcp_rcv_wnd(t, c))
+		tcp_out_challenge(t, c, rx->now_ns);
+	return refuse(t);
+}
+
+// RFC 5961 4.2; a SYN that we have already answered gets its answer again.
+static bool take_syn(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	bool is_again = c->state == TCP_SYN_RCVD && (rx->seg.flags & TCP_ACK) == 0 &&
+			rx->seg.seq + 1 == c->rcv_nxt;
+
+	if (!is_again)
+		tcp_out_challenge(t, c, rx->now_ns);
+	else if (tcp_out_may_challenge(c, rx->now_ns))
+		tcp_out_syn_ack(t, c);
+	return refuse(t);
+}
+
+// RFC 9293 3.10.7.4, first to fourth: is the segment acceptable? Cuts it to the window.
+static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
+	struct tcp_seg *s = &rx->seg;
+	uint32_t wnd = tcp_rcv_wnd(t, c), len = tcp_seg_len(s), room;
+
+	if ((s->flags & TCP_RST) != 0)
+		return take_rst(t, c, rx);
+	if ((s->flags & TCP_SYN) != 0)
+		return take_syn(t, c, rx);
+	if (!tcp_seq_lt(s->seq, c->rcv_nxt + wnd) ||
+	    (len == 0 ? tcp_seq_lt(s->seq, c->rcv_nxt) : !tcp_seq_lt(c->rcv_nxt, s->seq + len))) {
+		// An old duplicate means that our ACK was lost; only empty segments can loop.
+		if (len > 0)
+			tcp_out_ack(t, c);
+		else
+			tcp_out_challenge(t, c, rx->now_ns);
+		return refuse(t);
+	}
+	if ((s->flags & TCP_ACK) == 0)
+		return refuse(t);
+	if (tcp_seq_lt(s->seq, c->rcv_nxt)) {
+		s->data = rg_skip(s->data, c->rcv_nxt - s->seq);
+		s->seq = c->rcv_nxt;
+	}
+	room = c->rcv_nxt + wnd - s->seq;
+	if (s->data.len >= room) {
+		s->data.len = room;
+		s->flags &= (uint8_t)~TCP_FIN;
+	}
+	return true;
+}
+
+static void take_time_wait(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	const struct tcp_seg *s = &rx->seg;
+
+	if (tcp_listen_reuse(t, c, rx))
+		return;
+	refuse(t);
+	if ((s->flags & TCP_RST) != 0) // RFC 1337: an RST must not end TIME-WAIT
+		return;
+	if (tcp_seg_len(s) > 0 || s->seq != c->rcv_nxt)
+		tcp_out_challenge(t, c, rx->now_ns);
+	if ((s->flags & TCP_FIN) != 0) // the last ACK was lost
+		tcp_timer_set(t, c, TCP_T_LINGER, TCP_LINGER_MS, rx->now_ns);
+}
+
+// Our FIN has been acknowledged. False: the connection is done with.
+static bool take_fin_acked(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	switch (c->state) {
+	case TCP_FIN_WAIT_1:
+		c->state = TCP_FIN_WAIT_2;
+		tcp_timer_set(t, c, TCP_T_LINGER, TCP_LINGER_MS, now_ns);
+		return true;
+	case TCP_CLOSING:
+		tcp_conn_wait(t, c, now_ns);
+		return false;
+	case TCP_LAST_ACK:
+		tcp_conn_end(t, c, TCP_END_CLOSED, now_ns);
+		return false;
+	default:
+		return true;
+	}
+}
+
+// Data after our FIN. What the peer had under way (a close_notify, the rest of a request) is taken
+// and thrown away, since an RST could destroy our last words on its side (RFC 9112 9.6). One that
+// goes on gets it: RFC 9293 3.6.1. False: the connection is gone.
+static bool drain_data(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	if (++c->n_ooo > TCP_DRAIN_SEGS) {
+		tcp_conn_reset(t, c, rx->now_ns);
+		return false;
+	}
+	if (rx->seg.seq == c->rcv_nxt)
+		c->rcv_nxt += (uint32_t)rx->seg.data.len;
+	c->flags |= TCP_F_ACK_NOW;
+	return true;
+}
+
+// False: the connection is gone.
+static bool take_data(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	const struct tcp_seg *s = &rx->seg;
+	uint32_t gen = c->gen;
+
+	if (s->data.len == 0)
+		return true;
+	if (c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2)
+		return drain_data(t, c, rx);
+	if (c->state != TCP_ESTABLISHED) // after its FIN: RFC 9293 3.10.7.4, seventh
+		return true;
+	if (s->seq != c->rcv_nxt) {
+		c->flags |= TCP_F_ACK_NOW; // RFC 5681 4.2
+		if (!tcp_reasm_add(t, c, s->seq, s->data))
+			rg_stat_inc(t->stats, RG_DROP_tcp_no_buffer);
+		return true;
+	}
+	c->rcv_nxt += (uint32_t)s->data.len;
+	// RFC 5681 4.2, RFC 9293 3.8.6.3. A client's first small writes wait for each other's ACKs
+	// (Nagle, RFC 9293 3.7.4): delaying those would cost every set-up 40 ms.
+	if (++c->n_unacked >= 2 || c->ooo_head != TCP_NIL || c->n_quick < t->cfg.quick_acks)
+		c->flags |= TCP_F_ACK_NOW;
+	c->n_quick += c->n_quick < t->cfg.quick_acks;
+	t->ops.data(t->ops.ctx, tcp_idx(t, c), s->data, rx->now_ns);
+	return c->gen == gen && tcp_reasm_deliver(t, c, rx->now_ns);
+}
+
+// The peer's FIN, once all data before it has come. False: the connection is done with.
+static bool take_fin(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	uint32_t gen = c->gen;
+
+	if ((rx->seg.flags & TCP_FIN) != 0) {
+		c->flags |= TCP_F_PEER_FIN | TCP_F_ACK_NOW;
+		c->fin_seq = rx->seg.seq + (uint32_t)rx->seg.data.len;
+	}
+	if ((c->flags & TCP_F_PEER_FIN) == 0 || c->fin_seq != c->rcv_nxt)
+		return true;
+	c->flags &= (uint16_t)~TCP_F_PEER_FIN;
+	switch (c->state) {
+	case TCP_ESTABLISHED:
+		c->rcv_nxt++;
+		c->state = TCP_CLOSE_WAIT;
+		tcp_reasm_free(t, c);
+		t->ops.peer_closed(t->ops.ctx, tcp_idx(t, c), rx->now_ns);
+		return c->gen == gen;
+	case TCP_FIN_WAIT_1:
+		c->rcv_nxt++;
+		c->state = TCP_CLOSING;
+		return true;
+	case TCP_FIN_WAIT_2:
+		c->rcv_nxt++;
+		tcp_out_ack(t, c);
+		tcp_conn_wait(t, c, rx->now_ns);
+		return false;
+	default:
+		return true;
+	}
+}
+
+void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
+	uint32_t gen = c->gen, acked;
+
+	if (c->state == TCP_TIME_WAIT) {
+		take_time_wait(t, c, rx);
+		return;
+	}
+	if (!check_sequence(t, c, rx))
+		return;
+	if (c->state == TCP_SYN_RCVD && !tcp_listen_establish(t, c, rx))
+		return;
+	memcpy(c->mac, rx->in->mac, sizeof(c->mac));
+	if (!tcp_ack_input(t, c, rx, &acked))
+		return;
+	rg_stat_inc(t->stats, RG_STAT_tcp_segs_in);
+	if (acked > 0) {
+		t->ops.sent(t->ops.ctx, tcp_idx(t, c), rx->now_ns);
+		if (c->gen != gen)
+			return;
+	}
+	if ((c->flags & TCP_F_FIN_ACKED) != 0 && !take_fin_acked(t, c, rx->now_ns))
+		return;
+	if (!take_data(t, c, rx) || !take_fin(t, c, rx))
+		return;
+	tcp_out_flush(t, c, rx->now_ns);
+	if (c->n_unacked > 0)
+		tcp_timer_delack(t, c, rx->now_ns);
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Everything the engine sends: what the windows allow of the send queue, acknowledgements,
+// retransmissions, probes, RSTs. Runs in a worker; copies no payload, it lends pieces of chunks.
+#include "tcp/tcp_int.h"
+
+static void emit(struct tcp *t, struct tcp_out *o) {
+	rg_stat_inc(t->stats, RG_STAT_tcp_segs_out);
+	t->ops.output(t->ops.ctx, o);
+}
+
+static uint16_t wnd_field(const struct tcp *t, const struct tcp_conn *c) {
+	uint32_t wnd = tcp_rcv_wnd(t, c);
+
+	if ((c->flags & TCP_F_WSCALE) != 0)
+		wnd >>= t->rcv_wscale;
+	return (uint16_t)tcp_min(wnd, UINT16_MAX);
+}
+
+// Sends a segment of c; pos says where its `len` bytes are. It carries the ACK that was due.
+static void send_segment(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint8_t flags,
+			 struct tcp_pos *pos, size_t len) {
+	struct tcp_out o;
+	struct tcp_seg s = {.seq = seq,
+			    .ack = c->rcv_nxt,
+			    .wnd = wnd_field(t, c),
+			    .flags = flags | TCP_ACK,
+			    .wscale = TCP_WSCALE_NONE};
+
+	o.src = c->local;
+	o.dst = c->peer;
+	o.mac = c->mac;
+	o.data_len = len;
+	o.n_data = len == 0 ? 0
+			    : tcp_sndq_get(&t->pool, pos, o.data, sizeof(o.data) / sizeof(*o.data),
+					   &o.data_len);
+	tcp_hdr_put(&o, &s);
+	c->flags &= (uint16_t) ~(TCP_F_ACK_NOW | TCP_F_DELACK);
+	c->n_unacked = 0;
+	emit(t, &o);
+}
+
+void tcp_out_ack(struct tcp *t, struct tcp_conn *c) {
+	// RFC 9293 3.10.7.4 names SND.NXT: what the peer holds for our next byte.
+	send_segment(t, c, c->timer == TCP_T_WINDOW ? c->snd_nxt : c->snd_max, 0, NULL, 0);
+}
+
+bool tcp_out_may_challenge(struct tcp_conn *c, uint64_t now_ns) {
+	uint32_t now_ms = tcp_ms(now_ns);
+
+	if (c->n_challenges == 0 || now_ms - c->challenge_at_ms >= 1000) {
+		c->challenge_at_ms = now_ms;
+		c->n_challenges = 0;
+	}
+	if (c->n_challenges >= TCP_CHALLENGES_PER_S)
+		return false;
+	c->n_challenges++;
+	return true;
+}
+
+void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	if (tcp_out_may_challenge(c, now_ns))
+		tcp_out_ack(t, c);
+}
+
+void tcp_out_syn_ack(struct tcp *t, struct tcp_conn *c) {
+	struct tcp_out o = {.src = c->local, .dst = c->peer, .mac = c->mac};
+	struct tcp_seg s = {.seq = c->snd_una,
+			    .ack = c->rcv_nxt,
+			    .wnd = (uint16_t)tcp_min(t->cfg.rcv_wnd, UINT16_MAX),
+			    .flags = TCP_SYN | TCP_ACK,
+			    .mss = t->cfg.mss,
+			    .wscale = TCP_WSCALE_NONE};
+
+	if ((c->flags & TCP_F_WSCALE) != 0)
+		s.wscale = t->rcv_wscale;
+	tcp_hdr_put(&o, &s);
+	emit(t, &o);
+}
+
+void tcp_out_rst(struct tcp *t, struct tcp_conn *c) {
+	// The peer takes only an RST at exactly its next byte (RFC 5961 3.2); bytes that were sent
+	// are assumed to have arrived, a window probe is assumed to have been refused.
+	send_segment(t, c, c->timer == TCP_T_WINDOW ? c->snd_nxt : c->snd_max, TCP_RST, NULL, 0);
+}
+
+void tcp_out_rst_for(struct tcp *t, const struct tcp_rx *rx) {
+	struct tcp_out o = {.src = rx->in->dst, .dst = rx->in->src, .mac = rx->in->mac};
+	struct tcp_seg s = {.flags = TCP_RST, .wscale = TCP_WSCALE_NONE};
+
+	// RFC 9293 3.10.7.1
+	if ((rx->seg.flags & TCP_ACK) != 0) {
+		s.seq = rx->seg.ack;
+	} else {
+		s.flags |= TCP_ACK;
+		s.ack = rx->seg.seq + tcp_seg_len(&rx->seg);
+	}
+	tcp_hdr_put(&o, &s);
+	emit(t, &o);
+}
+
+// The next segment from snd_nxt.
+struct plan {
+	uint32_t len;
+	bool is_fin;
+};
+
+// False: nothing may be sent now.
+static bool plan_next(const struct tcp_conn *c, struct plan *p) {
+	uint32_t flight = c->snd_nxt - c->snd_una, cwnd = c->cwnd, avail, usable, wnd;
+
+	if (flight > c->q.len) // the FIN is out too
+		return false;
+	// RFC 3042: the first two duplicate ACKs each let one new segment out.
+	if ((c->flags & TCP_F_RECOVERY) == 0)
+		cwnd += tcp_min(c->n_dupacks, 2) * c->mss;
+	wnd = tcp_min(c->snd_wnd, cwnd);
+	usable = wnd > flight ? wnd - flight : 0;
+	avail = c->q.len - flight;
+	p->len = tcp_min(tcp_min(avail, usable), c->mss);
+	p->is_fin = (c->flags & TCP_F_FIN_QUEUED) != 0 && p->len == avail &&
+		    c->snd_wnd > flight + p->len;
+	if (p->len == 0)
+		return p->is_fin;
+	// RFC 9293 3.8.6.2.1: no silly segments. The end of the queue goes at once: each
+	// tcp_send() is a whole record, so Nagle's delay would gain nothing.
+	return p->len == c->mss || p->len == avail || p->len >= c->max_wnd / 2 ||
+	       tcp_seq_lt(c->snd_nxt, c->snd_max);
+}
+
+static void send_next(struct tcp *t, struct tcp_conn *c, struct plan p, uint64_t now_ns) {
+	uint32_t seq = c->snd_nxt;
+	uint8_t flags = p.is_fin ? TCP_FIN : 0;
+
+	if (p.len > 0 && seq - c->snd_una + p.len == c->q.len)
+		flags |= TCP_PSH;
+	if (seq != c->snd_max) {
+		rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
+	} else if ((c->flags & TCP_F_TIMED) == 0) {
+		c->flags |= TCP_F_TIMED;
+		c->rtt_seq = seq;
+		c->rtt_at_us = (uint32_t)(now_ns / RG_NS_PER_US);
+	}
+	c->snd_nxt += p.len + p.is_fin;
+	if (tcp_seq_lt(c->snd_max, c->snd_nxt))
+		c->snd_max = c->snd_nxt;
+	c->sent_at_ms = tcp_ms(now_ns);
+	send_segment(t, c, seq, flags, &c->q.nxt, p.len);
+}
+
+// Is there something that only waits for the window?
+static bool is_held_back(const struct tcp_conn *c) {
+	return c->snd_nxt == c->snd_una && (c->q.len > 0 || (c->flags & TCP_F_FIN_QUEUED) != 0);
+}
+
+void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	struct plan p;
+
+	if (tcp_is_sending(c)) {
+		// RFC 5681 4.1: the path may have changed while we were silent.
+		if (c->snd_nxt == c->snd_una && tcp_ms(now_ns) - c->sent_at_ms > c->rto_us / 1000)
+			c->cwnd = tcp_min(c->cwnd, tcp_ack_initial_cwnd(c));
+		while (plan_next(c, &p)) {
+			send_next(t, c, p, now_ns);
+			if (c->timer != TCP_T_RTO) {
+				if (c->timer == TCP_T_WINDOW)
+					c->n_retries = c->n_backoff = 0;
+				tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+			}
+		}
+		if (c->timer != TCP_T_WINDOW && is_held_back(c)) {
+			c->n_retries = c->n_backoff = 0;
+			tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
+		}
+	}
+	if ((c->flags & TCP_F_ACK_NOW) != 0)
+		tcp_out_ack(t, c);
+}
+
+void tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	struct tcp_pos pos = c->q.head;
+	uint32_t sent = c->snd_max - c->snd_una;
+	uint32_t len = tcp_min(tcp_min(c->q.len, sent), c->mss);
+	// What was sent beyond the queue is the FIN.
+	bool is_fin = len == c->q.len && sent > c->q.len;
+
+	rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
+	c->flags &= (uint16_t)~TCP_F_TIMED; // Karn: RFC 6298 section 3
+	c->sent_at_ms = tcp_ms(now_ns);
+	send_segment(t, c, c->snd_una, is_fin ? TCP_FIN : 0, &pos, len);
+}
+
+// RFC 9293 3.8.6.1: an octet beyond the window, or whatever the window does allow. snd_nxt stays:
+// the octet counts as not sent until it is acknowledged.
+void tcp_out_probe(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	struct tcp_pos pos = c->q.nxt;
+	struct plan p = {.len = tcp_min(tcp_min(c->q.len, c->snd_wnd), c->mss)};
+
+	if (p.len > 0) { // held back to avoid a silly segment: time is up
+		send_next(t, c, p, now_ns);
+		tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+		return;
+	}
+	if (c->snd_max == c->snd_nxt)
+		c->snd_max++;
+	c->flags &= (uint16_t)~TCP_F_TIMED;
+	send_segment(t, c, c->snd_nxt, c->q.len == 0 ? TCP_FIN : TCP_PSH, &pos, c->q.len > 0);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Data that came before its turn: a list of chunks by rising sequence number, without overlaps. What
+// came first stays. Runs in a worker. A connection holds at most max_ooo chunks, and the last eighth
+// of the pool is kept for sending; what finds no room is dropped, the peer sends it again.
+#include "tcp/tcp_int.h"
+
+static uint32_t end_of(const struct tcp_chunk *k) {
+	return k->seq + k->len;
+}
+
+// Appends d at the end of chunk i if it continues there. Returns the bytes that fitted.
+static size_t extend(struct tcp *t, uint32_t i, uint32_t seq, struct rg_slice d) {
+	struct tcp_chunk *k = &t->pool.chunks[i];
+	size_t n = TCP_CHUNK_BYTES - k->len;
+
+	if (end_of(k) != seq)
+		return 0;
+	n = d.len < n ? d.len : n;
+	memcpy(tcp_pool_mem(&t->pool, i) + k->len, d.p, n);
+	k->len += (uint32_t)n;
+	return n;
+}
+
+// Puts d, which overlaps nothing, behind chunk prev (TCP_NIL: at the head). *prev becomes the last
+// chunk that holds some of it.
+static bool insert(struct tcp *t, struct tcp_conn *c, uint32_t *prev, uint32_t seq,
+		   struct rg_slice d) {
+	while (d.len > 0) {
+		size_t n = *prev == TCP_NIL ? 0 : extend(t, *prev, seq, d);
+
+		if (n == 0) {
+			uint32_t i, *link = *prev == TCP_NIL ? &c->ooo_head
+							     : &t->pool.chunks[*prev].next;
+
+			if (c->n_ooo >= t->max_ooo || t->pool.n_free <= t->pool.n / 8)
+				return false;
+			i = tcp_pool_take(&t->pool);
+			if (i == TCP_NIL)
+				return false;
+			t->pool.chunks[i] = (struct tcp_chunk){.next = *link, .seq = seq};
+			*link = i;
+			if (c->ooo_tail == *prev)
+				c->ooo_tail = i;
+			*prev = i;
+			c->n_ooo++;
+			continue;
+		}
+		seq += (uint32_t)n;
+		d = rg_skip(d, n);
+	}
+	return true;
+}
+
+bool tcp_reasm_add(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct rg_slice d) {
+	uint32_t prev = TCP_NIL, i = c->ooo_head;
+
+	// Behind a hole segments mostly come in order: at the tail.
+	if (i != TCP_NIL && !tcp_seq_lt(seq, t->pool.chunks[c->ooo_tail].seq))
+		i = c->ooo_tail;
+	while (d.len > 0 && i != TCP_NIL) {
+		const struct tcp_chunk *k = &t->pool.chunks[i];
+		uint32_t gap = k->seq - seq;
+
+		if (tcp_seq_lt(seq, k->seq)) { // the part in front of k
+			size_t n = d.len < gap ? d.len : gap;
+
+			if (!insert(t, c, &prev, seq, rg_slice(d.p, n)))
+				return false;
+			seq += (uint32_t)n;
+			d = rg_skip(d, n);
+		}
+		if (d.len > 0 && tcp_seq_lt(seq, end_of(k))) { // the part that k has
+			size_t n = end_of(k) - seq;
+
+			n = d.len < n ? d.len : n;
+			seq += (uint32_t)n;
+			d = rg_skip(d, n);
+		}
+		prev = i;
+		i = k->next;
+	}
+	return insert(t, c, &prev, seq, d);
+}
+
+bool tcp_reasm_deliver(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	uint32_t gen = c->gen;
+
+	while (c->ooo_head != TCP_NIL) {
+		uint32_t i = c->ooo_head;
+		struct tcp_chunk *k = &t->pool.chunks[i];
+		uint32_t old = c->rcv_nxt - k->seq; // bytes at its front that were delivered
+
+		if (tcp_seq_lt(c->rcv_nxt, k->seq))
+			break;
+		c->ooo_head = k->next;
+		if (k->next == TCP_NIL)
+			c->ooo_tail = TCP_NIL;
+		c->n_ooo--;
+		if (old < k->len) {
+			c->rcv_nxt += k->len - old;
+			t->ops.data(t->ops.ctx, tcp_idx(t, c),
+				    rg_slice(tcp_pool_mem(&t->pool, i) + old, k->len - old),
+				    now_ns);
+		}
+		tcp_pool_put(&t->pool, i);
+		if (c->gen != gen)
+			return false;
+	}
+	return true;
+}
+
+void tcp_reasm_free(struct tcp *t, struct tcp_conn *c) {
+	while (c->ooo_head != TCP_NIL) {
+		uint32_t i = c->ooo_head;
+
+		c->ooo_head = t->pool.chunks[i].next;
+		tcp_pool_put(&t->pool, i);
+	}
+	c->ooo_tail = TCP_NIL;
+	c->n_ooo = 0;
+}

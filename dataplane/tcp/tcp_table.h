@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Hash to slot index, open addressing with linear probing and at most half full. It knows hashes
+// and indices only; whoever asks compares addresses.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tcp/tcp_buf.h" // TCP_NIL
+
+struct tcp_entry {
+	uint32_t hash;
+	uint32_t slot; // index + 1; 0: empty
+};
+
+struct tcp_table {
+	struct tcp_entry *entries;
+	uint32_t mask;
+};
+
+[[nodiscard]] int tcp_table_init(struct tcp_table *tb, uint32_t max); // 0 or -ENOMEM
+void tcp_table_fini(struct tcp_table *tb);
+void tcp_table_add(struct tcp_table *tb, uint32_t hash, uint32_t idx);
+// idx must be in the table under this hash.
+void tcp_table_del(struct tcp_table *tb, uint32_t hash, uint32_t idx);
+
+// Slots whose hash is `hash`, one per call. Start with *pos = hash; TCP_NIL ends it.
+static inline uint32_t tcp_table_next(const struct tcp_table *tb, uint32_t hash, uint32_t *pos) {
+	for (;;) {
+		const struct tcp_entry *e = &tb->entries[(*pos)++ & tb->mask];
+
+		if (e->slot == 0)
+			return TCP_NIL;
+		if (e->hash == hash)
+			return e->slot - 1;
+	}
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Timers of connections over the wheel. Runs in a worker. A deadline that moves later or goes away
+// leaves the wheel alone: the entry comes out at its old time and is put back. Only an earlier
+// deadline moves it.
+#include "tcp/tcp_int.h"
+
+#define MAX_SHIFT 16
+
+// The earliest deadline of c. False: none.
+static bool earliest(const struct tcp_conn *c, uint32_t *at_ms) {
+	bool has_main = c->timer != TCP_T_NONE, has_ack = (c->flags & TCP_F_DELACK) != 0;
+
+	if (has_main && has_ack)
+		*at_ms = tcp_seq_lt(c->timer_at_ms, c->delack_at_ms) ? c->timer_at_ms
+								     : c->delack_at_ms;
+	else
+		*at_ms = has_main ? c->timer_at_ms : c->delack_at_ms;
+	return has_main || has_ack;
+}
+
+static void schedule(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	uint32_t at_ms;
+
+	if (!earliest(c, &at_ms))
+		return;
+	if (c->link.slot != 0) {
+		if (!tcp_seq_lt(at_ms, c->link.at_ms))
+			return;
+		tcp_wheel_del(&t->wheel, tcp_idx(t, c));
+	}
+	tcp_wheel_add(&t->wheel, tcp_idx(t, c), at_ms, now_ns / RG_NS_PER_MS);
+}
+
+void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint32_t in_ms,
+		   uint64_t now_ns) {
+	c->timer = (uint8_t)what;
+	c->timer_at_ms = tcp_ms(now_ns) + in_ms + 1; // now_ns is rounded down: never early
+	schedule(t, c, now_ns);
+}
+
+void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	if ((c->flags & TCP_F_DELACK) != 0)
+		return;
+	c->flags |= TCP_F_DELACK;
+	c->delack_at_ms = tcp_ms(now_ns) + TCP_DELACK_MS;
+	schedule(t, c, now_ns);
+}
+
+uint32_t tcp_timer_rto_ms(const struct tcp_conn *c) {
+	uint64_t ms = (uint64_t)c->rto_us << tcp_min(c->n_backoff, MAX_SHIFT);
+
+	ms = (ms + 999) / 1000;
+	return ms < TCP_RTO_MAX_MS ? (uint32_t)ms : TCP_RTO_MAX_MS;
+}
+
+static void on_syn_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	if (++c->n_retries > TCP_MAX_SYN_RETRIES) {
+		rg_stat_inc(t->stats, RG_DROP_tcp_timeout);
+		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
+		return;
+	}
+	c->n_backoff++;
+	c->flags |= TCP_F_SYN_LOST;
+	c->flags &= (uint16_t)~TCP_F_TIMED;
+	rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
+	tcp_out_syn_ack(t, c);
+	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+}
+
+static void on_window(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	bool is_closed = (c->flags & TCP_F_FIN_QUEUED) != 0;
+
+	if (c->q.len == 0 && !is_closed) {
+		tcp_timer_stop(c);
+		return;
+	}
+	// A window may stay closed for ever, but not unanswered, and not once nobody up here waits.
+	if (++c->n_retries > TCP_MAX_RETRIES || (is_closed && c->n_backoff > TCP_MAX_RETRIES)) {
+		rg_stat_inc(t->stats, RG_DROP_tcp_timeout);
+		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
+		return;
+	}
+	c->n_backoff += c->n_backoff < UINT8_MAX;
+	tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
+	tcp_out_probe(t, c, now_ns);
+}
+
+// RFC 6298 5.4 to 5.7, RFC 5681 3.1.
+static void on_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	uint32_t flight = tcp_min(c->snd_nxt - c->snd_una, c->cwnd);
+
+	if (++c->n_retries > TCP_MAX_RETRIES) {
+		rg_stat_inc(t->stats, RG_DROP_tcp_timeout);
+		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
+		return;
+	}
+	c->recover = c->snd_max; // RFC 6582 3.2 step 4
+	c->flags &= (uint16_t) ~(TCP_F_RECOVERY | TCP_F_TIMED);
+	c->n_dupacks = 0;
+	c->snd_nxt = c->snd_una; // what is out there counts as lost
+	tcp_sndq_rewind(&c->q);
+	if (c->snd_wnd == 0) { // the peer took its window back: no congestion, so probe
+		c->n_retries = c->n_backoff = 0;
+		tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
+		tcp_out_probe(t, c, now_ns);
+		return;
+	}
+	if (c->n_retries == 1) // equation (4), but only once for the same loss
+		c->ssthresh = tcp_max(flight / 2, 2u * c->mss);
+	c->cwnd = c->mss;
+	c->n_backoff += c->n_backoff < MAX_SHIFT;
+	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+	tcp_out_flush(t, c, now_ns);
+}
+
+static void on_linger(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns); // FIN-WAIT-2: the peer never closed
+}
+
+static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	uint32_t now_ms = tcp_ms(now_ns), gen = c->gen;
+
+	if ((c->flags & TCP_F_DELACK) != 0 && tcp_seq_leq(c->delack_at_ms, now_ms))
+		tcp_out_ack(t, c);
+	if (c->timer != TCP_T_NONE && tcp_seq_leq(c->timer_at_ms, now_ms)) {
+		if (c->timer == TCP_T_LINGER)
+			on_linger(t, c, now_ns);
+		else if (c->timer == TCP_T_WINDOW)
+			on_window(t, c, now_ns);
+		else if (c->state == TCP_SYN_RCVD)
+			on_syn_rto(t, c, now_ns);
+		else
+			on_rto(t, c, now_ns);
+	}
+	if (c->gen == gen)
+		schedule(t, c, now_ns);
+}
+
+void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget) {
+	uint32_t idx;
+
+	while ((idx = tcp_wheel_pop(&t->wheel, now_ns / RG_NS_PER_MS, &budget)) != TCP_NIL)
+		fire(t, &t->conns[idx], now_ns);
+}

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# bash completion of regatectl; written by `regatectl --completion bash`.
+# shellcheck shell=bash
+_regatectl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} words='' said=() i
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		--socket) ((i++)) ;;
+		--json) ;;
+		*) said+=("${COMP_WORDS[i]}") ;;
+		esac
+	done
+	if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --socket ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+	fi
+	local last=''
+	((${#said[@]} > 2)) && last=${said[-1]}
+	[[ $last == --* ]] || last=''
+	case "${said[*]:0:2}${last:+ $last}" in
+	"") words="--socket --json --help --version status stats pool lease conn log help" ;;
+	"status") words="" ;;
+	"stats") words=" --all" ;;
+	"pool") words=" list" ;;
+	"pool list") words="" ;;
+	"lease") words=" list show revoke" ;;
+	"lease list --pool") words="" ;;
+	"lease list --state") words=" free offered pending active dereg-pending unknown quarantine" ;;
+	"lease list --limit") words="" ;;
+	"lease list --after") words="" ;;
+	"lease list") words=" --pool --state --limit --after" ;;
+	"lease show") words="" ;;
+	"lease revoke") words="" ;;
+	"conn") words=" list" ;;
+	"conn list --limit") words="" ;;
+	"conn list") words=" --limit" ;;
+	"log") words=" level" ;;
+	"log level") words=" error warn info debug" ;;
+	"help") words="" ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -F _regatectl regatectl

@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A gateway with a core behind it, in a network namespace of its own; for scripts/run and the
+system tests. Everything it starts ends with it: the namespace has no name and goes with its last
+process, hugepages are given back, files live in one temporary folder."""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.environ.get("REGATE_BUILD", os.path.join(ROOT, "build"))
+GATEWAY_IP = "10.77.0.2"
+CLIENT_IP = "10.77.0.1"
+DOMAIN = "ims.example.net"
+CORE = ("127.0.0.1", 6060)
+TAP = "dtap0"
+HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB/"
+CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class LabError(Exception):
+    """Something could not be started; the text is for the user."""
+
+
+def die_with_parent():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def sh(*args):
+    subprocess.run(args, check=True, stdout=subprocess.DEVNULL)
+
+
+def wait_for(what, check, timeout=20.0):
+    """Polls check() until it returns something true; that is the result."""
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        result = check()
+        if result:
+            return result
+        time.sleep(0.02)
+    raise LabError(f"{what} did not happen within {timeout:g} s")
+
+
+def hugepages(what):
+    """Number of 2 MiB pages: "nr" (reserved) or "free"."""
+    with open(f"{HUGE}{what}_hugepages") as f:
+        return int(f.read())
+
+
+class Hugepages:
+    """Reserves 2 MiB pages that are missing, and gives exactly those back."""
+
+    def __init__(self, mib):
+        self.before = None
+        try:
+            free, total = hugepages("free"), hugepages("nr")
+            if free * 2 < mib:
+                self.before = total
+                self._write(total + mib // 2 - free)
+                if hugepages("free") * 2 < mib:
+                    self.release()  # memory is too fragmented: none is better than some
+        except OSError:
+            self.before = None
+
+    def _write(self, n):
+        with open(HUGE + "nr_hugepages", "w") as f:
+            f.write(str(n))
+
+    def release(self):
+        if self.before is not None:
+            self._write(self.before)
+            self.before = None
+
+
+def enter_new_netns():
+    """Moves this thread, and all that it starts, into a new network namespace."""
+    if libc.unshare(CLONE_NEWNET) != 0:
+        raise LabError(f"no network namespace: {os.strerror(ctypes.get_errno())}; run as root")
+    sh("ip", "link", "set", "lo", "up")
+
+
+class Lab:
+    def __init__(self, core="imscore", host_net=False, pool=120, conf=None, hugepages=False, **opts):
+        """conf: {section: {key: value}} over the defaults. opts: port, iface, core_args."""
+        self.core_kind = core
+        self.opts = opts
+        self.conf_over = conf or {}
+        self.pool_size = pool
+        self.dir = tempfile.mkdtemp(prefix="regate-")
+        os.chmod(self.dir, 0o755)  # Kamailio may drop privileges
+        self.procs = []
+        self.regated = None
+        self.core = None
+        self.huge = None
+        self.host_net = host_net
+        self.want_hugepages = hugepages
+
+    def __enter__(self):
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def __exit__(self, *exc):
+        self.down()
+
+    # --- files
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        return self.path(name)
+
+    def make_keys(self):
+        if os.path.exists(self.path("tls.key")):
+            return
+        quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "7", "-subj", "/CN=regate demo", "-keyout", self.path("tls.key"),
+             "-out", self.path("tls.crt"), "-addext",
+             f"subjectAltName=IP:{GATEWAY_IP},DNS:epcscf1.{DOMAIN}"], **quiet)
+        subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out",
+                        self.path("token.key")], **quiet)
+
+    def make_identities(self):
+        self.write("pool.txt", "".join(
+            f"pool-{i:05d}@{DOMAIN} sip:pool-{i:05d}@{DOMAIN}\n" for i in range(1, self.pool_size + 1)))
+        hashed = subprocess.run([BUILD + "/controlplane/regated", "--hash-password"],
+                                input="correct horse\n", capture_output=True, text=True, check=True)
+        lines = "".join(f"{u} {hashed.stdout.strip()} {u}@{DOMAIN} sip:{u}@{DOMAIN}\n"
+                        for u in ("alice", *self.opts.get("accounts", ())))
+        self.write("accounts.txt", lines)
+
+    def conf_tree(self):
+        tree = {
+            "dataplane": {"port": self.opts.get("port", f"net_tap0,iface={TAP}"), "lcores": '"0"',
+                          "workers": 1, "memory": "128MiB", "address": GATEWAY_IP + "/24",
+                          "connections": 4096},
+            "tls": {"certificate": "tls.crt", "key": "tls.key"},
+            "registration": {"domain": DOMAIN, "authz_server": f"https://{GATEWAY_IP}"},
+            "core": {"address": f"{CORE[0]}:{CORE[1]}", "transport": "tcp", "local": "127.0.0.1",
+                     "host": f"epcscf1.{DOMAIN}:5060", "visited_network": DOMAIN},
+            "token": {"key": "token.key", "issuer": f"https://{GATEWAY_IP}",
+                      "audience": f"ep-cscf.{DOMAIN}"},
+            "accounts": {"file": "accounts.txt", "wwsf": "demo"},
+            "store": {"path": "regate.db"},
+            "ctl": {"socket": "ctl.sock"},
+            "wic": {"dir": os.path.join(ROOT, "controlplane/wwsf/wic/dist")},
+            "log": {"level": "info"},
+        }
+        for section, keys in self.conf_over.items():
+            if keys is None:
+                tree.pop(section, None)
+            elif isinstance(keys, str):
+                tree[section] = keys
+            else:
+                tree.setdefault(section, {}).update(keys)
+        return tree
+
+    def make_conf(self):
+        out = []
+        tree = self.conf_tree()
+        tree.setdefault("wwsfs", f"\n  - id: demo\n    origins: [\"https://{GATEWAY_IP}\"]")
+        tree.setdefault("pools", "\n  - name: demo\n    wwsf: demo\n    file: pool.txt\n    anonymous: allow")
+        for section, keys in tree.items():
+            if isinstance(keys, str):
+                out.append(f"{section}:{keys}\n")
+            else:
+                out.append(f"{section}:\n" + "".join(f"  {k}: {v}\n" for k, v in keys.items()
+                                                     if v is not None))
+        return self.write("regated.yaml", "".join(out))
+
+    # --- processes
+
+    def start(self, name, args, **kw):
+        log = open(self.path(name + ".log"), "ab")
+        proc = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                start_new_session=True, preexec_fn=die_with_parent, **kw)
+        log.close()
+        proc.name = name
+        self.procs.append(proc)
+        return proc
+
+    def stop(self, proc, sig=signal.SIGTERM):
+        if proc is None:
+            return None
+        if proc.poll() is None:
+            proc.send_signal(sig)
+            try:
+                proc.wait(15)
+            except subprocess.TimeoutExpired:
+                proc.kill()
+                proc.wait()
+        if proc in self.procs:
+            self.procs.remove(proc)
+        return proc.returncode
+
+    def log(self, name):
+        try:
+            with open(self.path(name + ".log"), errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def start_core(self):
+        if self.core_kind == "none":
+            return
+        if self.core_kind == "kamailio":
+            self.core = self.start_kamailio()
+        else:
+            self.core = self.start("imscore", [
+                BUILD + "/imscore/regate-imscore", "--listen", "%s:%d" % CORE, "--domain", DOMAIN,
+                "--log", self.path("core.jsonl"), *self.opts.get("core_args", ())])
+        wait_for(f"start of the core ({self.core_kind})", self.core_answers)
+
+    def core_answers(self):
+        if self.core.poll() is not None:
+            raise LabError(f"the core ended: {self.log(self.core.name).strip()[-500:]}")
+        with socket.socket() as s:
+            return s.connect_ex(CORE) == 0
+
+    def start_kamailio(self):
+        with open(os.path.join(ROOT, "tests/system/core/kamailio.cfg.in")) as f:
+            text = f.read()
+        cfg = text.replace("@RUN@", self.dir).replace("@LISTEN@", "%s:%d" % CORE)
+        self.write("kamailio.cfg", cfg)
+        return self.start("kamailio", ["kamailio", "-f", self.path("kamailio.cfg"), "-DD", "-E", "-m",
+                                       "64", "-M", "8", "-Y", self.dir, "-w", self.dir])
+
+    def kamailio_contacts(self):
+        """Location table as [(aor, contact line block)]."""
+        out = subprocess.run(["kamcmd", "-s", f"unix:{self.path('ctl')}", "ul.dump"],
+                             capture_output=True, text=True, timeout=10)
+        return out.stdout
+
+    def core_requests(self, method="REGISTER"):
+        """Requests that the stand-in saw, oldest first."""
+        try:
+            with open(self.path("core.jsonl")) as f:
+                lines = [json.loads(x) for x in f if x.endswith("\n")]
+        except FileNotFoundError:
+            return []
+        return [x for x in lines if x.get("method") == method]
+
+    def start_regated(self, wait=True):
+        self.regated = self.start("regated", [BUILD + "/controlplane/regated", "--config",
+                                              self.path("regated.yaml")])
+        if wait:
+            wait_for("start of regated", self.regated_ready)
+            self.link_up()
+        return self.regated
+
+    def regated_ready(self):
+        if self.regated.poll() is not None:
+            raise LabError(self.log("regated").strip().splitlines()[-1] if self.log("regated").strip()
+                           else f"regated ended with {self.regated.returncode}")
+        with socket.socket(socket.AF_UNIX) as s:
+            return s.connect_ex(self.path("ctl.sock")) == 0
+
+    def link_up(self):
+        iface = self.opts.get("iface", TAP)
+        if subprocess.run(["ip", "-4", "-o", "addr", "show", "dev", iface], capture_output=True,
+                          text=True).stdout.find(CLIENT_IP) < 0:
+            sh("ip", "addr", "add", CLIENT_IP + "/24", "dev", iface)
+        sh("ip", "link", "set", iface, "up")
+
+    def up(self):
+        if not self.host_net:
+            enter_new_netns()
+        elif os.path.exists("/sys/class/net/" + TAP):
+            raise LabError(f"interface {TAP} exists already; is another scripts/run --host-net up?")
+        if self.want_hugepages:
+            self.huge = Hugepages(128)
+        self.make_keys()
+        self.make_identities()
+        self.make_conf()
+        prepare = self.opts.get("prepare")
+        if prepare:
+            prepare(self)
+        self.start_core()
+        self.start_regated()
+
+    def down(self):
+        for proc in reversed(self.procs[:]):
+            self.stop(proc)
+        if self.huge is not None:
+            self.huge.release()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    # --- looking in
+
+    def ctl(self, *args, check=True):
+        out = subprocess.run([BUILD + "/controlplane/cli/regatectl", "--socket", self.path("ctl.sock"),
+                              "--json", *args], capture_output=True, text=True, timeout=10)
+        if check and out.returncode != 0:
+            raise LabError(f"regatectl {' '.join(args)}: {out.returncode} {out.stderr} {out.stdout}")
+        return json.loads(out.stdout) if out.stdout.strip() else {"stderr": out.stderr,
+                                                                 "code": out.returncode}
+
+    def counters(self):
+        """Worker counters by name, each the list of all workers."""
+        listed = self.ctl("stats", "--all")["data"]["counters"]
+        return {c["name"]: c["per_worker"] for c in listed}
+
+    def node(self, script, **env):
+        return self.start_client(["node", os.path.join(ROOT, "tests/browser", script)], **env)
+
+    def start_client(self, args, **env):
+        full = dict(os.environ, GATEWAY=f"https://{GATEWAY_IP}", WSS=f"wss://{GATEWAY_IP}/w2",
+                    ORIGIN=f"https://{GATEWAY_IP}", CA=self.path("tls.crt"),
+                    NODE_EXTRA_CA_CERTS=self.path("tls.crt"))
+        full.update(env)
+        return subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, env=full,
+                                preexec_fn=die_with_parent)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <check.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct {
+	const char *line; // words before the one begun
+	const char *last;
+	const char *found;
+} cases[] = {
+	{"", "", "status stats pool lease conn log help "},
+	{"", "st", "status stats "},
+	{"", "x", ""},
+	{"lease", "", "list show revoke "},
+	{"lease", "re", "revoke "},
+	{"lease list", "", "--pool --state --limit --after "},
+	{"lease list", "--p", "--pool "},
+	{"lease list --state", "de", "dereg-pending "},
+	{"lease list --limit", "", ""},
+	{"stats --all", "", "--all "},
+	{"log level", "", "error warn info debug "},
+	{"lease show", "", ""},
+	{"nonsense", "", ""},
+	{"nonsense more", "", ""},
+};
+
+static void add(void *arg, const char *word) {
+	strcat(arg, word);
+	strcat(arg, " ");
+}
+
+START_TEST(complete) {
+	struct cli_words w;
+	char err[64], found[256] = "";
+
+	ck_assert_int_eq(cli_split(cases[_i].line, &w, err, sizeof(err)), 0);
+	cli_complete(w.n, w.word, cases[_i].last, add, found);
+	ck_assert_str_eq(found, cases[_i].found);
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("cli_complete");
+	TCase *t = tcase_create("all");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_loop_test(t, complete, 0, sizeof(cases) / sizeof(*cases));
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The operator's commands over the real lease engine and memory store, in simulated time: what they
+// say follows what happens to a lease, and no answer holds its token or the token's digest.
+#include <stdlib.h>
+#include <urcu/urcu-qsbr.h>
+
+#include "ctl/grammar.h"
+#include "harness.h"
+
+#define TOKEN "eyJhbGciOiJFUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
+
+static struct harness h;
+static struct env_sim_end *end;
+static struct rg_digester *digester;
+static struct rg_digest digest;
+static uint64_t gen;
+static unsigned n_deregs;
+
+static int issue(void *, const struct lease *, uint64_t, struct rg_wr *token) {
+	rg_puts(token, TOKEN);
+	return 0;
+}
+
+static void granted(void *, int rc, const struct lease *l, struct rg_slice) {
+	ck_assert_int_eq(rc, 0);
+	ck_assert_uint_eq(l->idx, 0);
+	gen = l->gen;
+}
+
+static void on_deregister(void *, const struct lease *) {
+	n_deregs++;
+}
+
+static void on_close(void *, struct rg_conn_id, uint16_t) {
+}
+
+static void setup(void) {
+	static const char *const names[] = {"main", "guests"};
+	static const uint8_t key[RG_DIGEST_KEY_LEN] = {1};
+	struct lease_cfg cfg = {.clock_error_ns = 5 * RG_NS_PER_S,
+				.t_sip_ns = 69 * RG_NS_PER_S,
+				.core_slack_ns = 360 * RG_NS_PER_S,
+				.release_guard_ns = 5 * RG_NS_PER_S,
+				.flow_grace_ns = 60 * RG_NS_PER_S,
+				.reg_max_ns = 3600 * RG_NS_PER_S};
+	struct lease_ops ops = {NULL, on_deregister, on_close};
+	struct lease_ask ask = {.pool = 0,
+				.sub = "anon-1",
+				.token_life_ns = 1800 * RG_NS_PER_S,
+				.issue = issue,
+				.done = granted};
+	char err[256];
+
+	urcu_qsbr_register_thread();
+	harness_start(&h, false);
+	ctl_free(h.ctl);
+	ck_assert_int_eq(store_mem_open(h.env, &h.deps.store), 0);
+	h.deps.leases = lease_engine_new(&cfg, h.env, h.deps.store, NULL, &ops, 8);
+	lease_set_pool_names(h.deps.leases, names, 2);
+	ck_assert_int_eq(lease_add_pair(h.deps.leases, 0, 0, "p0@x", "sip:p0@x", NULL), 0);
+	ck_assert_int_eq(lease_add_pair(h.deps.leases, 0, 0, "p1@x", "sip:p1@x", NULL), 0);
+	ck_assert_int_eq(lease_add_pair(h.deps.leases, UINT16_MAX, 0, "a@x", "sip:a@x", "a"), 0);
+	ck_assert_int_eq(lease_engine_load(h.deps.leases), 0);
+	h.conf.accounts_file = "accounts";
+	h.ctl = ctl_new(&h.deps, err, sizeof(err));
+	end = harness_connect(&h);
+	digester = ask.digester = rg_digester_new(key);
+	rg_token_digest(digester, RG_LIT(TOKEN), &digest);
+	lease_grant(h.deps.leases, &ask);
+	env_sim_advance(h.env, 2 * RG_NS_PER_MS); // a commit of the memory store takes one
+	ck_assert_uint_ne(gen, 0);
+}
+
+static void teardown(void) {
+	struct lease_engine *e = h.deps.leases;
+	struct store *s = h.deps.store;
+
+	ctl_free(h.ctl);
+	h.ctl = NULL;
+	lease_engine_free(e);
+	store_close(s);
+	rg_digester_free(digester);
+	harness_stop(&h);
+	urcu_qsbr_unregister_thread();
+}
+
+static void assert_state(const char *state) {
+	json_t *a =
+		harness_ask(&h, end, "{\"cmd\":\"lease show\",\"args\":{\"lease\":\"sip:p0@x\"}}");
+
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(a, "data"), "state")),
+			 state);
+	json_decref(a);
+}
+
+static void register_it(void) {
+	struct lease_binding b = {.contact = RG_LIT("<sip:c>"),
+				  .call_id = RG_LIT("c1"),
+				  .core_refresh_ns = env_now_ns(h.env) + 300 * RG_NS_PER_S,
+				  .core_low_ns = env_now_ns(h.env) + 600 * RG_NS_PER_S,
+				  .core_high_ns = env_now_ns(h.env) + 610 * RG_NS_PER_S};
+	struct rg_conn_id flow = {.idx = 1, .gen = 2, .worker = 0};
+
+	ck_assert_int_eq(lease_register_begin(h.deps.leases, 0, gen, b.core_high_ns), 0);
+	assert_state("pending");
+	ck_assert_int_eq(lease_register_done(h.deps.leases, 0, gen, &b, flow,
+					     env_now_ns(h.env) + 300 * RG_NS_PER_S),
+			 0);
+}
+
+START_TEST(states_follow) {
+	assert_state("offered");
+	register_it();
+	assert_state("active");
+	json_decref(
+		harness_ask(&h, end, "{\"cmd\":\"lease revoke\",\"args\":{\"lease\":\"p0@x\"}}"));
+	assert_state("dereg-pending");
+	env_sim_advance(h.env, 2 * RG_NS_PER_MS);
+	ck_assert_uint_eq(n_deregs, 1);
+	lease_dereg_done(h.deps.leases, 0, gen, false);
+	assert_state("quarantine");
+	harness_refused(harness_ask(&h, end,
+				    "{\"cmd\":\"lease revoke\",\"args\":{\"lease\":\"p0@x\"}}"),
+			RG_CTL_REFUSED, "quarantine");
+}
+END_TEST
+
+// The grammar, which regatectl shares, cannot see the engine: the names must be kept the same.
+START_TEST(state_names) {
+	const struct ctl_arg *a = ctl_arg_find(ctl_cmd_at(CTL_LEASE_LIST), rg_str("state"));
+	unsigned n = 0;
+
+	for (; a->choices[n] != NULL; n++)
+		ck_assert_str_eq(a->choices[n], lease_state_name((enum lease_state)n));
+	ck_assert_uint_eq(n, LEASE_QUARANTINE + 1);
+}
+END_TEST
+
+START_TEST(pools_count) {
+	harness_data(
+		harness_ask(&h, end, "{\"cmd\":\"pool list\"}"),
+		"{\"pools\":["
+		"{\"pool\":\"main\",\"kind\":\"pool\",\"wwsf\":\"demo\",\"pairs\":2,\"free\":1,"
+		"\"offered\":1,\"registered\":0,\"quarantine\":0,\"next_free_at\":null},"
+		"{\"pool\":\"guests\",\"kind\":\"pool\",\"wwsf\":\"demo\",\"pairs\":0,\"free\":0,"
+		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"next_free_at\":null},"
+		"{\"pool\":null,\"kind\":\"accounts\",\"wwsf\":\"demo\",\"pairs\":1,\"free\":1,"
+		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"next_free_at\":null}]}");
+}
+END_TEST
+
+// Accounts count, too.
+START_TEST(status_counts) {
+	json_t *a = harness_ask(&h, end, "{\"cmd\":\"status\"}");
+	json_t *leases = json_object_get(json_object_get(a, "data"), "leases");
+
+	ck_assert_int_eq(json_integer_value(json_object_get(leases, "pairs")), 3);
+	ck_assert_int_eq(json_integer_value(json_object_get(leases, "free")), 2);
+	ck_assert_int_eq(json_integer_value(json_object_get(leases, "offered")), 1);
+	json_decref(a);
+}
+END_TEST
+
+static const char *const requests[] = {
+	"{\"cmd\":\"status\"}",
+	"{\"cmd\":\"stats\",\"args\":{\"all\":true}}",
+	"{\"cmd\":\"pool list\"}",
+	"{\"cmd\":\"lease list\"}",
+	"{\"cmd\":\"lease show\",\"args\":{\"lease\":\"0\"}}",
+	"{\"cmd\":\"lease revoke\",\"args\":{\"lease\":\"0\"}}",
+	// A token is no name of a lease, and is not given back in the refusal.
+	"{\"cmd\":\"lease show\",\"args\":{\"lease\":\"" TOKEN "\"}}",
+	"{\"cmd\":\"" TOKEN "\"}",
+	"{\"cmd\":\"lease show\",\"args\":{\"" TOKEN "\":\"1\"}}",
+	"{\"cmd\":\"lease list\",\"args\":{\"pool\":\"" TOKEN "\"}}",
+	"{\"cmd\":\"lease list\",\"args\":{\"state\":\"" TOKEN "\"}}",
+	"{\"cmd\":\"log level\",\"args\":{\"level\":\"" TOKEN "\"}}",
+	TOKEN,
+};
+
+START_TEST(no_secret_in_answers) {
+	char hex[2 * RG_DIGEST_LEN + 1] = "";
+	struct rg_wr w = rg_wr(hex, sizeof(hex));
+	json_t *a;
+	char *text;
+
+	rg_put_hex(&w, rg_slice(digest.b, sizeof(digest.b)));
+	register_it();
+	ck_assert_ptr_nonnull(lease_by_digest(h.deps.leases, &digest)); // the right digest
+	a = harness_ask(&h, end, requests[_i]);
+	text = json_dumps(a, 0);
+	ck_assert_ptr_null(strstr(text, TOKEN));
+	ck_assert_ptr_null(strstr(text, "c2VjcmV0"));
+	hex[8] = '\0'; // a part of it gives it away, too
+	ck_assert_ptr_null(strstr(text, hex));
+	free(text);
+	json_decref(a);
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("ctl_engine");
+	TCase *t = tcase_create("all");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, states_follow);
+	tcase_add_test(t, state_names);
+	tcase_add_test(t, pools_count);
+	tcase_add_test(t, status_counts);
+	tcase_add_loop_test(t, no_secret_in_answers, 0, sizeof(requests) / sizeof(*requests));
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}

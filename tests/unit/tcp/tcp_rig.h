@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Bench for one engine: segments are typed in with sequence numbers relative to each side's first,
+// what the engine sends is caught in a queue, its ops are logged and can be told what to do.
+#pragma once
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "regate/err.h"
+#include "tcp/tcp_int.h"
+
+#define RIG_OUT 1024
+#define RIG_MSS_1460 RG_LIT("\x02\x04\x05\xb4")
+#define F_S TCP_SYN
+#define F_A TCP_ACK
+#define F_SA (TCP_SYN | TCP_ACK)
+#define F_PA (TCP_PSH | TCP_ACK)
+#define F_FA (TCP_FIN | TCP_ACK)
+#define F_FPA (TCP_FIN | TCP_PSH | TCP_ACK)
+#define F_R TCP_RST
+#define F_RA (TCP_RST | TCP_ACK)
+
+struct rig_seg {
+	struct tcp_seg s;
+	uint16_t dst_port;
+	uint8_t mac0;
+	uint8_t data[1500];
+};
+
+enum rig_do { DO_NOTHING, DO_CLOSE, DO_ABORT, DO_SEND, DO_REFUSE, DO_ABORT_REFUSE };
+
+struct rig {
+	struct tcp *t;
+	struct tcp_cfg cfg;
+	struct rg_stats stats;
+	uint64_t now_ns;
+	uint32_t peer_isn, iss; // base of the peer's and of our sequence numbers
+	uint16_t peer_port;
+	struct rig_seg out[RIG_OUT];
+	unsigned n_out, n_read;
+	uint32_t idx; // of the last op
+	unsigned n_opened, n_sent, n_peer_closed, n_ended;
+	enum tcp_end why;
+	uint8_t got[1 << 17];
+	size_t n_got;
+	enum rig_do on_opened, on_data, on_sent, on_peer_closed, on_ended;
+};
+
+static void rig_act(struct rig *r, enum rig_do what) {
+	if (what == DO_CLOSE)
+		tcp_close(r->t, r->idx, r->now_ns);
+	else if (what == DO_ABORT || what == DO_ABORT_REFUSE)
+		tcp_abort(r->t, r->idx, r->now_ns);
+	else if (what == DO_SEND)
+		(void)!tcp_send(r->t, r->idx, RG_LIT("reply"), r->now_ns);
+}
+
+static void rig_output(void *ctx, const struct tcp_out *o) {
+	struct rig *r = ctx;
+	struct rig_seg *q = &r->out[r->n_out];
+	uint8_t b[2000];
+	size_t n = o->header_len;
+
+	ck_assert_uint_lt(r->n_out++, RIG_OUT);
+	memcpy(b, o->header, n);
+	for (unsigned i = 0; i < o->n_data; i++) {
+		ck_assert_uint_le(n + o->data[i].len, sizeof(b));
+		memcpy(b + n, o->data[i].p, o->data[i].len);
+		n += o->data[i].len;
+	}
+	ck_assert_uint_eq(n - o->header_len, o->data_len);
+	ck_assert_int_eq(tcp_hdr_parse(rg_slice(b, n), &q->s), RG_OK);
+	ck_assert_uint_le(q->s.data.len, sizeof(q->data));
+	memcpy(q->data, q->s.data.p, q->s.data.len);
+	q->s.data.p = q->data;
+	q->dst_port = (uint16_t)(b[2] << 8 | b[3]);
+	q->mac0 = o->mac[0];
+	if ((q->s.flags & F_SA) == F_SA)
+		r->iss = q->s.seq;
+}
+
+static int rig_opened(void *ctx, uint32_t idx, uint64_t) {
+	struct rig *r = ctx;
+
+	r->n_opened++;
+	r->idx = idx;
+	rig_act(r, r->on_opened);
+	return r->on_opened == DO_REFUSE || r->on_opened == DO_ABORT_REFUSE ? -1 : 0;
+}
+
+static void rig_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t) {
+	struct rig *r = ctx;
+
+	r->idx = idx;
+	ck_assert_uint_le(r->n_got + d.len, sizeof(r->got));
+	memcpy(r->got + r->n_got, d.p, d.len);
+	r->n_got += d.len;
+	rig_act(r, r->on_data);
+}
+
+static void rig_sent(void *ctx, uint32_t idx, uint64_t) {
+	struct rig *r = ctx;
+
+	r->n_sent++;
+	r->idx = idx;
+	rig_act(r, r->on_sent);
+}
+
+static void rig_peer_closed(void *ctx, uint32_t idx, uint64_t) {
+	struct rig *r = ctx;
+
+	r->n_peer_closed++;
+	r->idx = idx;
+	rig_act(r, r->on_peer_closed);
+}
+
+static void rig_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t) {
+	struct rig *r = ctx;
+
+	r->n_ended++;
+	r->idx = idx;
+	r->why = why;
+	rig_act(r, r->on_ended);
+}
+
+static const struct tcp_cfg rig_cfg = {.max_conns = 8,
+				       .n_buffers = 64,
+				       .listen_port = 443,
+				       .mss = 1460,
+				       .rcv_wnd = 65535,
+				       .snd_max = 65536,
+				       .secret = "0123456789abcdef0123456789abcde"};
+
+static inline struct rig *rig_new_cfg(const struct tcp_cfg *cfg) {
+	struct rig *r = calloc(1, sizeof(*r));
+	struct tcp_ops ops = {r,        rig_output,      rig_opened, rig_data,
+			      rig_sent, rig_peer_closed, rig_ended};
+
+	ck_assert_ptr_nonnull(r);
+	r->cfg = *cfg;
+	r->now_ns = 1000 * RG_NS_PER_S;
+	r->peer_isn = 1000000;
+	r->peer_port = 40000;
+	r->t = tcp_new(cfg, &ops, &r->stats);
+	ck_assert_ptr_nonnull(r->t);
+	return r;
+}
+
+static inline struct rig *rig_new(void) {
+	return rig_new_cfg(&rig_cfg);
+}
+
+// Ends a test: no caught segment was overlooked, ended() came as often as opened() was accepted.
+static inline void rig_free(struct rig *r) {
+	ck_assert_uint_eq(r->n_read, r->n_out);
+	ck_assert_uint_eq(rg_stat_get(&r->stats, RG_STAT_tcp_closed), r->n_ended);
+	tcp_free(r->t);
+	free(r);
+}
+
+// The whole pool is back and no slot is left.
+static inline void rig_free_clean(struct rig *r) {
+	ck_assert_uint_eq(tcp_n_conns(r->t), 0);
+	ck_assert_uint_eq(tcp_n_free_buffers(r->t), r->cfg.n_buffers);
+	ck_assert_uint_eq(r->t->wheel.n, 0);
+	ck_assert_uint_eq(r->t->n_half, 0);
+	rig_free(r);
+}
+
+// Any bytes as a segment; the buffer is exact, so that ASan sees reading past it.
+static inline void rig_raw(struct rig *r, const uint8_t *seg, size_t len) {
+	uint8_t *b = malloc(len == 0 ? 1 : len);
+	struct tcp_in in = {.src = rg_addr_v4(htonl(0x0a000001), r->peer_port),
+			    .dst = rg_addr_v4(htonl(0x0a000002), r->cfg.listen_port),
+			    .mac = {0x52},
+			    .seg = rg_slice(b, len)};
+
+	memcpy(b, seg, len);
+	if (len >= 4)
+		in.dst.port = (uint16_t)(seg[2] << 8 | seg[3]);
+	tcp_input(r->t, &in, r->now_ns);
+	free(b);
+}
+
+struct rig_in {
+	uint8_t flags;
+	uint32_t seq, ack; // relative
+	uint32_t wnd;      // 0: 65535; use wnd_zero for 0
+	bool wnd_zero;
+	struct rg_slice data;
+	struct rg_slice opts;
+};
+
+static inline void rig_in(struct rig *r, struct rig_in i) {
+	uint8_t b[70000];
+	struct rg_wr w = rg_wr(b, sizeof(b));
+	uint32_t wnd = i.wnd_zero ? 0 : i.wnd == 0 ? 65535 : i.wnd;
+
+	rg_put_be(&w, r->peer_port, 2);
+	rg_put_be(&w, r->cfg.listen_port, 2);
+	rg_put_be(&w, r->peer_isn + i.seq, 4);
+	rg_put_be(&w, (i.flags & F_A) != 0 ? r->iss + i.ack : 0, 4);
+	rg_put_be(&w, (20 + i.opts.len) / 4 << 4, 1);
+	rg_put_be(&w, i.flags, 1);
+	rg_put_be(&w, wnd, 2);
+	rg_put_be(&w, 0, 4);
+	rg_put(&w, i.opts);
+	rg_put(&w, i.data);
+	ck_assert(!w.overflow);
+	rig_raw(r, b, w.len);
+}
+
+// The usual segment of the peer.
+#define IN(r, f, s, a, ...) \
+	rig_in(r, (struct rig_in){.flags = (f), .seq = (s), .ack = (a), ##__VA_ARGS__})
+
+static inline const struct rig_seg *rig_expect(struct rig *r, uint8_t flags, uint32_t seq,
+					       uint32_t ack, size_t len) {
+	const struct rig_seg *q = &r->out[r->n_read];
+
+	ck_assert_msg(r->n_read < r->n_out, "nothing was sent");
+	ck_assert_msg(q->s.flags == flags && q->s.seq - r->iss == seq &&
+			      ((flags & F_A) == 0 || q->s.ack - r->peer_isn == ack) &&
+			      q->s.data.len == len,
+		      "sent flags %02x seq %u ack %u len %zu, expected %02x %u %u %zu", q->s.flags,
+		      q->s.seq - r->iss, q->s.ack - r->peer_isn, q->s.data.len, flags, seq, ack,
+		      len);
+	if (++r->n_read == r->n_out)
+		r->n_read = r->n_out = 0;
+	return q;
+}
+
+static inline void rig_none(struct rig *r) {
+	if (r->n_read < r->n_out) {
+		const struct rig_seg *q = &r->out[r->n_read];
+
+		ck_abort_msg("sent flags %02x seq %u ack %u len %zu, expected nothing", q->s.flags,
+			     q->s.seq - r->iss, q->s.ack - r->peer_isn, q->s.data.len);
+	}
+}
+
+// Lets time pass, timers firing on the way.
+static inline void rig_wait(struct rig *r, uint32_t ms) {
+	uint64_t end_ns = r->now_ns + ms * RG_NS_PER_MS;
+
+	while (tcp_next_deadline(r->t) <= end_ns) {
+		uint64_t at = tcp_next_deadline(r->t);
+
+		r->now_ns = at > r->now_ns ? at : r->now_ns;
+		tcp_tick(r->t, r->now_ns, 16);
+	}
+	r->now_ns = end_ns;
+}
+
+// Lets time pass until something is sent; returns the milliseconds it took, UINT32_MAX if never.
+static inline uint32_t rig_wait_out(struct rig *r) {
+	uint64_t start_ns = r->now_ns;
+
+	while (r->n_read == r->n_out) {
+		uint64_t at = tcp_next_deadline(r->t);
+
+		if (at == RG_NEVER)
+			return UINT32_MAX;
+		r->now_ns = at > r->now_ns ? at : r->now_ns;
+		tcp_tick(r->t, r->now_ns, 16);
+	}
+	return (uint32_t)((r->now_ns - start_ns) / RG_NS_PER_MS);
+}
+
+// Handshake, RTT 10 ms. Then the peer's next byte is 1 and ours is 1.
+static inline void rig_open_opts(struct rig *r, struct rg_slice opts) {
+	IN(r, F_S, 0, 0, .opts = opts);
+	rig_expect(r, F_SA, 0, 1, 0);
+	r->now_ns += 10 * RG_NS_PER_MS;
+	IN(r, F_A, 1, 1);
+}
+
+static inline void rig_open(struct rig *r) {
+	rig_open_opts(r, RIG_MSS_1460);
+	ck_assert_uint_eq(r->n_opened, 1);
+	rig_none(r);
+}
+
+// Queues n bytes of a pattern.
+static inline void rig_send(struct rig *r, size_t n) {
+	static uint8_t b[1 << 17];
+
+	for (size_t i = 0; i < n; i++)
+		b[i] = (uint8_t)(i * 7 + i / 251);
+	ck_assert_int_eq(tcp_send(r->t, r->idx, rg_slice(b, n), r->now_ns), 0);
+}
+
+static inline uint8_t rig_state(const struct rig *r) {
+	return r->t->conns[r->idx].state;
+}
+
+static inline uint64_t rig_stat(const struct rig *r, enum rg_stat s) {
+	return rg_stat_get(&r->stats, s);
+}
+
+// main() of a test program is one table of cases.
+struct rig_case {
+	const char *name;
+	const TTest *test;
+	int n; // rows of a loop test
+};
+
+#define RIG_CASE(test) \
+	{ #test, test, 1 }
+#define RIG_ROWS(test, rows) \
+	{ #test, test, rows }
+#define RIG_LEN(a) (sizeof(a) / sizeof(*(a)))
+
+static inline int rig_main(const char *name, const struct rig_case *cases, size_t n) {
+	Suite *s = suite_create(name);
+	SRunner *sr;
+	int failed;
+
+	for (size_t i = 0; i < n; i++) {
+		TCase *tc = tcase_create(cases[i].name);
+
+		tcase_add_loop_test(tc, cases[i].test, 0, cases[i].n);
+		suite_add_tcase(s, tc);
+	}
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
