@@ -122,6 +122,7 @@ int main(void) {
 	if (mkdtemp(dir) == NULL)
 		return 1;
 	snprintf(path, sizeof(path), "%s/db", dir);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, acknowledged_is_durable);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);

@@ -305,6 +305,7 @@ int main(void) {
 	SRunner *sr;
 	int failed;
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, rows_survive);
 	tcase_add_test(tc, callbacks_come_on_the_loop_only);
