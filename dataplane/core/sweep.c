@@ -30,16 +30,26 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 	conn_finish(w, c);
 }
 
+static void count(struct worker *w) {
+	rg_stat_set(w->stats, RG_STAT_now_conns, w->n_conns);
+	rg_stat_set(w->stats, RG_STAT_now_tcp_slots, tcp_n_conns(w->tcp));
+	rg_stat_set(w->stats, RG_STAT_now_tcp_buffers, w->n_tcp_bufs - tcp_n_free_buffers(w->tcp));
+	rg_stat_set(w->stats, RG_STAT_now_rx_buffers, w->n_bufs - w->n_free_bufs);
+}
+
 void sweep_run(struct worker *w) {
 	uint32_t n = w->cfg->max_conns;
 	uint64_t late_ns, todo;
 
-	if (w->now_ns < w->sweep_at_ns || w->n_conns == 0)
+	if (w->now_ns < w->sweep_at_ns)
+		return;
+	late_ns = w->sweep_at_ns == 0 ? 0 : w->now_ns - w->sweep_at_ns;
+	w->sweep_at_ns = w->now_ns + RG_NS_PER_MS;
+	count(w);
+	if (w->n_conns == 0)
 		return;
 	// As many slots as the time since the last slice asks for, so that sleep does not slow it.
-	late_ns = w->sweep_at_ns == 0 ? 0 : w->now_ns - w->sweep_at_ns;
 	todo = RTE_MIN((late_ns + RG_NS_PER_MS) * n / SWEEP_NS + 1, (uint64_t)n);
-	w->sweep_at_ns = w->now_ns + RG_NS_PER_MS;
 	for (; todo > 0; todo--) {
 		if (w->conns[w->sweep_pos].tls != NULL)
 			sweep_conn(w, &w->conns[w->sweep_pos]);
