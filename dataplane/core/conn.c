@@ -4,6 +4,7 @@
 #include "core_int.h"
 
 #define PUMP_LEN 8192 // plaintext bytes of one record of a static response
+#define PUMP_MIN 2048 // the same while TCP has little room; below it is not worth a record
 
 struct conn_ref { // argument of the TLS sink
 	struct worker *w;
@@ -117,13 +118,16 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 }
 
 void conn_pump(struct worker *w, struct conn *c) {
+	const size_t overhead = tls_sealed_len(0);
 	bool was_busy = c->src.len > 0;
 
 	while (c->src.len > 0 && c->end == END_NO) {
+		size_t room = tcp_send_room(w->tcp, conn_idx(w, c));
 		size_t n = RTE_MIN(c->src.len, (size_t)PUMP_LEN);
 
-		if (tcp_send_room(w->tcp, conn_idx(w, c)) < tls_sealed_len(n))
-			return;
+		n = RTE_MIN(n, room > overhead ? room - overhead : 0);
+		if (n < RTE_MIN(c->src.len, (size_t)PUMP_MIN))
+			return; // conn_sent() or the sweep goes on
 		conn_write(w, c, rg_slice(c->src.p, n));
 		c->src = rg_skip(c->src, n);
 	}

@@ -18,6 +18,11 @@ static void ws_due(struct worker *w, struct conn *c) {
 static void sweep_conn(struct worker *w, struct conn *c) {
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE && c->flow.bound.promise_end_ns <= w->now_ns)
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
+	if (c->src.len > 0) { // it may have waited for buffers of others, which nobody tells it of
+		conn_settle(w, c);
+		if (c->tls == NULL)
+			return;
+	}
 	if (c->deadline_ns > w->now_ns)
 		return;
 	if (c->phase == RG_PHASE_WS) {

@@ -22,6 +22,7 @@
 #define TCP_MAX_SYN_RETRIES 4              // of a SYN-ACK: 31 s
 #define TCP_CHALLENGES_PER_S 10            // per connection, RFC 5961 section 7
 #define TCP_SSTHRESH_INIT (UINT32_MAX / 2) // RFC 5681 3.1: arbitrarily high
+#define TCP_SND_SCARCE 8192                // queued per connection while buffers are scarce
 #define TCP_CWND_MAX (1u << 30)
 
 enum tcp_state {

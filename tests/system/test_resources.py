@@ -213,6 +213,44 @@ class Churn(Case):
         self.assert_served()
 
 
+class Hogs(Case):
+    lab_args = {"conf": {"dataplane": {"connections": 512, "head_timeout": "3s", "idle_timeout": "30s"}}}
+
+    def tearDown(self):
+        for s in self.held:
+            s.close()
+        wait_for("all buffers back", self.is_free, 60)
+
+    def setUp(self):
+        self.held = []
+
+    def test_files_that_nobody_reads(self):
+        for _ in range(30):
+            self.held.append(small_window())
+            self.held[-1].sendall(HEAD)
+        time.sleep(0.5)
+        for _ in range(5):
+            self.assert_served()
+            self.assertEqual(http("GET", BIG).status, 200)
+
+    def test_pongs_that_nobody_reads(self):
+        for _ in range(30):
+            s = small_window()
+            self.held.append(s)
+            s.sendall(f"GET /w2 HTTP/1.1\r\nHost: {GATEWAY_IP}\r\nUpgrade: websocket\r\n"
+                      "Connection: Upgrade\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+                      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n"
+                      f"Origin: https://{GATEWAY_IP}\r\n\r\n".encode())
+            try:
+                for _ in range(80):
+                    s.sendall(frame(b"x" * 120, PING) * 10)
+            except OSError:
+                pass
+        time.sleep(0.2)
+        self.assertLess(self.stat("now_tcp_buffers"), 768)  # of 1024
+        self.assert_served()
+
+
 class SlowReader(Case):
     lab_args = {"conf": {"dataplane": {"idle_timeout": "2s"}}}
 
