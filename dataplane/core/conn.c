@@ -119,7 +119,7 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 
 void conn_pump(struct worker *w, struct conn *c) {
 	const size_t overhead = tls_sealed_len(0);
-	bool was_busy = c->src.len > 0;
+	bool has_moved = false;
 
 	while (c->src.len > 0 && c->end == END_NO) {
 		size_t room = tcp_send_room(w->tcp, conn_idx(w, c));
@@ -127,15 +127,16 @@ void conn_pump(struct worker *w, struct conn *c) {
 
 		n = RTE_MIN(n, room > overhead ? room - overhead : 0);
 		if (n < RTE_MIN(c->src.len, (size_t)PUMP_MIN))
-			return; // conn_sent() or the sweep goes on
+			break; // conn_sent() or the sweep goes on
 		conn_write(w, c, rg_slice(c->src.p, n));
 		c->src = rg_skip(c->src, n);
+		has_moved = true;
 	}
-	if (!was_busy || c->end != END_NO)
+	if (!has_moved || c->end != END_NO)
 		return;
-	if (!c->is_keep_alive)
-		c->end = END_CLOSE;
 	c->deadline_ns = w->now_ns + w->cfg->idle_timeout_s * RG_NS_PER_S;
+	if (c->src.len == 0 && !c->is_keep_alive)
+		c->end = END_CLOSE;
 }
 
 void conn_finish(struct worker *w, struct conn *c) {

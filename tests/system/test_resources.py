@@ -254,6 +254,21 @@ class Hogs(Case):
 class SlowReader(Case):
     lab_args = {"conf": {"dataplane": {"idle_timeout": "2s"}}}
 
+    def test_file_to_a_slow_reader(self):
+        """It takes longer than idle_timeout, but something moves all the time."""
+        with small_window() as s:
+            s.sendall(HEAD)
+            want, got = None, b""
+            while want is None or len(got) < want:
+                more = s.recv(4096)
+                self.assertTrue(more, f"ended after {len(got)} of {want}")
+                got += more
+                if want is None and b"\r\n\r\n" in got:
+                    head = got.split(b"\r\n\r\n")[0]
+                    want = len(head) + 4 + int(head.lower().split(b"content-length:")[1].split()[0])
+                time.sleep(0.1)
+            self.assertEqual(len(got), want)
+
     def test_pipelined_requests(self):
         """Static and punted ones in one segment are answered in order and without waiting."""
         small = b"GET /icon.svg HTTP/1.1\r\nHost: x\r\n\r\n"
