@@ -77,6 +77,7 @@ static void keep(struct worker *w, struct conn *c, const uint8_t *buf, size_t le
 			return;
 		}
 		c->buf = w->free_bufs[--w->n_free_bufs];
+		c->buf_since_ns = w->now_ns;
 		memcpy(c->buf, buf, len);
 	}
 	c->buf_len = (uint32_t)len;

@@ -15,6 +15,12 @@ static void ws_due(struct worker *w, struct conn *c) {
 	rg_stat_inc(w->stats, RG_STAT_ws_pings);
 }
 
+// A message buffer is one of few: who begins a message must end it. HTTP has its deadline for that.
+static bool is_message_late(const struct worker *w, const struct conn *c) {
+	return c->phase == RG_PHASE_WS && c->buf != NULL &&
+	       w->now_ns - c->buf_since_ns > w->cfg->head_timeout_s * RG_NS_PER_S;
+}
+
 static void sweep_conn(struct worker *w, struct conn *c) {
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE && c->flow.bound.promise_end_ns <= w->now_ns)
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
@@ -22,6 +28,12 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 		conn_settle(w, c);
 		if (c->tls == NULL)
 			return;
+	}
+	if (is_message_late(w, c)) {
+		rg_stat_inc(w->stats, RG_DROP_idle);
+		conn_ws_close(w, c, WS_POLICY, "message takes too long");
+		conn_finish(w, c);
+		return;
 	}
 	if (c->deadline_ns > w->now_ns)
 		return;

@@ -250,6 +250,26 @@ class Hogs(Case):
         self.assertLess(self.stat("now_tcp_buffers"), 768)  # of 1024
         self.assert_served()
 
+    def test_messages_that_never_end(self):
+        """A message buffer is for a message under way, not for keeps."""
+        half = [Ws(timeout=1) for _ in range(64)]
+        self.held += [ws.sock for ws in half]
+        for ws in half:
+            ws.raw(frame("x" * 1000)[:-1])
+        with Ws() as ws, Ws() as busy:
+            # One that only takes its time is not disturbed.
+            sip = Sip(ws, self.account)
+            text = frame(sip.register_text())
+            end = time.monotonic() + 8
+            while time.monotonic() < end and self.stat("now_rx_buffers") > 0:
+                busy.raw(frame("\r\n\r\n"))
+                time.sleep(0.2)
+            self.assertEqual(self.stat("now_rx_buffers"), 0)
+            ws.raw(text[:100])
+            time.sleep(1)
+            ws.raw(text[100:])
+            self.assertEqual(int(ws.recv().split()[1]), 200)
+
 
 class SlowReader(Case):
     lab_args = {"conf": {"dataplane": {"idle_timeout": "2s"}}}
