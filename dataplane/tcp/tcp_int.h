@@ -12,6 +12,7 @@
 
 #define TCP_MSS_DEFAULT 536                // RFC 9293 3.7.1, when the peer names none
 #define TCP_MSS_MIN 64                     // less than this would be a packet amplifier
+#define TCP_MSS_NARROW 984                 // RFC 4821 7.2 and 7.7: what every path is to take
 #define TCP_RTO_INIT_MS 1000               // RFC 6298 2.1
 #define TCP_RTO_INIT_LOST_MS 3000          // RFC 6298 5.7, after a lost SYN-ACK
 #define TCP_RTO_MIN_MS 200                 // below RFC 6298 2.4 (1 s), as everywhere today

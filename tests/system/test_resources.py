@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
-from lab import CLIENT_IP, GATEWAY_IP, wait_for  # noqa: E402
+from lab import CLIENT_IP, GATEWAY_IP, TAP, sh, wait_for  # noqa: E402
 from wic import CLOSE, PING, Sip, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
 
 TCP_REPAIR = 19
@@ -269,6 +269,16 @@ class Hogs(Case):
             time.sleep(1)
             ws.raw(text[100:])
             self.assertEqual(int(ws.recv().split()[1]), 200)
+
+
+class NarrowPath(Case):
+    def test_large_packets_vanish(self):
+        """A tunnel on the way takes 1300 bytes, and its ICMP does not arrive."""
+        sh("nft", "add table netdev narrow; add chain netdev narrow in { type filter hook ingress device "
+           f"{TAP} priority 0; }}; add rule netdev narrow in meta length > 1300 drop")
+        begin = time.monotonic()
+        self.assertEqual(http("GET", BIG).status, 200)
+        self.assertLess(time.monotonic() - begin, 5)
 
 
 class SlowReader(Case):
