@@ -271,6 +271,50 @@ class Hogs(Case):
             self.assertEqual(int(ws.recv().split()[1]), 200)
 
 
+class Full(Case):
+    lab_args = {"conf": {"dataplane": {"connections": 64, "head_timeout": "3s"}}}
+
+    def refused(self):
+        with self.assertRaises(OSError):
+            socket.create_connection((GATEWAY_IP, 443), 0.5).close()
+
+    def test_table_full(self):
+        held = [Ws() for _ in range(64)]
+        self.refused()
+        self.assertGreater(self.stat("drop_tcp_table_full"), 0)
+        for ws in held:  # those inside are served
+            ws.send("\r\n\r\n")
+        for ws in held:
+            self.assertEqual(ws.recv(), "\r\n")
+        # One goes in each of the ways that leave a slot: ours first (TIME-WAIT), theirs first, RST.
+        held[0].send(struct.pack("!H", 1000), CLOSE)
+        self.assertEqual(held[0].recv_frame()[0], CLOSE)
+        held[0].sock.close()
+        time.sleep(0.1)
+        held[0] = Ws()
+        self.refused()
+        held[1].sock.close()
+        time.sleep(0.1)
+        held[1] = Ws()
+        held[2].sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        held[2].sock.close()
+        time.sleep(0.1)
+        held[2] = Ws()
+        self.refused()
+        for ws in held:
+            ws.sock.close()
+        wait_for("all buffers back", self.is_free)
+        self.assert_served()
+
+    def test_silent_connections_make_room(self):
+        held = [socket.create_connection((GATEWAY_IP, 443), 2) for _ in range(64)]
+        self.refused()
+        time.sleep(4)  # head_timeout
+        self.assert_served()
+        for s in held:
+            s.close()
+
+
 class NarrowPath(Case):
     def test_large_packets_vanish(self):
         """A tunnel on the way takes 1300 bytes, and its ICMP does not arrive."""
