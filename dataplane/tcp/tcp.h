@@ -19,9 +19,10 @@ struct tcp_cfg {
 	uint32_t max_conns;
 	uint32_t n_buffers; // 2 KiB chunks shared by send queues and reassembly
 	uint16_t listen_port;
-	uint16_t mss;       // we announce and send at most, 1460
-	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
-	uint32_t snd_max;   // bytes queued per connection at most
+	uint16_t mss;     // we announce and send at most, 1460
+	uint32_t rcv_wnd; // bytes, window we offer: 65535 without scaling
+	uint32_t
+		snd_max; // bytes queued per connection at most; 8 KiB while half of the buffers are used
 	uint8_t quick_acks; // data segments of a connection acknowledged at once, at most 15
 	uint8_t secret[32]; // ISN (RFC 6528) and table hash
 };
