@@ -117,7 +117,7 @@ struct lease_ask {
 };
 // A new owner gets the oldest free pair; an account gets its own, again and again, with a new token
 // of the same generation while its lease lives. Always answers through done, once, later; without
-// memory at once (-ENOMEM). lease_engine_free() drops what is unanswered.
+// memory at once (-ENOMEM). lease_engine_free() answers -ECANCELED to what is left.
 void lease_grant(struct lease_engine *e, const struct lease_ask *ask);
 // A new token for a live lease, same generation; the previous one stays good until its end.
 void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct lease_ask *ask);
