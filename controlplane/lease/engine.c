@@ -55,9 +55,9 @@ static void pair_fini(struct lease_pair *p) {
 	env_timer_cancel(p->e->env, &p->timer);
 	while ((op = p->ops) != NULL) {
 		p->ops = op->next;
-		lease_op_free(op);
+		lease_op_cancel(op);
 	}
-	lease_op_free(p->running);
+	lease_op_cancel(p->running);
 	free((char *)p->l.impi); // and the strings behind it
 	free(p->l.sub);
 	free(p->binding_bytes);
@@ -84,7 +84,7 @@ void lease_engine_free(struct lease_engine *e) {
 	}
 	while ((op = e->late) != NULL) {
 		e->late = op->next;
-		lease_op_free(op);
+		lease_op_cancel(op);
 	}
 	env_timer_cancel(e->env, &e->late_timer);
 	free(e->pools);

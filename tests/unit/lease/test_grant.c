@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Grants and renewals: who gets which pair, what is durable before it leaves, what a failure costs.
+#include <errno.h>
+
 #include "lease_fixture.h"
 #include "regate/err.h"
 
@@ -267,6 +269,25 @@ START_TEST(store_slower_than_the_token) {
 }
 END_TEST
 
+// Whoever waits owns memory that only the answer frees.
+START_TEST(end_answers_who_waits) {
+	struct lease_ask ask;
+
+	fix_init(&f, 2);
+	fix_grant(&f, "a");
+	ask = fix_ask(&f, "alice");
+	ask.is_account = true;
+	lease_grant(f.e, &ask);       // in the store's hands
+	lease_grant(f.e, &ask);       // behind it
+	lease_renew(f.e, 0, 9, &ask); // to be answered next turn
+	lease_engine_free(f.e);
+	ck_assert_uint_eq(f.done.n, 4);
+	ck_assert_int_eq(f.done.rc, -ECANCELED);
+	f.e = NULL;
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(provisioning_is_disjoint) {
 	fix_init(&f, 1);
 	ck_assert_int_eq(lease_add_pair(f.e, 0, 0, "q@x", "sip:q@x", NULL), RG_E_LIMIT);
@@ -302,6 +323,7 @@ int main(void) {
 	tcase_add_test(tc, two_grants_of_one_account_at_once);
 	tcase_add_test(tc, first_of_two_grants_fails);
 	tcase_add_test(tc, store_slower_than_the_token);
+	tcase_add_test(tc, end_answers_who_waits);
 	tcase_add_test(tc, provisioning_is_disjoint);
 	suite_add_tcase(s, tc);
 	return fix_main(s);
