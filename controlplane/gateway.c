@@ -137,6 +137,9 @@ static void on_punt(void *arg, const struct rg_punt *p, struct rg_slice payload)
 	case RG_PUNT_FLOW_EXPIRED:
 		lease_flow_expired(g->leases, p->bound.lease_idx, p->bound.gen, p->conn);
 		break;
+	case RG_PUNT_CORE_DUE:
+		ims_refresh(g->ims, p->bound.lease_idx, p->bound.gen);
+		break;
 	case RG_PUNT_CONN_INFO:
 	case RG_PUNT_CONN_END:
 		ctl_conn_info(g->ctl, p, payload);

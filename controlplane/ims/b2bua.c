@@ -25,6 +25,7 @@ static struct request *request_new(struct ims *ims, const struct rg_punt *p,
 		return NULL;
 	}
 	r->punt = *p;
+	r->did_wait = false;
 	memcpy(r->bytes, message.p, message.len);
 	if (parse(rg_slice(r->bytes, message.len), &r->msg))
 		return r;
@@ -151,6 +152,29 @@ static void serve_fetch(struct ims *ims, const struct lease *l, struct request *
 		reply_done(ims, r, false);
 }
 
+// Has the operation that r waited for bound just what r asks for (ims.md 4.3 rule 7)? Then the core
+// need not see it.
+static bool is_bound_already(struct ims *ims, const struct lease *l, const struct request *r) {
+	uint8_t key[IMS_CONTACT_MAX];
+	struct rg_wr w = rg_wr(key, sizeof(key));
+
+	sip_put_contact_key(&w, &r->reg);
+	return r->did_wait && l->state == LEASE_ACTIVE && !l->is_stale &&
+	       env_now_ns(ims->env) < l->binding.core_refresh_ns &&
+	       rg_eq(l->binding.call_id, r->reg.call_id) && !w.overflow &&
+	       rg_eq(l->binding.contact, rg_wr_slice(&w));
+}
+
+void ims_refresh(struct ims *ims, uint32_t idx, uint64_t gen) {
+	const struct lease *l = lease_get(ims->leases, idx, gen);
+
+	// Another flow asked first, or it is over.
+	if (l == NULL || l->state != LEASE_ACTIVE || l->is_stale ||
+	    env_now_ns(ims->env) < l->binding.core_refresh_ns)
+		return;
+	op_refresh(ims, l);
+}
+
 void b2bua_serve(struct ims *ims, struct request *r) {
 	const struct lease *l = find_lease(ims, r);
 	const char *why;
@@ -173,7 +197,7 @@ void b2bua_serve(struct ims *ims, struct request *r) {
 		serve_deregister(ims, l, r);
 	} else if (r->reg.n_contacts == 0) {
 		serve_fetch(ims, l, r);
-	} else {
+	} else if (!is_bound_already(ims, l, r) || !register_again(ims, l, r, token_end(l, r))) {
 		op_register(ims, l, r, token_end(l, r));
 	}
 }

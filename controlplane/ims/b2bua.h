@@ -34,6 +34,7 @@ struct request { // one REGISTER of a client, kept until it is answered
 	struct rg_punt punt;
 	struct sip_msg msg;
 	struct sip_register reg;
+	bool did_wait; // behind another operation
 	uint8_t bytes[];
 };
 
@@ -59,6 +60,11 @@ struct op *op_find(const struct ims *ims, uint32_t idx);
 bool op_enqueue(struct op *op, struct request *r);
 // Registers l for r; the token of r ends at token_end_ns. // consumes r
 void op_register(struct ims *ims, const struct lease *l, struct request *r, uint64_t token_end_ns);
+// Answers r from the binding of l, which is fresh. False: that would promise too little; r stays.
+bool register_again(struct ims *ims, const struct lease *l, struct request *r,
+		    uint64_t token_end_ns);
 // De-registers l; r may be NULL (the engine wants it). // consumes r
 void op_deregister(struct ims *ims, const struct lease *l, struct request *r);
+// Refreshes the binding of l in the core; nobody waits for it.
+void op_refresh(struct ims *ims, const struct lease *l);
 void op_free_all(struct ims *ims);

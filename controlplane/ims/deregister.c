@@ -63,16 +63,6 @@ static void set_ours_of(struct op *op, const struct sip_register *reg) {
 	op_set_ours(op, rg_wr_slice(&w));
 }
 
-// Was it registered as a flow (RFC 5626)? A registrar that took it for one finds it no other way.
-static bool is_flow(const struct op *op, const struct lease *l) {
-	static const char said[] = "Require: outbound";
-
-	if (op->ours.reg_id == 0 || op->ours.instance.len == 0)
-		return false;
-	return l->binding.headers.len == 0 ||
-	       memmem(l->binding.headers.p, l->binding.headers.len, said, sizeof(said) - 1) != NULL;
-}
-
 // Which Contact ends: the one of record, else what the client names. Without any (a restart came
 // between) a pool pair is cleared whole.
 // XXX an account's pair is not, but at its owner's word: other devices are bound there. Such a
@@ -81,7 +71,7 @@ static void set_contact(struct op *op, const struct lease *l) {
 	op_set_ours(op, l->binding.contact);
 	if (op->ours.uri.len == 0 && op->client != NULL && !op->client->reg.is_star)
 		set_ours_of(op, &op->client->reg);
-	op->has_ob = is_flow(op, l);
+	op->has_ob = op_is_flow(op, l);
 	op->is_star = op->ours.uri.len == 0 && (op->client != NULL || !l->is_fixed);
 }
 

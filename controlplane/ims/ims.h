@@ -31,6 +31,8 @@ void ims_free(struct ims *ims);
 
 // A RG_PUNT_REGISTER: answers through port, once, now or later.
 void ims_register(struct ims *ims, const struct rg_punt *p, struct rg_slice message);
+// RG_PUNT_CORE_DUE: refreshes the binding in the core without a client waiting (ims.md 4.3 rule 11).
+void ims_refresh(struct ims *ims, uint32_t idx, uint64_t gen);
 // lease_ops.deregister: de-registers l in the core without a client waiting.
 void ims_deregister(struct ims *ims, const struct lease *l);
 const struct ims_stats *ims_get_stats(const struct ims *ims);

@@ -21,6 +21,7 @@ struct op *op_find(const struct ims *ims, uint32_t idx) {
 bool op_enqueue(struct op *op, struct request *r) {
 	if (op->queued != NULL)
 		return false;
+	r->did_wait = true;
 	op->queued = r;
 	return true;
 }
@@ -203,6 +204,16 @@ void op_set_ours(struct op *op, struct rg_slice element) {
 	rg_put(&w, element);
 	if (contact_parse(rg_wr_slice(&w), &op->ours) != RG_OK)
 		op->ours = (struct contact){0};
+}
+
+// Was it registered as a flow (RFC 5626)? A registrar that took it for one finds it no other way.
+bool op_is_flow(const struct op *op, const struct lease *l) {
+	static const char said[] = "Require: outbound";
+
+	if (op->ours.reg_id == 0 || op->ours.instance.len == 0)
+		return false;
+	return l->binding.headers.len == 0 ||
+	       memmem(l->binding.headers.p, l->binding.headers.len, said, sizeof(said) - 1) != NULL;
 }
 
 bool op_add_removed(struct op *op, struct rg_wr *w, struct rg_slice element) {

@@ -32,6 +32,8 @@ struct op *op_new(struct ims *ims, const struct lease *l, struct request *client
 void op_set_ours(struct op *op, struct rg_slice element);                          // copies
 // The lease, as long as it is the one this operation began for.
 const struct lease *op_lease(const struct op *op);
+// Was the binding of l, whose Contact op names, made as a flow?
+bool op_is_flow(const struct op *op, const struct lease *l);
 // Sends the REGISTER that op describes now; the answer or the failure comes later.
 void op_send(struct op *op);
 // The client has its answer: frees op and serves the request that waited for its end.

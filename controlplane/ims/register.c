@@ -5,10 +5,27 @@
 #include "regate/err.h"
 
 #define CLIENT_FLOOR_S 10 // shorter grants make JsSIP late (ims.md 3.1)
+#define REFRESH_RETRY_NS (60 * RG_NS_PER_S)
+
+// Nobody hears of it: a core that is away for now is asked again later, and what else went wrong the
+// next REGISTER meets itself.
+static void refresh_failed(struct op *op, unsigned status, bool is_unknown) {
+	uint64_t retry_ns = env_now_ns(op->ims->env) + REFRESH_RETRY_NS;
+
+	if (retry_ns < op->ims->hold_until_ns)
+		retry_ns = op->ims->hold_until_ns;
+	lease_refresh_failed(op->ims->leases, op->idx, op->gen, is_unknown,
+			     status == 504 ? retry_ns : 0);
+	op_end(op);
+}
 
 void register_failed(struct op *op, unsigned status, bool is_unknown) {
 	struct request *r = op->client;
 
+	if (r == NULL) {
+		refresh_failed(op, status, is_unknown);
+		return;
+	}
 	op->client = NULL;
 	// What an earlier 200 of this operation bound is not taken back by a later refusal.
 	is_unknown |= op->did_rebind || op->did_remove;
@@ -34,15 +51,14 @@ static uint64_t jittered(struct ims *ims, uint64_t v) {
 
 // What the client is told (ims.md 4.3): never past the token or the core's binding (INV-9); the
 // floor holds below these two only.
-static uint32_t client_expires(struct op *op, uint64_t core_low_ns, uint64_t now_ns) {
-	const struct conf *conf = op->ims->conf;
-	const struct sip_register *reg = &op->client->reg;
-	uint64_t limit = op_min(op_seconds_left(op->token_end_ns, now_ns),
-				op_seconds_left(core_low_ns, now_ns));
+static uint32_t client_expires(struct ims *ims, const struct sip_register *reg, uint64_t end_ns,
+			       uint64_t now_ns) {
+	const struct conf *conf = ims->conf;
+	uint64_t limit = op_seconds_left(end_ns, now_ns);
 	uint64_t e = op_min(reg->has_expires ? reg->expires : conf->reg.client_max_s,
 			    conf->reg.client_max_s);
 
-	e = jittered(op->ims, op_min(e, limit));
+	e = jittered(ims, op_min(e, limit));
 	if (e < conf->reg.client_min_s)
 		e = op_min(conf->reg.client_min_s, limit);
 	return (uint32_t)e;
@@ -56,13 +72,14 @@ static uint64_t core_high(const struct op *op, uint32_t granted, uint64_t now_ns
 	return now_ns + (longest + op->ims->conf->life.core_slack_s) * RG_NS_PER_S;
 }
 
-static struct lease_binding make_binding(struct op *op, uint32_t granted, uint64_t now_ns) {
+static struct lease_binding make_binding(struct op *op, const struct lease *l, uint32_t granted,
+					 uint64_t now_ns) {
 	const struct conf *conf = op->ims->conf;
 	uint64_t granted_ns = granted * RG_NS_PER_S;
 
 	return (struct lease_binding){
 		.contact = op->ours.element,
-		.call_id = op->client->reg.call_id,
+		.call_id = op->client != NULL ? op->client->reg.call_id : l->binding.call_id,
 		.core_refresh_ns = now_ns + jittered(op->ims, granted_ns / 2),
 		.core_low_ns = granted > conf->reg.guard_s
 				       ? now_ns + granted_ns - conf->reg.guard_s * RG_NS_PER_S
@@ -84,8 +101,11 @@ static void log_registered(struct op *op, const struct lease *l, uint32_t expire
 static void register_bound(struct op *op, const struct lease *l, const struct sip_msg *m,
 			   uint32_t granted) {
 	uint64_t now_ns = env_now_ns(op->ims->env);
-	struct lease_binding b = make_binding(op, granted, now_ns);
-	uint32_t expires = client_expires(op, b.core_low_ns, now_ns);
+	struct lease_binding b = make_binding(op, l, granted, now_ns);
+	uint64_t end_ns = op_min(op->token_end_ns, b.core_low_ns);
+	uint32_t expires = op->client != NULL
+				   ? client_expires(op->ims, &op->client->reg, end_ns, now_ns)
+				   : (uint32_t)op_seconds_left(end_ns, now_ns);
 	struct rg_binding bound = {op->idx, op->gen, now_ns + expires * RG_NS_PER_S};
 	uint8_t lines[IMS_LINES_MAX], path[512], handle[64], tag[4], tag_hex[8];
 	struct rg_wr w = rg_wr(lines, sizeof(lines)), pw = rg_wr(path, sizeof(path)),
@@ -108,15 +128,19 @@ static void register_bound(struct op *op, const struct lease *l, const struct si
 		register_failed(op, 500, true);
 		return;
 	}
-	rc = lease_register_done(op->ims->leases, op->idx, op->gen, &b, r->punt.conn,
-				 bound.promise_end_ns);
+	if (r != NULL)
+		rc = lease_register_done(op->ims->leases, op->idx, op->gen, &b, r->punt.conn,
+					 bound.promise_end_ns);
+	else
+		rc = lease_refresh_done(op->ims->leases, op->idx, op->gen, &b);
 	if (rc != 0) { // revoked or over meanwhile: the engine ends what the core has
 		register_failed(op, rc == RG_E_STALE || rc == RG_E_CONFLICT ? 401 : 500, true);
 		return;
 	}
 	log_registered(op, l, expires, granted);
 	op->client = NULL;
-	reply_registered(op->ims, r, &b, expires, &bound);
+	if (r != NULL)
+		reply_registered(op->ims, r, &b, expires, &bound);
 	op_end(op);
 }
 
@@ -129,6 +153,20 @@ void register_repeat(struct op *op) {
 	}
 	op->expires = (uint32_t)op_min(op->expires, left);
 	op_send(op);
+}
+
+bool register_again(struct ims *ims, const struct lease *l, struct request *r,
+		    uint64_t token_end_ns) {
+	uint64_t now_ns = env_now_ns(ims->env);
+	uint32_t expires =
+		client_expires(ims, &r->reg, op_min(token_end_ns, l->binding.core_low_ns), now_ns);
+	struct rg_binding bound = {l->idx, l->gen, now_ns + expires * RG_NS_PER_S};
+
+	if (expires < ims->conf->reg.client_min_s)
+		return false;
+	lease_flow_bound(ims->leases, l->idx, l->gen, r->punt.conn, bound.promise_end_ns);
+	reply_registered(ims, r, &l->binding, expires, &bound);
+	return true;
 }
 
 static void put_foreign(struct rg_wr *w, const struct contact *c) {
@@ -257,4 +295,26 @@ void op_register(struct ims *ims, const struct lease *l, struct request *r, uint
 	op->token_end_ns = token_end_ns;
 	op->expires = (uint32_t)e;
 	start_register(op, l);
+}
+
+void op_refresh(struct ims *ims, const struct lease *l) {
+	uint64_t now_ns = env_now_ns(ims->env), token_end_ns = lease_token_end_ns(l);
+	uint64_t e = op_min(ims->conf->reg.max_s, op_seconds_left(token_end_ns, now_ns));
+	struct op *op;
+
+	// Too late for a longer binding, or not now: the client's own REGISTER will find out.
+	if (e < ims->conf->reg.client_min_s || now_ns < ims->hold_until_ns ||
+	    lease_register_begin(ims->leases, l->idx, l->gen, now_ns + e * RG_NS_PER_S) != 0)
+		return;
+	op = op_new(ims, l, NULL);
+	if (op == NULL) {
+		lease_refresh_failed(ims->leases, l->idx, l->gen, false, 0);
+		return;
+	}
+	op->token_end_ns = token_end_ns;
+	op->expires = (uint32_t)e;
+	op_set_ours(op, l->binding.contact);
+	op->has_ob = op_is_flow(op, l);
+	ims->stats.register_refresh++;
+	op_send(op);
 }

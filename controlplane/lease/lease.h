@@ -142,6 +142,12 @@ uint64_t lease_token_end_ns(const struct lease *l); // of the token that lives l
 // The core's answer says that it may hold a binding until high_ns (with its slack), whatever becomes
 // of the rest of the request: the pair is not free before.
 void lease_register_held(struct lease_engine *e, uint32_t idx, uint64_t gen, uint64_t high_ns);
+// The same for a refresh that no client waits for: the flow and its promise stay what they are.
+[[nodiscard]] int lease_refresh_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
+				     const struct lease_binding *b);
+// And when it failed, as below: the core is asked again at retry_ns; 0: the next REGISTER asks it.
+void lease_refresh_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown,
+			  uint64_t retry_ns);
 // Refused by the core (is_unknown false: back to what it was) or without an answer (true).
 void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown);
 // De-registration: begin fences the workers (ENDING); RG_E_CONFLICT while another request is under

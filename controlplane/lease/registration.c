@@ -92,21 +92,16 @@ void lease_register_held(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	lease_pair_arm(p);
 }
 
-int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
-			const struct lease_binding *b, struct rg_conn_id flow,
-			uint64_t promise_end_ns) {
-	struct lease_pair *p = lease_pair_find(e, idx, gen);
+static int confirm(struct lease_pair *p, const struct lease_binding *b) {
 	int rc;
 
-	if (p == NULL)
-		return RG_E_STALE;
 	if (p->l.state != LEASE_PENDING)
 		return RG_E_CONFLICT;
 	// core_high has the core's slack in it already (ims.md 4.2)
-	lease_register_held(e, idx, gen, b->core_high_ns);
+	lease_register_held(p->e, p->l.idx, p->l.gen, b->core_high_ns);
 	rc = binding_set(p, b);
 	if (rc != 0) { // the core has a binding that we cannot show
-		lease_register_failed(e, idx, gen, true);
+		lease_register_failed(p->e, p->l.idx, p->l.gen, true);
 		return rc;
 	}
 	lease_pair_set_state(p, LEASE_ACTIVE);
@@ -115,12 +110,39 @@ int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 		return RG_E_STALE;
 	}
 	p->l.is_stale = false;
-	take_flow(p, flow, promise_end_ns);
-	rc = lease_pair_publish(p);
+	return 0;
+}
+
+static void show_binding(struct lease_pair *p) {
+	int rc = lease_pair_publish(p);
+
 	if (rc != 0)
-		log_put(e->log, LOG_WARN, "lease.not_published", LOG_U("lease", idx),
+		log_put(p->e->log, LOG_WARN, "lease.not_published", LOG_U("lease", p->l.idx),
 			LOG_S("why", rg_strerror(rc)));
 	lease_pair_arm(p);
+}
+
+int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
+			const struct lease_binding *b, struct rg_conn_id flow,
+			uint64_t promise_end_ns) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+	int rc = p == NULL ? RG_E_STALE : confirm(p, b);
+
+	if (rc != 0)
+		return rc;
+	take_flow(p, flow, promise_end_ns);
+	show_binding(p);
+	return 0;
+}
+
+int lease_refresh_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
+		       const struct lease_binding *b) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+	int rc = p == NULL ? RG_E_STALE : confirm(p, b);
+
+	if (rc != 0)
+		return rc;
+	show_binding(p);
 	return 0;
 }
 
@@ -148,6 +170,21 @@ void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, b
 	if (p->l.state != LEASE_OFFERED && p->l.flow.gen == 0)
 		p->grace_ns = lease_add_ns(env_now_ns(e->env), e->cfg.flow_grace_ns);
 	lease_pair_arm(p);
+}
+
+void lease_refresh_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown,
+			  uint64_t retry_ns) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	if (p == NULL || p->l.state != LEASE_PENDING)
+		return;
+	if (retry_ns == 0)
+		p->l.is_stale = true;
+	else
+		p->l.binding.core_refresh_ns = retry_ns;
+	lease_register_failed(e, idx, gen, is_unknown);
+	if (p->l.state == LEASE_ACTIVE)
+		show_binding(p);
 }
 
 int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen) {

@@ -70,6 +70,9 @@ void lease_pair_settle(struct lease_pair *p) {
 
 static void on_grace(struct lease_pair *p) {
 	p->grace_ns = RG_NEVER;
+	if (p->l.state ==
+	    LEASE_PENDING) // a refresh; a client's own ends the grace when it succeeds
+		p->grace_ns = lease_add_ns(env_now_ns(p->e->env), p->e->cfg.flow_grace_ns);
 	if (p->l.state == LEASE_ACTIVE || p->l.state == LEASE_UNKNOWN)
 		lease_pair_deregister(p);
 }

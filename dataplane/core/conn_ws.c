@@ -71,6 +71,14 @@ static void register_punt(struct worker *w, struct conn *c, enum rg_punt_reason 
 		sip_status(w, c, 503, RG_LIT("Retry-After: 5\r\n"));
 }
 
+// Rule 11 of ims.md 4.3, once per due time. A full ring: the next refresh tells.
+static void core_due(struct worker *w, struct conn *c) {
+	struct rg_punt p = {.kind = RG_PUNT_CORE_DUE, .wwsf = c->flow.wwsf};
+
+	if (punt_put(w, c, &p, (struct rg_slice){0}))
+		c->flow.core_asked_ns = w->view.core_refresh_ns;
+}
+
 static void register_input(struct worker *w, struct conn *c) {
 	const struct rg_addr *peer = tcp_peer(w->tcp, (uint32_t)(c - w->conns));
 	struct rg_digest digest;
@@ -99,6 +107,8 @@ static void register_input(struct worker *w, struct conn *c) {
 	sip_answer(w, c, &w->msg, &out.answer);
 	if (out.is_moved)
 		punt_event(w, c, RG_PUNT_FLOW_BOUND);
+	if (out.is_core_due)
+		core_due(w, c);
 }
 
 // SIP that is no REGISTER: nothing else is offered, and nothing at all before registration (T31).

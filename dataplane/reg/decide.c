@@ -244,6 +244,20 @@ static bool is_same_contact(const struct ask *a) {
 	return !w.overflow && rg_eq(rg_wr_slice(&w), stored);
 }
 
+// Seconds that the client asks for, within our limits and the token's life.
+static uint64_t wanted_s(const struct ask *a) {
+	uint64_t floor_s = min(a->cfg->client_min_s, a->cfg->client_max_s);
+	uint64_t s = a->cfg->client_max_s;
+
+	if (a->r->has_expires && a->r->expires < s)
+		s = a->r->expires < floor_s ? floor_s : a->r->expires;
+	return min(s, token_left_s(a));
+}
+
+static bool is_core_due(const struct ask *a) {
+	return a->now_ns >= a->lease->core_refresh_ns;
+}
+
 // Rules 9, 11 and 12.
 static bool judge_binding(struct ask *a) {
 	const struct rg_lease_view *l = a->lease;
@@ -251,25 +265,22 @@ static bool judge_binding(struct ask *a) {
 
 	if (is_elsewhere || !rg_eq(a->r->call_id, l->call_id) || !is_same_contact(a))
 		return punt(a, RG_WHY_CHANGED);
-	if (a->now_ns >= l->core_refresh_ns)
+	if (is_core_due(a) && core_left_s(a) <= wanted_s(a))
 		return punt(a, RG_WHY_CORE_DUE);
 	if (a->f->call_id_hash == a->call_id_hash && a->r->cseq < a->f->last_cseq)
 		return refuse(a, 500); // RFC 3261 10.3 step 7; an equal one came twice: same answer
 	return false;
 }
 
-// Seconds for the client: what it asked within our limits, the token's life and the core's
-// binding (INV-9), less 0 to 10 % so that a herd spreads. 0 when the core's binding is too short.
+// Seconds for the client: what it wants, within the core's binding (INV-9), less 0 to 10 % so that a
+// herd spreads. 0 when the core's binding is too short.
 static uint64_t granted_s(const struct ask *a) {
 	uint64_t floor_s = min(a->cfg->client_min_s, a->cfg->client_max_s);
-	uint64_t core_s = core_left_s(a), s = a->cfg->client_max_s;
+	uint64_t core_s = core_left_s(a), s = min(wanted_s(a), core_s);
 	uint64_t seed = hash(rg_slice(&a->r->cseq, sizeof(a->r->cseq)), a->call_id_hash);
 
 	if (core_s < floor_s)
 		return 0;
-	if (a->r->has_expires && a->r->expires < s)
-		s = a->r->expires < floor_s ? floor_s : a->r->expires;
-	s = min(s, min(core_s, token_left_s(a)));
 	s -= s * (seed % 101) / 1000;
 	return s < floor_s ? floor_s : s;
 }
@@ -282,6 +293,7 @@ static bool register_locally(struct ask *a) {
 		return punt(a, RG_WHY_SHORT);
 	a->out->is_bind = true;
 	a->out->is_moved = !is_bound_here(a);
+	a->out->is_core_due = is_core_due(a) && a->f->core_asked_ns != a->lease->core_refresh_ns;
 	a->out->bound.lease_idx = a->lease->idx;
 	a->out->bound.gen = a->lease->gen;
 	a->out->bound.promise_end_ns = a->now_ns + expires_s * RG_NS_PER_S;
@@ -322,7 +334,7 @@ void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct s
 	out->verdict = REG_ANSWER;
 	out->reason = RG_WHY_NONE;
 	out->answer = (struct sip_answer){.peer = peer};
-	out->is_bind = out->is_moved = false;
+	out->is_bind = out->is_moved = out->is_core_due = false;
 	out->bound = f->bound;
 	(void)decide(&a);
 	note_cseq(&a);

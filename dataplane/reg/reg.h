@@ -12,10 +12,11 @@ struct reg_flow { // per connection, kept by core
 	struct rg_binding bound;
 	uint32_t last_cseq; // of the Call-ID below; 0 = none
 	uint64_t call_id_hash;
-	uint64_t tokens_at_ns; // rate limit: time up to which the bucket is used (GCRA)
-	uint16_t wwsf;         // of the Origin; UINT16_MAX = none given
-	bool was_limited;      // the one 503 was sent
-	uint8_t n_drops;       // REGISTERs dropped in a row since then
+	uint64_t core_asked_ns; // rule 11: the due time for which the control plane was told
+	uint64_t tokens_at_ns;  // rate limit: time up to which the bucket is used (GCRA)
+	uint16_t wwsf;          // of the Origin; UINT16_MAX = none given
+	bool was_limited;       // the one 503 was sent
+	uint8_t n_drops;        // REGISTERs dropped in a row since then
 };
 
 enum reg_verdict {
@@ -31,6 +32,7 @@ struct reg_out {
 	struct sip_answer answer; // REG_ANSWER; slices point into the view, the message and `text`
 	bool is_bind;             // REG_ANSWER 200: bound below is new for the flow
 	bool is_moved;            // the lease was not on this flow before: tell the control plane
+	bool is_core_due;         // the core's binding is due, and this flow has not told yet
 	struct rg_binding bound;
 	uint8_t text[512]; // challenge lines
 };

@@ -35,8 +35,9 @@ enum rg_punt_kind {
 	RG_PUNT_FLOW_BOUND,   // a local 200 moved a registration to this connection
 	RG_PUNT_FLOW_CLOSED,  // a bound connection has gone
 	RG_PUNT_FLOW_EXPIRED, // the client let its promise end; the connection is still there
-	RG_PUNT_CONN_INFO,    // payload: struct rg_conn_info[]
-	RG_PUNT_CONN_END,     // the last CONN_INFO of a query was sent
+	RG_PUNT_CORE_DUE,  // answered here, but the binding in the core is due (ims.md 4.3 rule 11)
+	RG_PUNT_CONN_INFO, // payload: struct rg_conn_info[]
+	RG_PUNT_CONN_END,  // the last CONN_INFO of a query was sent
 };
 
 enum rg_punt_reason { // why a REGISTER was not answered in the worker (ims.md 4.3)
@@ -46,7 +47,7 @@ enum rg_punt_reason { // why a REGISTER was not answered in the worker (ims.md 4
 	RG_WHY_INITIAL,   // rule 8
 	RG_WHY_CHANGED,   // rule 9
 	RG_WHY_STALE,     // rule 10
-	RG_WHY_CORE_DUE,  // rule 11
+	RG_WHY_CORE_DUE,  // rule 11: what is left of the core's binding does not last for an answer
 	RG_WHY_SHORT,     // the granted time would fall under the floor
 };
 

@@ -114,5 +114,32 @@ class FlowLoss(GatewayCase):
         self.assertEqual(len(self.lab.core_requests()), before)
 
 
+class CoreDue(GatewayCase):
+    """Half of the core's binding is over: the client is answered at once, the core asked behind it."""
+
+    lab_args = {"core_args": ["--min-expires", "20", "--max-expires", "40"],
+                "conf": {"registration": {"client_max": "10s", "client_min": "10s", "guard": "1s"}}}
+
+    def test_the_core_is_refreshed_behind_a_local_answer(self):
+        with Ws() as ws:
+            sip = Sip(ws, lease())
+            first = sip.register()
+            self.assertEqual(first.status, 200)
+            punted, before = self.stat("reg_punted"), len(self.lab.core_requests())
+
+            def refreshed():
+                time.sleep(3)
+                self.assertEqual(sip.register().status, 200)
+                time.sleep(0.2)
+                return len(self.lab.core_requests()) > before
+            wait_for("refresh in the core", refreshed, 40)
+            self.assertEqual(sip.register().status, 200)
+            self.assertEqual(self.stat("reg_punted"), punted)
+            seen = self.lab.core_requests()[before:]
+            self.assertEqual(len(seen), 1)
+            self.assertIn(sip.host, str(seen[0]))
+            self.assertEqual(self.core_stat("register_refresh"), 1)
+
+
 if __name__ == "__main__":
     main()

@@ -258,7 +258,7 @@ START_TEST(one_waits) {
 	rig_send(&c, &(struct rig_register){0});
 	rig_core_next();
 	rig_expect_line("CSeq: 1 REGISTER");
-	rig_send(&c, &(struct rig_register){.expires = 120});
+	rig_send(&c, &(struct rig_register){.contact = RIG_CONTACT_2});
 	rig_expect_silence();
 	rig_send(&c, &(struct rig_register){0});
 	r = rig_reply(); // the third is refused at once
@@ -268,9 +268,30 @@ START_TEST(one_waits) {
 	rig_expect_status(200);
 	rig_core_next(); // the second goes out now
 	rig_expect_line("CSeq: 2 REGISTER");
-	rig_core_answer(200, "Contact: " RIG_CONTACT ";expires=3600\r\n");
+	rig_core_answer(200, "Contact: " RIG_CONTACT_2 ";expires=3600\r\n");
 	rig_expect_status(200);
 	rig_expect_silence();
+}
+END_TEST
+
+// What waited and asks for just what has been bound meanwhile is a refresh within the fresh time.
+START_TEST(one_waits_and_is_absorbed) {
+	struct rig_lease c = rig_grant(7200);
+	const struct rig_reply *r;
+
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	rig_send(&c, &(struct rig_register){.expires = 120});
+	rig_core_answer(200, "Contact: " RIG_CONTACT ";expires=3600\r\n");
+	rig_expect_status(200);
+	r = rig_reply();
+	ck_assert_uint_eq(r->m.status, 200);
+	ck_assert_uint_eq(r->r.flags, RG_REPLY_F_BIND);
+	ck_assert_uint_eq(r->r.bound.lease_idx, c.idx);
+	ck_assert_uint_le(r->r.bound.promise_end_ns, env_now_ns(rig.env) + 120 * RG_NS_PER_S);
+	ck_assert_uint_ge(r->r.bound.promise_end_ns, env_now_ns(rig.env) + 108 * RG_NS_PER_S);
+	rig_expect_silence();
+	ck_assert_uint_eq(ims_get_stats(rig.ims)->core_requests, 1);
 }
 END_TEST
 
@@ -334,6 +355,7 @@ static void add(void *suite) {
 	tcase_add_test(t, too_long);
 	tcase_add_test(t, rubbish);
 	tcase_add_test(t, one_waits);
+	tcase_add_test(t, one_waits_and_is_absorbed);
 	tcase_add_test(t, leases_do_not_wait_for_each_other);
 	tcase_add_test(t, fetch);
 	tcase_add_test(t, stop_under_way);

@@ -141,6 +141,97 @@ START_TEST(refresh_goes_on) {
 }
 END_TEST
 
+static void make_due(const struct rig_lease *c) {
+	uint64_t due_ns = rig_lease_of(c)->binding.core_refresh_ns;
+
+	env_sim_advance(rig.env, due_ns - env_now_ns(rig.env));
+}
+
+// ims.md 4.3 rule 11: the worker has answered; the core is asked once, and nobody hears of it.
+START_TEST(background_refresh) {
+	struct rig_lease c = rig_grant(7200);
+	const struct lease *l;
+	uint64_t due_ns;
+
+	rig_register_well(&c);
+	l = rig_lease_of(&c);
+	due_ns = l->binding.core_refresh_ns;
+	env_sim_advance(rig.env, due_ns - env_now_ns(rig.env) - 1);
+	ims_refresh(rig.ims, c.idx, c.gen);
+	rig_expect_silence();
+	env_sim_advance(rig.env, 1);
+	ims_refresh(rig.ims, c.idx, c.gen);
+	ims_refresh(rig.ims, c.idx, c.gen); // of another flow
+	env_sim_settle(rig.env);
+	rig_core_next();
+	rig_expect_line("CSeq: 2 REGISTER");
+	ck_assert_uint_eq(rig_count("Contact: " RIG_CONTACT ";expires=3600\r\n"), 1);
+	ck_assert_uint_eq(rig_count(";ob>"), 1);
+	rig_core_answer(200, "Contact: " RIG_CONTACT ";expires=3600\r\n"
+			     "Service-Route: <sip:new@scscf.ims.example.net;lr>\r\n");
+	rig_expect_silence();
+	ck_assert_int_eq(l->state, LEASE_ACTIVE);
+	ck_assert_uint_gt(l->binding.core_refresh_ns, due_ns);
+	ck_assert(rg_conn_eq(l->flow, c.conn));
+	ck_assert(rg_eq(l->binding.call_id, RG_LIT("kqct9mrk04l9g2q5ngism7")));
+	ck_assert_ptr_nonnull(memmem(l->binding.headers.p, l->binding.headers.len, "sip:new@", 8));
+	ck_assert_uint_eq(ims_get_stats(rig.ims)->register_refresh, 1);
+	ck_assert_uint_eq(rig.n_closed, 0);
+	ims_refresh(rig.ims, c.idx, c.gen + 1);
+	ims_refresh(rig.ims, c.idx, c.gen);
+	rig_expect_silence();
+}
+END_TEST
+
+// A core that is away is asked again later; one that refuses must refuse the client itself.
+START_TEST(background_refresh_fails) {
+	struct rig_lease c = rig_grant(7200);
+	const struct lease *l;
+
+	rig_register_well(&c);
+	l = rig_lease_of(&c);
+	make_due(&c);
+	ims_refresh(rig.ims, c.idx, c.gen);
+	env_sim_settle(rig.env);
+	rig_core_next();
+	rig_core_answer(480, "");
+	rig_expect_silence();
+	ck_assert_int_eq(l->state, LEASE_ACTIVE);
+	ck_assert(!l->is_stale);
+	ck_assert_uint_eq(l->binding.core_refresh_ns, env_now_ns(rig.env) + 60 * RG_NS_PER_S);
+	make_due(&c);
+	ims_refresh(rig.ims, c.idx, c.gen);
+	env_sim_settle(rig.env);
+	rig_core_next();
+	rig_core_answer(403, "");
+	rig_expect_silence();
+	ck_assert(l->is_stale);
+	rig_send(&c, &(struct rig_register){.reason = RG_WHY_STALE});
+	rig_core_ok(3600);
+	rig_expect_status(200);
+	ck_assert(!l->is_stale);
+}
+END_TEST
+
+START_TEST(revoked_while_refreshed) {
+	struct rig_lease c = rig_grant(7200);
+
+	rig_register_well(&c);
+	make_due(&c);
+	ims_refresh(rig.ims, c.idx, c.gen);
+	env_sim_settle(rig.env);
+	rig_core_next();
+	ck_assert_int_eq(lease_revoke(rig.leases, c.idx, c.gen), 0);
+	rig_core_answer(200, "Contact: " RIG_CONTACT ";expires=3600\r\n");
+	env_sim_advance(rig.env, 1);
+	rig_core_next();
+	rig_expect_line("Expires: 0");
+	rig_core_answer(200, "");
+	rig_expect_silence();
+	ck_assert_int_eq(lease_at(rig.leases, c.idx)->state, LEASE_QUARANTINE);
+}
+END_TEST
+
 // After a restart nothing is known of the core's dialog.
 START_TEST(new_dialog_after_restart) {
 	struct rig_lease c = rig_grant(7200);
@@ -441,6 +532,9 @@ static void add(void *suite) {
 	tcase_add_test(t, token_too_short);
 	tcase_add_test(t, shown_token_counts);
 	tcase_add_test(t, refresh_goes_on);
+	tcase_add_test(t, background_refresh);
+	tcase_add_test(t, background_refresh_fails);
+	tcase_add_test(t, revoked_while_refreshed);
 	tcase_add_test(t, new_dialog_after_restart);
 	tcase_add_test(t, cseq_ends);
 	tcase_add_loop_test(t, outbound, 0, sizeof(outbounds) / sizeof(*outbounds));

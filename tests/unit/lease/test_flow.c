@@ -73,6 +73,31 @@ START_TEST(client_lets_its_promise_end) {
 }
 END_TEST
 
+// A refresh that no client waits for neither ends the grace nor takes it as used.
+START_TEST(grace_outlasts_a_refresh) {
+	struct lease_binding b;
+
+	begin();
+	fix_advance(&f, 300 * SEC);
+	lease_flow_expired(f.e, 0, 1, fix_conn(5));
+	fix_advance(&f, 30 * SEC);
+	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + 600 * SEC), 0);
+	b = fix_lease(&f, 0)->binding;
+	b.core_refresh_ns = env_now_ns(f.env) + 300 * SEC;
+	ck_assert_int_eq(lease_refresh_done(f.e, 0, 1, &b), 0);
+	ck_assert(rg_conn_eq(fix_lease(&f, 0)->flow, fix_conn(5)));
+	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + 600 * SEC), 0);
+	fix_advance(&f, 40 * SEC); // the grace is over in the middle of this one
+	ck_assert_uint_eq(f.n_deregister, 0);
+	lease_refresh_failed(f.e, 0, 1, false, env_now_ns(f.env) + 60 * SEC);
+	ck_assert_uint_eq(fix_lease(&f, 0)->binding.core_refresh_ns, env_now_ns(f.env) + 60 * SEC);
+	ck_assert_int_eq(fix_seen(&f, &f.done.digest), RG_LEASE_ACTIVE);
+	fix_advance(&f, 60 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(flow_of_a_lease_that_is_gone) {
 	begin();
 	lease_flow_bound(f.e, 0, 9, fix_conn(6), 0);
@@ -167,6 +192,7 @@ int main(void) {
 	tcase_add_test(tc, lost_flow_gets_its_grace);
 	tcase_add_test(tc, reconnect_within_the_grace);
 	tcase_add_test(tc, client_lets_its_promise_end);
+	tcase_add_test(tc, grace_outlasts_a_refresh);
 	tcase_add_test(tc, flow_of_a_lease_that_is_gone);
 	tcase_add_test(tc, revocation_of_a_registered_lease);
 	tcase_add_test(tc, revocation_of_an_unused_lease);
