@@ -359,6 +359,17 @@ class SlowReader(Case):
                              [200, 404, 404, 200, 200, 200, 404, 404])
             self.assertLess(time.monotonic() - begin, 1)
 
+    def test_pipelined_files_do_not_wait(self):
+        """The second must not wait until the client acknowledges the first (40 ms when it delays)."""
+        def take():
+            with tls_connect() as s:
+                s.sendall(b"GET /icon.svg HTTP/1.1\r\nHost: x\r\n\r\n" * 4)
+                data, begin = b"", time.monotonic()
+                while data.count(b"HTTP/1.1 200") < 4:
+                    data += s.recv(65536)
+                return time.monotonic() - begin
+        self.assertLess(min(take() for _ in range(5)), 0.03)
+
 
 if __name__ == "__main__":
     main()
