@@ -158,8 +158,12 @@ void conn_finish(struct worker *w, struct conn *c) {
 
 void conn_settle(struct worker *w, struct conn *c) {
 	conn_pump(w, c);
-	if (c->end == END_NO && c->buf != NULL && !c->is_http_pending && c->src.len == 0)
+	while (c->end == END_NO && c->buf != NULL && !c->is_http_pending && c->src.len == 0) {
 		keep(w, c, c->buf, consume(w, c, c->buf, c->buf_len));
+		if (c->src.len == 0)
+			break;
+		conn_pump(w, c); // nobody acknowledges it before it is sent
+	}
 	conn_finish(w, c);
 }
 

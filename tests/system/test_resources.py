@@ -2,6 +2,8 @@
 """What clients hold of a worker: all of it comes back however they leave, and nobody holds so much
 that the others are not served."""
 
+import ctypes
+import json
 import os
 import random
 import socket
@@ -12,8 +14,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
-from lab import CLIENT_IP, GATEWAY_IP, TAP, sh, wait_for  # noqa: E402
-from wic import CLOSE, PING, Sip, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
+from lab import CLIENT_IP, GATEWAY_IP, TAP, libc, sh, wait_for  # noqa: E402
+from wic import CLOSE, PING, Sip, SipAnswer, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
 
 TCP_REPAIR = 19
 BIG = "/jssip.min.js"  # larger than a send queue (128 KiB)
@@ -315,6 +317,82 @@ class Full(Case):
             s.close()
 
 
+class Stalled:
+    """Holds one thread of a process, while the others run."""
+
+    def __init__(self, tid):
+        self.tid = tid
+
+    def ptrace(self, what):
+        if libc.ptrace(what, self.tid, None, None) != 0:
+            raise OSError(ctypes.get_errno(), f"ptrace {what}")
+
+    def __enter__(self):
+        self.ptrace(0x4206)  # PTRACE_SEIZE
+        self.ptrace(0x4207)  # PTRACE_INTERRUPT
+        os.waitpid(self.tid, 0x40000000)  # __WALL
+
+    def __exit__(self, *exc):
+        self.ptrace(17)  # PTRACE_DETACH
+
+
+class ControlStalled(Case):
+    users = [f"user{i}" for i in range(6)]
+    lab_args = {"accounts": users, "conf": {
+        "registration": {"rate": 1000, "rate_burst": 1000, "flow_grace": "1s"},
+        "dataplane": {"connections": 512}}}
+
+    def active(self):
+        leases = self.lab.ctl("lease", "list")["data"]["leases"]
+        return [x["sub"] for x in leases if x["state"] == "active"]
+
+    def test_punt_ring_full(self):
+        n = 300  # of each flow; the ring holds about 600 of all
+        leaving = [Sip(Ws(), lease(account=user, password="correct horse")) for user in self.users]
+        floods = [Sip(Ws(), {"impu": "sip:x@y", "token": f"a.b.{i}"}) for i in range(4)]
+        small, unanswered = Sip(Ws(), {"impu": "sip:x@y", "token": "a.b.c"}), []
+        with Ws() as kept:
+            alice = Sip(kept, self.account)
+            for sip in (alice, *leaving):
+                self.assertEqual(sip.register().status, 200)
+            with Stalled(self.lab.regated.pid):
+                for sip in floods:
+                    text = sip.register_text(extra="X: " + "x" * 6000 + "\r\n")
+                    for _ in range(n):
+                        sip.ws.send(text)
+                for _ in range(20):
+                    small.ws.send(small.register_text())
+                # Whoever is registered does not notice; all else is told to come back.
+                for sip in (floods[-1], small):
+                    answer = SipAnswer(sip.ws.recv())
+                    self.assertEqual(answer.status, 503, answer.text)
+                    self.assertIsNotNone(answer.one("Retry-After"))
+                self.assertEqual(alice.register().status, 200)
+                while True:
+                    unanswered.append(tls_connect(timeout=0.3))
+                    try:
+                        answer = http("POST", "/v1/lease", {"anonymous": True}, sock=unanswered[-1])
+                    except TimeoutError:
+                        continue
+                    self.assertEqual(answer.status, 503)
+                    break
+                for sip in leaving:  # more of them than the ring has room for
+                    sip.ws.sock.close()
+                time.sleep(0.2)
+            for sip in floods:
+                for _ in range(n - (sip is floods[-1])):
+                    self.assertIn(SipAnswer(sip.ws.recv()).status, (401, 503))
+                sip.ws.sock.close()
+            self.assertEqual(alice.register().status, 200)
+            # Every one of them has come through: the grace of its flow ends.
+            wait_for("end of the flows that left", lambda: self.active() == ["alice"])
+        small.ws.sock.close()
+        for s in unanswered:
+            s.close()
+        self.assert_served()
+        wait_for("all buffers back", self.is_free)
+
+
 class NarrowPath(Case):
     def test_large_packets_vanish(self):
         """A tunnel on the way takes 1300 bytes, and its ICMP does not arrive."""
@@ -358,6 +436,17 @@ class SlowReader(Case):
             self.assertEqual([int(x[:3]) for x in data.split(b"HTTP/1.1 ")[1:]],
                              [200, 404, 404, 200, 200, 200, 404, 404])
             self.assertLess(time.monotonic() - begin, 1)
+
+    def test_pipelined_files_do_not_wait(self):
+        """The second must not wait until the client acknowledges the first (40 ms when it delays)."""
+        def take():
+            with tls_connect() as s:
+                s.sendall(b"GET /icon.svg HTTP/1.1\r\nHost: x\r\n\r\n" * 4)
+                data, begin = b"", time.monotonic()
+                while data.count(b"HTTP/1.1 200") < 4:
+                    data += s.recv(65536)
+                return time.monotonic() - begin
+        self.assertLess(min(take() for _ in range(5)), 0.03)
 
 
 if __name__ == "__main__":
