@@ -23,6 +23,9 @@ HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 
+# Only sanitizer builds read it.
+os.environ.setdefault("LSAN_OPTIONS",
+                      f"suppressions={ROOT}/tests/lib/lsan.supp:print_suppressions=0")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -241,6 +244,9 @@ class Lab:
     def start_core(self):
         if self.core_kind == "none":
             return
+        with socket.socket() as s:
+            if s.connect_ex(CORE) == 0:  # it would pass for ours
+                raise LabError("%s:%d is in use already; end what listens there" % CORE)
         if self.core_kind == "kamailio":
             self.core = self.start_kamailio()
         else:

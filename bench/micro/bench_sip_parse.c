@@ -48,7 +48,7 @@ static void write_message(struct work *w, unsigned i) {
 			 "User-Agent: JsSIP 3.13.8\r\n"
 			 "Content-Length: 0\r\n"
 			 "Authorization: Bearer ",
-			 7, 1000003 * (i + 1) % 9999999, w->impu, w->impu, 0x9e3779b9u * (i + 1),
+			 7u, 1000003 * (i + 1) % 9999999, w->impu, w->impu, 0x9e3779b9u * (i + 1),
 			 w->call_id, 1000 + i, w->contact);
 
 	for (unsigned k = 0; n < MSG_LEN - 4; k++, n++)

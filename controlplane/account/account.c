@@ -162,12 +162,10 @@ static void done(void *arg) {
 	struct account_db *db = c->db;
 
 	db->n_checks--;
-	if (db->is_dead) {
-		if (db->n_checks == 0)
-			db_free(db);
-	} else {
-		c->done(c->arg, c->is_good ? c->account : NULL);
-	}
+	c->done(c->arg, c->is_good && !db->is_dead ? c->account : NULL);
+	if (db->is_dead && db->n_checks == 0)
+		db_free(db);
+	sodium_memzero(c->password, c->len); // also when run() never came
 	free(c);
 }
 

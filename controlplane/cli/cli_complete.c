@@ -26,7 +26,7 @@ static void offer_nouns(const struct sink *s) {
 		snprintf(noun, sizeof(noun), "%.*s", (int)strcspn(name, " "), name);
 		if (strcmp(noun, before) != 0)
 			offer(s, noun);
-		strcpy(before, noun);
+		memcpy(before, noun, sizeof(before));
 	}
 }
 
@@ -158,7 +158,7 @@ void cli_complete_bash(FILE *out) {
 		snprintf(noun, sizeof(noun), "%.*s", (int)len, name);
 		if (name[len] == ' ' && strcmp(noun, before) != 0)
 			put_case(out, noun, 1, words);
-		strcpy(before, noun);
+		memcpy(before, noun, sizeof(before));
 		put_command(out, ctl_cmd_at((enum ctl_cmd_id)i));
 	}
 	fputs("\tesac\n"

@@ -58,7 +58,7 @@ static unsigned char on_tab(EditLine *el, int ch) {
 	fclose(f.list);
 	last_len = strlen(last);
 	if (f.n == 1 && strlen(f.common) < sizeof(f.common) - 1)
-		strcat(f.common, " ");
+		memcpy(f.common + strlen(f.common), " ", 2);
 	if (f.n > 0 && strlen(f.common) > last_len) {
 		rc = el_insertstr(el, f.common + last_len) == 0 ? CC_REFRESH : CC_ERROR;
 	} else if (f.n > 1) {

@@ -47,7 +47,8 @@ static const struct conf_key dataplane_keys[] = {
 	{"pong_misses", CONF_T_COUNT, FIELD(dp.pong_misses), .def = "2", .min = 1, .max = 10,
 	 .text = "unanswered pings until the connection counts as lost"},
 	{"head_timeout", CONF_T_SECONDS, FIELD(dp.head_timeout_s), .def = "10s", .min = 1,
-	 .max = 120, .text = "time a client has for TLS handshake and HTTP request head"},
+	 .max = 120,
+	 .text = "time for TLS handshake and HTTP request head, and for one WebSocket message"},
 	{"idle_timeout", CONF_T_SECONDS, FIELD(dp.idle_timeout_s), .def = "60s", .min = 1,
 	 .max = 3600, .text = "time an HTTP connection may wait for its next request"},
 };

@@ -66,6 +66,7 @@ void env_sock_want(struct env_sock *s, unsigned events);
 void env_sock_close(struct env_sock *s); // accepts NULL
 
 // --- work off the loop: run() on the crypto pool, then done() on the loop. 0 or -EAGAIN (queue full).
+// env_real_free() calls done() of what is left, without run() where that has not begun.
 [[nodiscard]] int env_work(struct env *e, void (*run)(void *arg), void (*done)(void *arg),
 			   void *arg);
 

@@ -70,6 +70,6 @@ int env_real_sock_new(struct env *e, int fd, const struct env_real_sock_opts *op
 		      struct env_cb cb, struct env_sock **out);
 
 struct env_work_pool *env_work_pool_new(int wake_fd);
-void env_work_pool_free(struct env_work_pool *p); // waits for running jobs, drops the others
+void env_work_pool_free(struct env_work_pool *p); // waits for running jobs; done() for all
 int env_work_pool_add(struct env_work_pool *p, struct env_job job); // 0 or -EAGAIN
 void env_work_pool_deliver(struct env_work_pool *p);                // calls done()

@@ -80,6 +80,13 @@ void env_work_pool_free(struct env_work_pool *p) {
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->n_threads; i++)
 		pthread_join(p->threads[i], NULL);
+	// Every job is answered, so that its owner can free it.
+	env_work_pool_deliver(p);
+	while (p->todo.n > 0) {
+		struct env_job job = pop(&p->todo);
+
+		job.done(job.arg);
+	}
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p);

@@ -38,4 +38,4 @@ void log_event(struct log *l, enum log_level level, const char *msg, const struc
 // log_put(l, LOG_INFO, "lease.granted", LOG_U("lease", 17), LOG_U("gen", 42));  l may be NULL
 #define log_put(l, level, msg, ...)    \
 	log_event((l), (level), (msg), \
-		  (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}})
+		  (const struct log_kv[]){{.key = NULL}, ##__VA_ARGS__, {.key = NULL}} + 1)

@@ -9,20 +9,29 @@
 
 #define AOR_MAX 512
 
-static struct request *request_new(const struct rg_punt *p, struct rg_slice message) {
-	struct request *r = malloc(sizeof(*r) + message.len);
+static bool parse(struct rg_slice message, struct sip_msg *m) {
+	return sip_parse(message, m) == RG_OK && m->is_request && m->method == SIP_REGISTER;
+}
 
-	if (r == NULL)
+// NULL: answered; what does not even parse the worker has answered.
+static struct request *request_new(struct ims *ims, const struct rg_punt *p,
+				   struct rg_slice message) {
+	struct request *r = malloc(sizeof(*r) + message.len);
+	struct sip_msg m;
+
+	if (r == NULL) {
+		if (parse(message, &m))
+			reply_without_memory(ims, p, &m);
 		return NULL;
+	}
 	r->punt = *p;
 	r->did_wait = false;
 	memcpy(r->bytes, message.p, message.len);
-	if (sip_parse(rg_slice(r->bytes, message.len), &r->msg) != RG_OK || !r->msg.is_request ||
-	    r->msg.method != SIP_REGISTER) {
-		free(r);
-		return NULL;
-	}
-	return r;
+	if (parse(rg_slice(r->bytes, message.len), &r->msg))
+		return r;
+	log_put(ims->log, LOG_WARN, "ims.unparsed", LOG_U("bytes", message.len));
+	free(r);
+	return NULL;
 }
 
 static bool is_deregister(const struct sip_register *reg) {
@@ -208,13 +217,11 @@ static unsigned check_register(struct request *r) {
 }
 
 void ims_register(struct ims *ims, const struct rg_punt *p, struct rg_slice message) {
-	struct request *r = request_new(p, message);
+	struct request *r = request_new(ims, p, message);
 	unsigned status;
 
-	if (r == NULL) { // the worker answers what does not even parse
-		log_put(ims->log, LOG_WARN, "ims.unparsed", LOG_U("bytes", message.len));
+	if (r == NULL)
 		return;
-	}
 	status = check_register(r);
 	if (status != 0)
 		reply_status(ims, r, status, rg_slice(NULL, 0));

@@ -46,6 +46,8 @@ void reply_status(struct ims *ims, struct request *r, unsigned status, struct rg
 // 401 with the Bearer challenge; error may be NULL (RFC 8898 4; never a bare scheme, ims.md 0.7)
 void reply_challenge(struct ims *ims, struct request *r, const char *error);
 void reply_later(struct ims *ims, struct request *r, unsigned status, uint64_t retry_after_s);
+// 500 for a REGISTER that cannot be kept.
+void reply_without_memory(struct ims *ims, const struct rg_punt *p, const struct sip_msg *m);
 // 200 with the Contact of b for expires seconds.
 void reply_registered(struct ims *ims, struct request *r, const struct lease_binding *b,
 		      uint32_t expires, const struct rg_binding *bound);

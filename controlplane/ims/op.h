@@ -52,6 +52,8 @@ void op_refused(struct op *op, const struct sip_msg *m);
 
 // register.c, deregister.c: each ends op but for the repeats of ims.md 1.6
 void register_answered(struct op *op, const struct sip_msg *m);
+// Once more, for no longer than the token still lasts (ims.md 6.2). // may consume op
+void register_repeat(struct op *op);
 void register_failed(struct op *op, unsigned status, bool is_unknown);
 void dereg_answered(struct op *op, const struct sip_msg *m);
 void dereg_unknown(struct op *op, unsigned status);

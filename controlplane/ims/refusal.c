@@ -74,8 +74,12 @@ void op_refused(struct op *op, const struct sip_msg *m) {
 		is_retry = op->did_439 = true;
 		op->has_ob = false;
 	}
-	if (is_retry) {
+	if (is_retry && op->is_dereg) {
 		op_send(op);
+		return;
+	}
+	if (is_retry) {
+		register_repeat(op);
 		return;
 	}
 	log_put(op->ims->log, v.level, v.msg, LOG_U("status", m->status), LOG_U("lease", op->idx),

@@ -27,6 +27,8 @@ void register_failed(struct op *op, unsigned status, bool is_unknown) {
 		return;
 	}
 	op->client = NULL;
+	// What an earlier 200 of this operation bound is not taken back by a later refusal.
+	is_unknown |= op->did_rebind || op->did_remove;
 	lease_register_failed(op->ims->leases, op->idx, op->gen, is_unknown);
 	if (status == 401)
 		reply_challenge(op->ims, r, "invalid_token");
@@ -62,13 +64,19 @@ static uint32_t client_expires(struct ims *ims, const struct sip_register *reg, 
 	return (uint32_t)e;
 }
 
+// When what the core holds ends at the latest (ims.md 4.2). From the answer, not from the request:
+// later, and so never too early.
+static uint64_t core_high(const struct op *op, uint32_t granted, uint64_t now_ns) {
+	uint64_t longest = granted > op->expires ? granted : op->expires;
+
+	return now_ns + (longest + op->ims->conf->life.core_slack_s) * RG_NS_PER_S;
+}
+
 static struct lease_binding make_binding(struct op *op, const struct lease *l, uint32_t granted,
 					 uint64_t now_ns) {
 	const struct conf *conf = op->ims->conf;
-	uint64_t granted_ns = granted * RG_NS_PER_S, longest = granted;
+	uint64_t granted_ns = granted * RG_NS_PER_S;
 
-	if (longest < op->expires)
-		longest = op->expires;
 	return (struct lease_binding){
 		.contact = op->ours.element,
 		.call_id = op->client != NULL ? op->client->reg.call_id : l->binding.call_id,
@@ -76,8 +84,7 @@ static struct lease_binding make_binding(struct op *op, const struct lease *l, u
 		.core_low_ns = granted > conf->reg.guard_s
 				       ? now_ns + granted_ns - conf->reg.guard_s * RG_NS_PER_S
 				       : now_ns,
-		// From the answer, not from the request: later, and so never too early.
-		.core_high_ns = now_ns + (longest + conf->life.core_slack_s) * RG_NS_PER_S,
+		.core_high_ns = core_high(op, granted, now_ns),
 	};
 }
 
@@ -137,6 +144,17 @@ static void register_bound(struct op *op, const struct lease *l, const struct si
 	op_end(op);
 }
 
+void register_repeat(struct op *op) {
+	uint64_t left = op_seconds_left(op->token_end_ns, env_now_ns(op->ims->env));
+
+	if (left < op->ims->conf->reg.client_min_s) {
+		register_failed(op, 401, false);
+		return;
+	}
+	op->expires = (uint32_t)op_min(op->expires, left);
+	op_send(op);
+}
+
 bool register_again(struct ims *ims, const struct lease *l, struct request *r,
 		    uint64_t token_end_ns) {
 	uint64_t now_ns = env_now_ns(ims->env);
@@ -185,6 +203,7 @@ static bool remove_foreign(struct op *op, const struct message_granted *g) {
 
 void register_answered(struct op *op, const struct sip_msg *m) {
 	const struct lease *l = op_lease(op);
+	uint64_t now_ns = env_now_ns(op->ims->env);
 	struct message_granted g;
 
 	if (l == NULL) { // somebody else's by now
@@ -199,9 +218,10 @@ void register_answered(struct op *op, const struct sip_msg *m) {
 			return;
 		}
 		op->did_rebind = true;
-		op_send(op);
+		register_repeat(op);
 		return;
 	}
+	lease_register_held(op->ims->leases, op->idx, op->gen, core_high(op, g.expires, now_ns));
 	if (!l->is_fixed && message_count_other_ids(m, l->impu) > 0)
 		log_put(op->ims->log, LOG_ERROR, "core_other_identity", LOG_S("impu", l->impu));
 	if (!l->is_fixed && g.n_foreign > 0) {
@@ -212,7 +232,7 @@ void register_answered(struct op *op, const struct sip_msg *m) {
 			return;
 		}
 		op->did_remove = true;
-		op_send(op);
+		register_repeat(op);
 		return;
 	}
 	register_bound(op, l, m, g.expires);

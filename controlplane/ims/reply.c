@@ -5,8 +5,8 @@
 
 #include "ims/b2bua.h"
 
-static void send_answer(struct ims *ims, struct request *r, struct sip_answer *a,
-			struct rg_reply *reply) {
+static void put_answer(struct ims *ims, const struct rg_punt *p, const struct sip_msg *m,
+		       struct sip_answer *a, struct rg_reply *reply) {
 	uint8_t buf[SIP_MAX_MSG * 2], tag[4], tag_hex[8];
 	struct rg_wr w = rg_wr(buf, sizeof(buf)), tw = rg_wr(tag_hex, sizeof(tag_hex));
 
@@ -15,17 +15,29 @@ static void send_answer(struct ims *ims, struct request *r, struct sip_answer *a
 		rg_put_hex(&tw, rg_slice(tag, sizeof(tag)));
 		a->to_tag = rg_wr_slice(&tw);
 	}
-	a->peer = &r->punt.peer;
-	sip_put_answer(&w, &r->msg, a);
+	a->peer = &p->peer;
+	sip_put_answer(&w, m, a);
 	if (a->status < 300)
 		ims->stats.client_ok++;
 	else
 		ims->stats.client_refused++;
 	reply->kind = RG_REPLY_SIP;
-	reply->conn = r->punt.conn;
+	reply->conn = p->conn;
 	if (!w.overflow)
 		ims->port->reply(ims->port->ctx, reply, rg_wr_slice(&w));
+}
+
+static void send_answer(struct ims *ims, struct request *r, struct sip_answer *a,
+			struct rg_reply *reply) {
+	put_answer(ims, &r->punt, &r->msg, a, reply);
 	free(r);
+}
+
+void reply_without_memory(struct ims *ims, const struct rg_punt *p, const struct sip_msg *m) {
+	struct sip_answer a = {.status = 500, .headers = RG_LIT("Retry-After: 5\r\n")};
+	struct rg_reply reply = {.bound.lease_idx = RG_LEASE_NONE};
+
+	put_answer(ims, p, m, &a, &reply);
 }
 
 void reply_status(struct ims *ims, struct request *r, unsigned status, struct rg_slice headers) {

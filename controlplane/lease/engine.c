@@ -55,9 +55,9 @@ static void pair_fini(struct lease_pair *p) {
 	env_timer_cancel(p->e->env, &p->timer);
 	while ((op = p->ops) != NULL) {
 		p->ops = op->next;
-		lease_op_free(op);
+		lease_op_cancel(op);
 	}
-	lease_op_free(p->running);
+	lease_op_cancel(p->running);
 	free((char *)p->l.impi); // and the strings behind it
 	free(p->l.sub);
 	free(p->binding_bytes);
@@ -84,7 +84,7 @@ void lease_engine_free(struct lease_engine *e) {
 	}
 	while ((op = e->late) != NULL) {
 		e->late = op->next;
-		lease_op_free(op);
+		lease_op_cancel(op);
 	}
 	env_timer_cancel(e->env, &e->late_timer);
 	free(e->pools);
@@ -115,10 +115,14 @@ static int set_strings(struct lease_pair *p, const char *impi, const char *impu,
 
 	if (s == NULL)
 		return -ENOMEM;
-	p->l.impi = memcpy(s, impi, n);
-	p->l.impu = memcpy(s + n, impu, m);
-	if (fixed_sub != NULL)
-		p->fixed_sub = memcpy(s + n + m, fixed_sub, k);
+	memcpy(s, impi, n);
+	memcpy(s + n, impu, m);
+	p->l.impi = s;
+	p->l.impu = s + n;
+	if (fixed_sub != NULL) {
+		memcpy(s + n + m, fixed_sub, k);
+		p->fixed_sub = s + n + m;
+	}
 	return 0;
 }
 

@@ -62,7 +62,7 @@ typedef const char *lease_key_fn(const struct lease_pair *p);
 struct lease_index {
 	lease_key_fn *key;
 	bool is_exact;   // else without regard to ASCII case
-	uint32_t *slots; // index + 1, 0 = empty
+	uint64_t *slots; // hash << 32 | index + 1; 0 = empty
 	uint32_t mask;
 };
 
@@ -133,7 +133,7 @@ uint64_t lease_add_ns(uint64_t a, uint64_t b);                     // stops at R
 [[nodiscard]] int lease_op_start(struct lease_pair *p, struct lease_op *op);
 void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc); // the store has answered
 void lease_op_answer_late(struct lease_engine *e, struct lease_op *op, int rc);
-void lease_op_free(struct lease_op *op); // accepts NULL
+void lease_op_cancel(struct lease_op *op); // the engine ends; accepts NULL
 void lease_late_fn(struct env_timer *t, uint64_t now_ns);
 
 // --- publish.c: the workers' view

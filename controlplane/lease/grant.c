@@ -8,9 +8,7 @@
 
 #include "regate/err.h"
 
-void lease_op_free(struct lease_op *op) {
-	if (op == NULL)
-		return;
+static void op_free(struct lease_op *op) {
 	if (op->token != NULL)
 		explicit_bzero(op->token, op->token_len);
 	free(op->token);
@@ -21,7 +19,12 @@ void lease_op_free(struct lease_op *op) {
 static void answer(struct lease_op *op, int rc, const struct lease *l) {
 	op->ask.done(op->ask.arg, rc, rc == 0 ? l : NULL,
 		     rg_slice(op->token, rc == 0 ? op->token_len : 0));
-	lease_op_free(op);
+	op_free(op);
+}
+
+void lease_op_cancel(struct lease_op *op) {
+	if (op != NULL)
+		answer(op, -ECANCELED, NULL);
 }
 
 void lease_op_answer_late(struct lease_engine *e, struct lease_op *op, int rc) {

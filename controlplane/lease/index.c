@@ -12,7 +12,10 @@ static uint32_t hash(const char *s) {
 
 	for (; *s != '\0'; s++)
 		h = (h ^ rg_lower((uint8_t)*s)) * 16777619U;
-	return h ^ h >> 15;
+	// FNV leaves names that differ in one digit side by side, which linear probing pays for.
+	h = (h ^ h >> 16) * 0x85ebca6bU;
+	h = (h ^ h >> 13) * 0xc2b2ae35U;
+	return h ^ h >> 16;
 }
 
 int lease_index_init(struct lease_index *x, lease_key_fn *key, bool is_exact, uint32_t max_pairs) {
@@ -32,22 +35,25 @@ void lease_index_fini(struct lease_index *x) {
 	x->slots = NULL;
 }
 
+// The hash in the slot spares most of the strings of others, each of which is a cache miss or two.
 struct lease_pair *lease_index_find(const struct lease_index *x, const struct lease_engine *e,
 				    const char *s) {
-	for (uint32_t i = hash(s) & x->mask; x->slots[i] != 0; i = (i + 1) & x->mask) {
-		struct lease_pair *p = &e->pairs[x->slots[i] - 1];
-		const char *key = x->key(p);
+	uint32_t h = hash(s);
 
-		if ((x->is_exact ? strcmp(key, s) : strcasecmp(key, s)) == 0)
+	for (uint32_t i = h & x->mask; x->slots[i] != 0; i = (i + 1) & x->mask) {
+		struct lease_pair *p = &e->pairs[(uint32_t)x->slots[i] - 1];
+
+		if (x->slots[i] >> 32 == h &&
+		    (x->is_exact ? strcmp(x->key(p), s) : strcasecmp(x->key(p), s)) == 0)
 			return p;
 	}
 	return NULL;
 }
 
 void lease_index_add(struct lease_index *x, const struct lease_pair *p) {
-	uint32_t i = hash(x->key(p)) & x->mask;
+	uint32_t h = hash(x->key(p)), i = h & x->mask;
 
 	while (x->slots[i] != 0)
 		i = (i + 1) & x->mask;
-	x->slots[i] = p->l.idx + 1;
+	x->slots[i] = (uint64_t)h << 32 | (p->l.idx + 1);
 }

@@ -117,7 +117,7 @@ struct lease_ask {
 };
 // A new owner gets the oldest free pair; an account gets its own, again and again, with a new token
 // of the same generation while its lease lives. Always answers through done, once, later; without
-// memory at once (-ENOMEM). lease_engine_free() drops what is unanswered.
+// memory at once (-ENOMEM). lease_engine_free() answers -ECANCELED to what is left.
 void lease_grant(struct lease_engine *e, const struct lease_ask *ask);
 // A new token for a live lease, same generation; the previous one stays good until its end.
 void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct lease_ask *ask);
@@ -139,6 +139,9 @@ uint64_t lease_token_end_ns(const struct lease *l); // of the token that lives l
 [[nodiscard]] int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 				      const struct lease_binding *b, struct rg_conn_id flow,
 				      uint64_t promise_end_ns);
+// The core's answer says that it may hold a binding until high_ns (with its slack), whatever becomes
+// of the rest of the request: the pair is not free before.
+void lease_register_held(struct lease_engine *e, uint32_t idx, uint64_t gen, uint64_t high_ns);
 // The same for a refresh that no client waits for: the flow and its promise stay what they are.
 [[nodiscard]] int lease_refresh_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 				     const struct lease_binding *b);

@@ -122,7 +122,7 @@ static struct rg_lease *lease_new(const struct lease_entry *e, int *rc) {
 					&e->headers};
 	struct rg_lease *l;
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (all[i]->len > RG_LEASE_BYTES_MAX) {
 			*rc = RG_E_LIMIT;
 			return NULL;

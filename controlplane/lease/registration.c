@@ -83,19 +83,28 @@ static void take_flow(struct lease_pair *p, struct rg_conn_id flow, uint64_t pro
 		flow.gen != 0 ? RG_NEVER : lease_add_ns(env_now_ns(e->env), e->cfg.flow_grace_ns);
 }
 
+void lease_register_held(struct lease_engine *e, uint32_t idx, uint64_t gen, uint64_t high_ns) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	if (p == NULL)
+		return;
+	lease_pair_raise(p, lease_add_ns(high_ns, e->cfg.t_sip_ns));
+	lease_pair_arm(p);
+}
+
 static int confirm(struct lease_pair *p, const struct lease_binding *b) {
 	int rc;
 
 	if (p->l.state != LEASE_PENDING)
 		return RG_E_CONFLICT;
+	// core_high has the core's slack in it already (ims.md 4.2)
+	lease_register_held(p->e, p->l.idx, p->l.gen, b->core_high_ns);
 	rc = binding_set(p, b);
 	if (rc != 0) { // the core has a binding that we cannot show
 		lease_register_failed(p->e, p->l.idx, p->l.gen, true);
 		return rc;
 	}
 	lease_pair_set_state(p, LEASE_ACTIVE);
-	// core_high has the core's slack in it already (ims.md 4.2)
-	lease_pair_raise(p, lease_add_ns(b->core_high_ns, p->e->cfg.t_sip_ns));
 	if (p->is_ending) { // revoked, or the last token ended, while the core was asked
 		lease_pair_deregister(p);
 		return RG_E_STALE;

@@ -180,7 +180,7 @@ int sqlite_db_open(const char *path, struct sqlite_db **out, char *err, size_t e
 		goto err;
 	rc = prepare(db);
 	if (rc != 0) { // other tables or columns than ours
-		complain(path, rc == -EIO ? RG_E_PROTO : rc, err, err_len);
+		rc = complain(path, rc == -EIO ? RG_E_PROTO : rc, err, err_len);
 		goto err;
 	}
 	*out = db;

@@ -2,7 +2,6 @@
 // A grant or a renewal on its way through password check, lease engine and store to the answer.
 // Loop thread. A call owns itself: it is freed by its last completion, which finds w NULL when the
 // WWSF has gone first. The client may be gone as well; the worker drops the answer then.
-// XXX An engine or account_db that is freed first never completes its calls: they leak, at exit.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

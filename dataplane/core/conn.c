@@ -4,6 +4,7 @@
 #include "core_int.h"
 
 #define PUMP_LEN 8192 // plaintext bytes of one record of a static response
+#define PUMP_MIN 2048 // the same while TCP has little room; below it is not worth a record
 
 struct conn_ref { // argument of the TLS sink
 	struct worker *w;
@@ -76,6 +77,7 @@ static void keep(struct worker *w, struct conn *c, const uint8_t *buf, size_t le
 			return;
 		}
 		c->buf = w->free_bufs[--w->n_free_bufs];
+		c->buf_since_ns = w->now_ns;
 		memcpy(c->buf, buf, len);
 	}
 	c->buf_len = (uint32_t)len;
@@ -117,21 +119,25 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 }
 
 void conn_pump(struct worker *w, struct conn *c) {
-	bool was_busy = c->src.len > 0;
+	const size_t overhead = tls_sealed_len(0);
+	bool has_moved = false;
 
 	while (c->src.len > 0 && c->end == END_NO) {
+		size_t room = tcp_send_room(w->tcp, conn_idx(w, c));
 		size_t n = RTE_MIN(c->src.len, (size_t)PUMP_LEN);
 
-		if (tcp_send_room(w->tcp, conn_idx(w, c)) < tls_sealed_len(n))
-			return;
+		n = RTE_MIN(n, room > overhead ? room - overhead : 0);
+		if (n < RTE_MIN(c->src.len, (size_t)PUMP_MIN))
+			break; // conn_sent() or the sweep goes on
 		conn_write(w, c, rg_slice(c->src.p, n));
 		c->src = rg_skip(c->src, n);
+		has_moved = true;
 	}
-	if (!was_busy || c->end != END_NO)
+	if (!has_moved || c->end != END_NO)
 		return;
-	if (!c->is_keep_alive)
-		c->end = END_CLOSE;
 	c->deadline_ns = w->now_ns + w->cfg->idle_timeout_s * RG_NS_PER_S;
+	if (c->src.len == 0 && !c->is_keep_alive)
+		c->end = END_CLOSE;
 }
 
 void conn_finish(struct worker *w, struct conn *c) {
@@ -152,8 +158,12 @@ void conn_finish(struct worker *w, struct conn *c) {
 
 void conn_settle(struct worker *w, struct conn *c) {
 	conn_pump(w, c);
-	if (c->end == END_NO && c->buf != NULL && !c->is_http_pending && c->src.len == 0)
+	while (c->end == END_NO && c->buf != NULL && !c->is_http_pending && c->src.len == 0) {
 		keep(w, c, c->buf, consume(w, c, c->buf, c->buf_len));
+		if (c->src.len == 0)
+			break;
+		conn_pump(w, c); // nobody acknowledges it before it is sent
+	}
 	conn_finish(w, c);
 }
 

@@ -163,6 +163,7 @@ static void ws_event(struct worker *w, struct conn *c, const struct ws_event *ev
 	c->pings = 0; // alive, whatever it says
 	switch (ev->type) {
 	case WS_EV_MESSAGE:
+		c->buf_since_ns = w->now_ns; // what is left in the buffer begins another
 		if (c->phase == RG_PHASE_WS)
 			conn_sip_input(w, c, ev->data);
 		break;

@@ -46,7 +46,8 @@ struct conn {                 // slot idx is the TCP slot idx
 	struct ws_rx ws;
 	uint8_t *buf; // from the pool while a message is partial, else NULL
 	uint32_t buf_len;
-	struct rg_slice src; // rest of a static response still to be queued
+	uint64_t buf_since_ns; // when the message in it began
+	struct rg_slice src;   // rest of a static response still to be queued
 	uint64_t since_ns;
 	uint64_t deadline_ns; // TLS, HTTP, CLOSING: give up; WS: next ping
 };
@@ -77,7 +78,8 @@ struct worker {
 	uint64_t sweep_at_ns;
 	uint32_t sweep_pos;
 	uint8_t **free_bufs; // stack of message buffers
-	uint32_t n_free_bufs;
+	uint32_t n_free_bufs, n_bufs;
+	uint32_t n_tcp_bufs;
 	uint8_t *buf_mem;
 	struct rg_punt *backlog; // flow events that found the punt ring full, oldest first
 	uint32_t n_backlog;

@@ -22,6 +22,7 @@ static int worker_memory(struct worker *w) {
 	w->free_bufs = calloc(n_bufs, sizeof(*w->free_bufs));
 	if (w->conns == NULL || w->backlog == NULL || w->buf_mem == NULL || w->free_bufs == NULL)
 		return -ENOMEM;
+	w->n_bufs = n_bufs;
 	for (uint32_t i = 0; i < n_bufs; i++)
 		w->free_bufs[w->n_free_bufs++] = w->buf_mem + (size_t)i * RX_BUF_LEN;
 	return 0;
@@ -48,6 +49,7 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 		.ended = conn_ended,
 	};
 
+	w->n_tcp_bufs = tc.n_buffers;
 	memcpy(tc.secret, cfg->secret, sizeof(tc.secret));
 	w->tcp = tcp_new(&tc, &ops, w->stats);
 	w->digester = rg_digester_new(cfg->digest_key);

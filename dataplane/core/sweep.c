@@ -15,9 +15,26 @@ static void ws_due(struct worker *w, struct conn *c) {
 	rg_stat_inc(w->stats, RG_STAT_ws_pings);
 }
 
+// A message buffer is one of few: who begins a message must end it. HTTP has its deadline for that.
+static bool is_message_late(const struct worker *w, const struct conn *c) {
+	return c->phase == RG_PHASE_WS && c->buf != NULL &&
+	       w->now_ns - c->buf_since_ns > w->cfg->head_timeout_s * RG_NS_PER_S;
+}
+
 static void sweep_conn(struct worker *w, struct conn *c) {
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE && c->flow.bound.promise_end_ns <= w->now_ns)
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
+	if (c->src.len > 0) { // it may have waited for buffers of others, which nobody tells it of
+		conn_settle(w, c);
+		if (c->tls == NULL)
+			return;
+	}
+	if (is_message_late(w, c)) {
+		rg_stat_inc(w->stats, RG_DROP_idle);
+		conn_ws_close(w, c, WS_POLICY, "message takes too long");
+		conn_finish(w, c);
+		return;
+	}
 	if (c->deadline_ns > w->now_ns)
 		return;
 	if (c->phase == RG_PHASE_WS) {
@@ -30,16 +47,26 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 	conn_finish(w, c);
 }
 
+static void count(struct worker *w) {
+	rg_stat_set(w->stats, RG_STAT_now_conns, w->n_conns);
+	rg_stat_set(w->stats, RG_STAT_now_tcp_slots, tcp_n_conns(w->tcp));
+	rg_stat_set(w->stats, RG_STAT_now_tcp_buffers, w->n_tcp_bufs - tcp_n_free_buffers(w->tcp));
+	rg_stat_set(w->stats, RG_STAT_now_rx_buffers, w->n_bufs - w->n_free_bufs);
+}
+
 void sweep_run(struct worker *w) {
 	uint32_t n = w->cfg->max_conns;
 	uint64_t late_ns, todo;
 
-	if (w->now_ns < w->sweep_at_ns || w->n_conns == 0)
+	if (w->now_ns < w->sweep_at_ns)
+		return;
+	late_ns = w->sweep_at_ns == 0 ? 0 : w->now_ns - w->sweep_at_ns;
+	w->sweep_at_ns = w->now_ns + RG_NS_PER_MS;
+	count(w);
+	if (w->n_conns == 0)
 		return;
 	// As many slots as the time since the last slice asks for, so that sleep does not slow it.
-	late_ns = w->sweep_at_ns == 0 ? 0 : w->now_ns - w->sweep_at_ns;
 	todo = RTE_MIN((late_ns + RG_NS_PER_MS) * n / SWEEP_NS + 1, (uint64_t)n);
-	w->sweep_at_ns = w->now_ns + RG_NS_PER_MS;
 	for (; todo > 0; todo--) {
 		if (w->conns[w->sweep_pos].tls != NULL)
 			sweep_conn(w, &w->conns[w->sweep_pos]);

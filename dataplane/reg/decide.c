@@ -30,9 +30,12 @@ static uint64_t hash(struct rg_slice s, uint64_t h) {
 	return h;
 }
 
-static void punt(struct ask *a, enum rg_punt_reason reason) {
+// This and the refusals below return true: it is decided. Judges return false to pass the question
+// on.
+static bool punt(struct ask *a, enum rg_punt_reason reason) {
 	a->out->verdict = REG_PUNT;
 	a->out->reason = reason;
+	return true;
 }
 
 static void put_quoted(struct rg_wr *w, const char *name, const char *value) {
@@ -61,13 +64,14 @@ static struct rg_slice put_tag(struct ask *a) {
 	return rg_slice(a->text.p + at + 8, 16);
 }
 
-static void refuse(struct ask *a, unsigned status) {
+static bool refuse(struct ask *a, unsigned status) {
 	a->out->answer.status = status;
 	a->out->answer.to_tag = put_tag(a);
+	return true;
 }
 
 // 401; error NULL asks for a token, else the one given is at fault (RFC 8898 2.1.2).
-static void challenge(struct ask *a, const char *error) {
+static bool challenge(struct ask *a, const char *error) {
 	size_t at;
 
 	refuse(a, 401);
@@ -78,10 +82,11 @@ static void challenge(struct ask *a, const char *error) {
 			RG_LIT("WWW-Authenticate: Bearer scope=\"ims.register\"\r\n");
 	else
 		a->out->answer.headers = rg_slice(a->text.p + at, a->text.len - at);
+	return true;
 }
 
-static void refuse_token(struct ask *a) {
-	challenge(a, "invalid_token");
+static bool refuse_token(struct ask *a) {
+	return challenge(a, "invalid_token");
 }
 
 static bool is_bound(const struct ask *a) {
@@ -135,21 +140,18 @@ static bool judge_token(struct ask *a) {
 	const struct sip_register *r = a->r;
 
 	if (r->n_bearer > 1)
-		refuse(a, 400);
-	else if (is_dereg(r) && is_bound(a) &&
-		 a->lease == NULL) // ims.md 0.8: SIP.js sends no token
-		punt(a, RG_WHY_DEREG);
-	else if (r->n_bearer == 0)
-		challenge(a, NULL);
-	else if (r->bearer.len == 0 || r->bearer.len > RG_TOKEN_MAX)
-		refuse_token(a);
-	else if (a->lease == NULL && has_jwt_shape(r->bearer))
-		punt(a, RG_WHY_TOKEN_NEW);
-	else if (a->lease == NULL)
-		refuse_token(a);
-	else
-		return false;
-	return true;
+		return refuse(a, 400);
+	if (is_dereg(r) && is_bound(a) && a->lease == NULL) // ims.md 0.8: SIP.js sends no token
+		return punt(a, RG_WHY_DEREG);
+	if (r->n_bearer == 0)
+		return challenge(a, NULL);
+	if (r->bearer.len == 0 || r->bearer.len > RG_TOKEN_MAX)
+		return refuse_token(a);
+	if (a->lease == NULL && has_jwt_shape(r->bearer))
+		return punt(a, RG_WHY_TOKEN_NEW);
+	if (a->lease == NULL)
+		return refuse_token(a);
+	return false;
 }
 
 static uint64_t seconds_until(uint64_t end_ns, uint64_t now_ns) {
@@ -172,19 +174,17 @@ static bool judge_identity(struct ask *a) {
 	bool is_ending_dereg = is_dereg(a->r) && is_bound_here(a); // needs no token at all
 
 	if (l->token_end_ns <= a->now_ns && !is_ending_dereg)
-		refuse_token(a);
-	else if (!is_same_aor(a->r->to_uri, l->impu) ||
-		 !is_same_aor(a->r->from_uri, a->r->to_uri)) // ims.md 1.3: no third parties
-		refuse(a, 403);
-	else if (a->f->wwsf != UINT16_MAX && a->f->wwsf != l->wwsf) // REQ 3.3
-		refuse(a, 403);
-	else if (is_dereg(a->r)) // rule 4
-		punt(a, RG_WHY_DEREG);
-	else if (token_left_s(a) < a->cfg->client_min_s)
-		refuse_token(a);
-	else
-		return false;
-	return true;
+		return refuse_token(a);
+	if (!is_same_aor(a->r->to_uri, l->impu) ||
+	    !is_same_aor(a->r->from_uri, a->r->to_uri)) // ims.md 1.3: no third parties
+		return refuse(a, 403);
+	if (a->f->wwsf != UINT16_MAX && a->f->wwsf != l->wwsf) // REQ 3.3
+		return refuse(a, 403);
+	if (is_dereg(a->r)) // rule 4
+		return punt(a, RG_WHY_DEREG);
+	if (token_left_s(a) < a->cfg->client_min_s)
+		return refuse_token(a);
+	return false;
 }
 
 // Rules 8 and 10.
@@ -193,18 +193,15 @@ static bool judge_state(struct ask *a) {
 	case RG_LEASE_ACTIVE:
 		return false;
 	case RG_LEASE_OFFERED:
-		punt(a, RG_WHY_INITIAL);
-		return true;
+		return punt(a, RG_WHY_INITIAL);
 	case RG_LEASE_STALE:
-		punt(a, RG_WHY_STALE);
-		return true;
+		return punt(a, RG_WHY_STALE);
 	default:
-		refuse_token(a);
-		return true;
+		return refuse_token(a);
 	}
 }
 
-static void accept(struct ask *a, uint64_t expires_s) {
+static bool accept(struct ask *a, uint64_t expires_s) {
 	struct sip_answer *w = &a->out->answer;
 
 	w->status = 200;
@@ -212,6 +209,7 @@ static void accept(struct ask *a, uint64_t expires_s) {
 	w->contact = a->lease->contact;
 	w->expires = (uint32_t)expires_s;
 	w->headers = a->lease->headers;
+	return true;
 }
 
 static uint64_t min(uint64_t a, uint64_t b) {
@@ -227,10 +225,8 @@ static bool answer_query(struct ask *a) {
 	left_s = min(min(token_left_s(a), core_left_s(a)),
 		     seconds_until(a->f->bound.promise_end_ns, a->now_ns));
 	if (is_bound_here(a) && left_s > 0)
-		accept(a, min(left_s, UINT32_MAX));
-	else
-		punt(a, RG_WHY_CHANGED);
-	return true;
+		return accept(a, min(left_s, UINT32_MAX));
+	return punt(a, RG_WHY_CHANGED);
 }
 
 // Is the Contact the stored one? The usual client ends it with expires: then one comparison does.
@@ -268,14 +264,12 @@ static bool judge_binding(struct ask *a) {
 	bool is_elsewhere = is_bound(a) && a->f->bound.lease_idx != l->idx;
 
 	if (is_elsewhere || !rg_eq(a->r->call_id, l->call_id) || !is_same_contact(a))
-		punt(a, RG_WHY_CHANGED);
-	else if (is_core_due(a) && core_left_s(a) <= wanted_s(a))
-		punt(a, RG_WHY_CORE_DUE);
-	else if (a->f->call_id_hash == a->call_id_hash && a->r->cseq < a->f->last_cseq)
-		refuse(a, 500); // RFC 3261 10.3 step 7; an equal one came twice: same answer
-	else
-		return false;
-	return true;
+		return punt(a, RG_WHY_CHANGED);
+	if (is_core_due(a) && core_left_s(a) <= wanted_s(a))
+		return punt(a, RG_WHY_CORE_DUE);
+	if (a->f->call_id_hash == a->call_id_hash && a->r->cseq < a->f->last_cseq)
+		return refuse(a, 500); // RFC 3261 10.3 step 7; an equal one came twice: same answer
+	return false;
 }
 
 // Seconds for the client: what it wants, within the core's binding (INV-9), less 0 to 10 % so that a
@@ -292,27 +286,23 @@ static uint64_t granted_s(const struct ask *a) {
 }
 
 // Rules 13 and 14.
-static void register_locally(struct ask *a) {
+static bool register_locally(struct ask *a) {
 	uint64_t expires_s = granted_s(a);
 
-	if (expires_s == 0) {
-		punt(a, RG_WHY_SHORT);
-		return;
-	}
-	accept(a, expires_s);
+	if (expires_s == 0)
+		return punt(a, RG_WHY_SHORT);
 	a->out->is_bind = true;
 	a->out->is_moved = !is_bound_here(a);
 	a->out->is_core_due = is_core_due(a) && a->f->core_asked_ns != a->lease->core_refresh_ns;
 	a->out->bound.lease_idx = a->lease->idx;
 	a->out->bound.gen = a->lease->gen;
 	a->out->bound.promise_end_ns = a->now_ns + expires_s * RG_NS_PER_S;
+	return accept(a, expires_s);
 }
 
-static void decide(struct ask *a) {
-	if (judge_token(a) || judge_identity(a) || judge_state(a) || answer_query(a) ||
-	    judge_binding(a))
-		return;
-	register_locally(a);
+static bool decide(struct ask *a) {
+	return judge_token(a) || judge_identity(a) || judge_state(a) || answer_query(a) ||
+	       judge_binding(a) || register_locally(a);
 }
 
 // What passed, here or to the control plane, sets the mark for rule 12.
@@ -346,6 +336,6 @@ void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct s
 	out->answer = (struct sip_answer){.peer = peer};
 	out->is_bind = out->is_moved = out->is_core_due = false;
 	out->bound = f->bound;
-	decide(&a);
+	(void)decide(&a);
 	note_cseq(&a);
 }

@@ -21,7 +21,7 @@ const struct sip_hdr *sip_hdr_next(const struct sip_msg *m, const struct sip_hdr
 // Long name of a registered compact form that has no id here, else empty.
 static struct rg_slice long_name(struct rg_slice name) {
 	static const struct {
-		char compact;
+		uint8_t compact;
 		const char *name;
 	} names[] = {
 		{'e', "content-encoding"},    // RFC 3261 20.12

@@ -296,6 +296,7 @@ static void head_init(struct head *h, struct rg_slice in) {
 	h->method_name = h->ruri = h->reason = rg_slice(NULL, 0);
 	h->status = 0;
 	h->seen = 0;
+	h->content_len = 0;
 	h->n_hdrs = 0;
 }
 

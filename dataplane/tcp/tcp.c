@@ -179,9 +179,12 @@ size_t tcp_send_room(const struct tcp *t, uint32_t idx) {
 	const struct tcp_conn *c = &t->conns[idx];
 	size_t room, limit;
 
-	if (!tcp_is_open(t, idx) || c->q.len >= t->cfg.snd_max)
+	// Whoever does not read leaves half of the pool to the rest.
+	limit = t->pool.n_free > t->pool.n / 2 ? t->cfg.snd_max
+					       : tcp_min(t->cfg.snd_max, TCP_SND_SCARCE);
+	if (!tcp_is_open(t, idx) || c->q.len >= limit)
 		return 0;
-	limit = t->cfg.snd_max - c->q.len;
+	limit -= c->q.len;
 	room = tcp_sndq_room(&c->q, &t->pool);
 	return room < limit ? room : limit;
 }

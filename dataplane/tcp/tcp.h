@@ -19,9 +19,10 @@ struct tcp_cfg {
 	uint32_t max_conns;
 	uint32_t n_buffers; // 2 KiB chunks shared by send queues and reassembly
 	uint16_t listen_port;
-	uint16_t mss;       // we announce and send at most, 1460
-	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
-	uint32_t snd_max;   // bytes queued per connection at most
+	uint16_t mss;     // we announce and send at most, 1460
+	uint32_t rcv_wnd; // bytes, window we offer: 65535 without scaling
+	uint32_t
+		snd_max; // bytes queued per connection at most; 8 KiB while half of the buffers are used
 	uint8_t quick_acks; // data segments of a connection acknowledged at once, at most 15
 	uint8_t secret[32]; // ISN (RFC 6528) and table hash
 };
@@ -30,7 +31,7 @@ enum tcp_end {           // why a connection has gone
 	TCP_END_CLOSED,  // both sides closed
 	TCP_END_RESET,   // RST from the peer
 	TCP_END_TIMEOUT, // retransmissions used up, or no FIN of the peer's a minute after ours
-	TCP_END_ABORTED, // tcp_abort(), or data came after tcp_close(): RST sent
+	TCP_END_ABORTED, // tcp_abort(), or the peer went on after tcp_close(): RST sent
 };
 
 struct tcp_in {
@@ -50,7 +51,7 @@ struct tcp_out {
 };
 
 // Called inside tcp_input(), tcp_tick() and the calls below. An op may call tcp_send(), tcp_close()
-// and tcp_abort() for the connection it is told about. `user` is what opened() returned.
+// and tcp_abort() for the connection it is told about.
 struct tcp_ops {
 	void *ctx;
 	void (*output)(void *ctx, const struct tcp_out *o);
@@ -79,7 +80,7 @@ uint64_t tcp_next_deadline(const struct tcp *t); // RG_NEVER = none; may be earl
 size_t tcp_send_room(const struct tcp *t, uint32_t idx);
 // Queues d whole and sends what windows allow. 0, -ENOBUFS (nothing queued), RG_E_STALE (closing or gone).
 [[nodiscard]] int tcp_send(struct tcp *t, uint32_t idx, struct rg_slice d, uint64_t now_ns);
-// FIN after what is queued. No more tcp_send(); data from the peer is dropped from now on.
+// FIN after what is queued. No more tcp_send(); what the peer still sends is thrown away.
 void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns);
 // RST now; `ended` follows before it returns (but inside `opened`).
 void tcp_abort(struct tcp *t, uint32_t idx, uint64_t now_ns);

@@ -96,6 +96,20 @@ static bool take_fin_acked(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	}
 }
 
+// Data after our FIN. What the peer had under way (a close_notify, the rest of a request) is taken
+// and thrown away, since an RST could destroy our last words on its side (RFC 9112 9.6). One that
+// goes on gets it: RFC 9293 3.6.1. False: the connection is gone.
+static bool drain_data(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	if (++c->n_ooo > TCP_DRAIN_SEGS) {
+		tcp_conn_reset(t, c, rx->now_ns);
+		return false;
+	}
+	if (rx->seg.seq == c->rcv_nxt)
+		c->rcv_nxt += (uint32_t)rx->seg.data.len;
+	c->flags |= TCP_F_ACK_NOW;
+	return true;
+}
+
 // False: the connection is gone.
 static bool take_data(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
 	const struct tcp_seg *s = &rx->seg;
@@ -103,11 +117,8 @@ static bool take_data(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx
 
 	if (s->data.len == 0)
 		return true;
-	if (c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2) {
-		// RFC 9293 3.6.1: nobody will read it, and the peer must learn that.
-		tcp_conn_reset(t, c, rx->now_ns);
-		return false;
-	}
+	if (c->state == TCP_FIN_WAIT_1 || c->state == TCP_FIN_WAIT_2)
+		return drain_data(t, c, rx);
 	if (c->state != TCP_ESTABLISHED) // after its FIN: RFC 9293 3.10.7.4, seventh
 		return true;
 	if (s->seq != c->rcv_nxt) {

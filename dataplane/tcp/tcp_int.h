@@ -12,16 +12,19 @@
 
 #define TCP_MSS_DEFAULT 536                // RFC 9293 3.7.1, when the peer names none
 #define TCP_MSS_MIN 64                     // less than this would be a packet amplifier
+#define TCP_MSS_NARROW 984                 // RFC 4821 7.2 and 7.7: what every path is to take
 #define TCP_RTO_INIT_MS 1000               // RFC 6298 2.1
 #define TCP_RTO_INIT_LOST_MS 3000          // RFC 6298 5.7, after a lost SYN-ACK
 #define TCP_RTO_MIN_MS 200                 // below RFC 6298 2.4 (1 s), as everywhere today
 #define TCP_RTO_MAX_MS 60000               // RFC 6298 2.5
+#define TCP_DRAIN_SEGS 64                  // segments thrown away after tcp_close()
 #define TCP_DELACK_MS 35                   // plus a timer tick stays below 40
 #define TCP_LINGER_MS 60000                // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
 #define TCP_MAX_RETRIES 8                  // of the same data
 #define TCP_MAX_SYN_RETRIES 4              // of a SYN-ACK: 31 s
 #define TCP_CHALLENGES_PER_S 10            // per connection, RFC 5961 section 7
 #define TCP_SSTHRESH_INIT (UINT32_MAX / 2) // RFC 5681 3.1: arbitrarily high
+#define TCP_SND_SCARCE 8192                // queued per connection while buffers are scarce
 #define TCP_CWND_MAX (1u << 30)
 
 enum tcp_state {
@@ -94,7 +97,7 @@ struct tcp_conn {
 	uint8_t n_challenges;
 	uint8_t n_unacked : 4; // data segments received since our last ACK
 	uint8_t n_quick : 4;   // data segments received, up to cfg.quick_acks
-	uint16_t n_ooo;
+	uint16_t n_ooo;        // reassembly chunks; after tcp_close() segments thrown away
 	uint32_t fin_seq;
 	union {
 		struct { // reassembly, chunks by rising seq

@@ -105,6 +105,10 @@ static void on_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		tcp_out_probe(t, c, now_ns);
 		return;
 	}
+	// RFC 2923 2.1: a path that swallows large packets. Our packets are not to be fragmented, and
+	// no ICMP is believed that says so; silence is.
+	if (c->n_retries == 2 && c->q.len >= c->mss)
+		c->mss = (uint16_t)tcp_min(c->mss, TCP_MSS_NARROW);
 	if (c->n_retries == 1) // equation (4), but only once for the same loss
 		c->ssthresh = tcp_max(flight / 2, 2u * c->mss);
 	c->cwnd = c->mss;

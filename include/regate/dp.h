@@ -58,7 +58,7 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	uint8_t digest_key[RG_DIGEST_KEY_LEN];
 	uint8_t secret[32];                 // random: flow hash, ISN, cookies
 	uint32_t ws_ping_s, ws_pong_misses; // server pings, misses tolerated
-	uint32_t head_timeout_s;            // TLS handshake plus HTTP head
+	uint32_t head_timeout_s;            // TLS handshake plus HTTP head; one WebSocket message
 	uint32_t idle_timeout_s;            // HTTP keep-alive
 };
 

@@ -101,12 +101,14 @@ bool sip_list_next(struct rg_slice *list, struct rg_slice *element);
 // the parameter has none. False when absent.
 bool sip_param(struct rg_slice params, struct rg_slice name, struct rg_slice *value);
 
+// Without the password; params start with ";", headers behind the "?".
 struct sip_uri { // sip:user:password@host:port;params?headers
 	struct rg_slice scheme, user, host, params, headers;
 	uint16_t port; // 0 = none
 };
 [[nodiscard]] int sip_uri_parse(struct rg_slice s, struct sip_uri *u); // RG_OK, RG_E_PROTO
 
+// display keeps its quotes; params start with ";", perhaps behind blanks, as those of a Via.
 struct sip_nameaddr { // "Display" <uri>;params  or  uri;params
 	struct rg_slice display, uri, params;
 };
@@ -128,8 +130,8 @@ struct sip_register {
 	struct sip_via via; // topmost
 	struct rg_slice from_uri, from_tag, to_uri, to_tag, call_id;
 	uint32_t cseq;
-	unsigned n_contacts;
-	bool is_star; // Contact: *
+	unsigned n_contacts; // "*" counts
+	bool is_star;        // Contact: *
 	struct rg_slice
 		contact; // the only Contact element, whole ("<sip:..>;reg-id=1;expires=600")
 	struct rg_slice contact_uri, contact_params, instance; // instance keeps its quotes
@@ -137,7 +139,7 @@ struct sip_register {
 	bool has_expires;                                      // by parameter, else by header
 	uint32_t expires;       // seconds; larger than 2^32-1 is cut to it (RFC 3261 20.19)
 	unsigned n_bearer;      // Authorization headers with scheme Bearer
-	struct rg_slice bearer; // token of the first; both syntaxes (ims.md 0.1)
+	struct rg_slice bearer; // token of the first; both syntaxes (ims.md 0.1); len 0 = malformed
 	bool has_outbound;      // Supported lists outbound (RFC 5626)
 	bool has_path;          // Supported lists path
 };

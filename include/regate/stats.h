@@ -33,7 +33,11 @@
 	X(reg_local_ok, "REGISTER answered 200 locally")              \
 	X(reg_refused, "REGISTER refused locally")                    \
 	X(reg_punted, "REGISTER passed to the control plane")         \
-	X(replies, "answers from the control plane sent to a client")
+	X(replies, "answers from the control plane sent to a client") \
+	X(now_conns, "connections, now")                              \
+	X(now_tcp_slots, "TCP slots in use, now, TIME-WAIT included") \
+	X(now_tcp_buffers, "TCP buffers in use, now")                 \
+	X(now_rx_buffers, "message buffers in use, now")
 
 #define RG_DROP_LIST(X)                                                 \
 	X(eth_short, "frame too short")                                 \
@@ -99,6 +103,11 @@ static inline void rg_stat_add(struct rg_stats *s, enum rg_stat i, uint64_t n) {
 
 static inline void rg_stat_inc(struct rg_stats *s, enum rg_stat i) {
 	rg_stat_add(s, i, 1);
+}
+
+// For what goes up and down ("now_").
+static inline void rg_stat_set(struct rg_stats *s, enum rg_stat i, uint64_t v) {
+	atomic_store_explicit(&s->v[i], v, memory_order_relaxed);
 }
 
 static inline uint64_t rg_stat_get(const struct rg_stats *s, enum rg_stat i) {

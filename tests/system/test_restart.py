@@ -15,7 +15,7 @@ KILLS = 5
 
 
 class Restart(GatewayCase):
-    lab_args = {"pool": 400}
+    lab_args = {"pool": 4000}  # more than the clients of test_kills_under_load can take
 
     def kill_and_restart(self):
         self.lab.stop(self.lab.regated, signal.SIGKILL)

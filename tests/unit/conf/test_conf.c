@@ -307,6 +307,8 @@ static const struct {
 	 {{"f:8:15:", "registration.client_max (7200s) must be at most registration.max (3600s)"}}},
 	{DP TLS REG "  guard: 1h\n" CORE TOKEN WWSFS STORE,
 	 {{"f:8:10:", "registration.guard (3600s) must be less than registration.max (3600s)"}}},
+	{SET("lifetimes", "t_sip: 7s"),
+	 {{"f:21:10:", "core.timer_f (8s) must be at most lifetimes.t_sip (7s)"}}},
 	{DP TLS REG CORE TOKEN "  life: 60s\n  anonymous_life: 1m\n" WWSFS STORE,
 	 {{"f:16:9:", "registration.client_min (60s) must be less than token.life (60s)"},
 	  {"f:17:19:", "must be less than token.anonymous_life (60s)"}}},

@@ -442,8 +442,10 @@ START_TEST(work_comes_back) {
 		ck_assert_int_eq(r.n_done, 64 * (round + 1));
 	}
 	ck_assert_int_eq(env_work(r.env, job_run, job_done, &jobs[0]), 0);
-	env_real_free(r.env); // with work under way
-	ck_assert_int_eq(r.n_done, 3 * 64);
+	ck_assert_int_eq(env_work(r.env, job_run, job_done, &jobs[1]), 0);
+	ck_assert_int_eq(env_work(r.env, job_run, job_done, &jobs[2]), 0);
+	env_real_free(r.env); // with work under way: its owner is told, so that it can free it
+	ck_assert_int_eq(r.n_done, 3 * 64 + 3);
 }
 END_TEST
 

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "rig.h"
 
@@ -347,6 +348,70 @@ START_TEST(foreign_contact_stays) {
 }
 END_TEST
 
+// The core holds what its 200 says, whatever becomes of the rest: the pair is kept as long (INV-4).
+START_TEST(unusable_grant_holds_the_pair) {
+	static char route[2400], lines[sizeof(route) + 1024];
+	struct rig_lease c = rig_grant(1000);
+	uint64_t now_ns = env_now_ns(rig.env);
+
+	memset(route, 'r', sizeof(route) - 1);
+	snprintf(lines, sizeof(lines),
+		 "Contact: " RIG_CONTACT ";expires=7200\r\n"
+		 "Service-Route: <sip:%s@x;lr>\r\n",
+		 route);
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	rig_core_answer(200, lines);
+	rig_expect_status(500);
+	ck_assert_int_eq(rig_lease_of(&c)->state, LEASE_UNKNOWN);
+	ck_assert_uint_ge(rig_lease_of(&c)->reassign_ns, now_ns + (7200 + 360 + 69) * RG_NS_PER_S);
+}
+END_TEST
+
+// The first 200 bound us: a refusal of the request that was to remove the rest takes nothing back.
+START_TEST(removal_refused) {
+	struct rig_lease c = rig_grant(1000);
+	uint64_t now_ns = env_now_ns(rig.env);
+
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	rig_core_answer(200, "Contact: " RIG_CONTACT ";expires=7200\r\n"
+			     "Contact: " ALIEN ";expires=7200\r\n");
+	rig_core_next();
+	rig_core_answer(403, "");
+	rig_expect_status(403);
+	ck_assert_int_eq(rig_lease_of(&c)->state, LEASE_UNKNOWN);
+	ck_assert_uint_ge(rig_lease_of(&c)->reassign_ns, now_ns + (7200 + 360 + 69) * RG_NS_PER_S);
+}
+END_TEST
+
+// ims.md 6.2: no request asks for more than the token's rest, however late it is sent.
+START_TEST(repeat_ends_with_the_token) {
+	struct rig_lease c = rig_grant(1000);
+
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	rig_expect_line("Expires: 1000");
+	env_sim_advance(rig.env, 7 * RG_NS_PER_S);
+	rig_core_answer(200, "");
+	rig_core_next();
+	rig_expect_line("Expires: 993");
+}
+END_TEST
+
+START_TEST(no_repeat_after_the_token) {
+	struct rig_lease c = rig_grant(64);
+
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	env_sim_advance(rig.env, 7 * RG_NS_PER_S); // less than the shortest registration is left
+	rig_core_answer(200, "");
+	rig_expect_status(401);
+	rig_expect_silence();
+	ck_assert_int_eq(rig_lease_of(&c)->state, LEASE_UNKNOWN);
+}
+END_TEST
+
 // An account's identity may be on other devices, too.
 START_TEST(account_has_devices) {
 	struct rig_lease c = rig_grant_account(7200);
@@ -476,6 +541,10 @@ static void add(void *suite) {
 	tcase_add_test(t, not_bound);
 	tcase_add_test(t, foreign_contact);
 	tcase_add_test(t, foreign_contact_stays);
+	tcase_add_test(t, unusable_grant_holds_the_pair);
+	tcase_add_test(t, removal_refused);
+	tcase_add_test(t, repeat_ends_with_the_token);
+	tcase_add_test(t, no_repeat_after_the_token);
 	tcase_add_test(t, account_has_devices);
 	tcase_add_test(t, page_reload);
 	tcase_add_test(t, same_flow_new_uri);

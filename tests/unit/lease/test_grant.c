@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Grants and renewals: who gets which pair, what is durable before it leaves, what a failure costs.
+#include <errno.h>
+
 #include "lease_fixture.h"
 #include "regate/err.h"
 
@@ -72,10 +74,13 @@ START_TEST(oldest_free_pair_goes_first) {
 	fix_init(&f, 3);
 	fix_grant(&f, "a");
 	first = f.done.idx;
-	fix_advance(&f, SEC);
+	fix_advance(&f, SEC / 2);
 	fix_grant(&f, "b");
 	second = f.done.idx;
-	fix_advance(&f, FIX_LIFE + FIX_GUARD + SEC);
+	fix_advance(&f, FIX_LIFE + FIX_GUARD - SEC / 2);
+	ck_assert_int_eq(fix_lease(&f, first)->state, LEASE_FREE);
+	ck_assert_int_eq(fix_lease(&f, second)->state, LEASE_QUARANTINE); // each at its time
+	fix_advance(&f, SEC);
 	fix_grant(&f, "c"); // the one that was never given out waited longest (INV-13)
 	ck_assert_uint_ne(f.done.idx, first);
 	ck_assert_uint_ne(f.done.idx, second);
@@ -167,6 +172,30 @@ START_TEST(failed_renewal_leaves_the_lease) {
 }
 END_TEST
 
+static struct rg_digest looked_up;
+static unsigned n_looks;
+
+static void look_up(struct env_timer *, uint64_t) {
+	n_looks++;
+	ck_assert_int_ne(fix_seen(&f, &looked_up), -1); // its timer comes later in this turn
+	ck_assert_ptr_null(lease_by_digest(f.e, &looked_up));
+}
+
+START_TEST(token_ends_on_time) {
+	struct env_timer t = {.fn = look_up};
+
+	fix_init(&f, 1);
+	n_looks = 0;
+	env_timer_set(f.env, &t, env_now_ns(f.env) + FIX_LIFE); // before the token's own
+	fix_grant(&f, "a");
+	looked_up = f.done.digest;
+	ck_assert_ptr_nonnull(lease_by_digest(f.e, &looked_up));
+	fix_advance(&f, FIX_LIFE);
+	ck_assert_uint_eq(n_looks, 1);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(account_keeps_its_pair) {
 	uint32_t idx;
 
@@ -240,6 +269,25 @@ START_TEST(store_slower_than_the_token) {
 }
 END_TEST
 
+// Whoever waits owns memory that only the answer frees.
+START_TEST(end_answers_who_waits) {
+	struct lease_ask ask;
+
+	fix_init(&f, 2);
+	fix_grant(&f, "a");
+	ask = fix_ask(&f, "alice");
+	ask.is_account = true;
+	lease_grant(f.e, &ask);       // in the store's hands
+	lease_grant(f.e, &ask);       // behind it
+	lease_renew(f.e, 0, 9, &ask); // to be answered next turn
+	lease_engine_free(f.e);
+	ck_assert_uint_eq(f.done.n, 4);
+	ck_assert_int_eq(f.done.rc, -ECANCELED);
+	f.e = NULL;
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(provisioning_is_disjoint) {
 	fix_init(&f, 1);
 	ck_assert_int_eq(lease_add_pair(f.e, 0, 0, "q@x", "sip:q@x", NULL), RG_E_LIMIT);
@@ -270,10 +318,12 @@ int main(void) {
 	tcase_add_test(tc, renewal_keeps_two_tokens);
 	tcase_add_test(tc, renewal_of_what_is_over);
 	tcase_add_test(tc, failed_renewal_leaves_the_lease);
+	tcase_add_test(tc, token_ends_on_time);
 	tcase_add_test(tc, account_keeps_its_pair);
 	tcase_add_test(tc, two_grants_of_one_account_at_once);
 	tcase_add_test(tc, first_of_two_grants_fails);
 	tcase_add_test(tc, store_slower_than_the_token);
+	tcase_add_test(tc, end_answers_who_waits);
 	tcase_add_test(tc, provisioning_is_disjoint);
 	suite_add_tcase(s, tc);
 	return fix_main(s);

@@ -85,6 +85,8 @@ START_TEST(replace_state_delete) {
 	ck_assert_int_eq(lease_table_del(t, &e.digest), RG_E_STALE);
 	ck_assert_int_eq(lease_table_set_state(t, &e.digest, RG_LEASE_STALE), RG_E_STALE);
 	ck_assert_uint_eq(t->n_entries, 0);
+	for (uint64_t i = 0; i <= t->mask; i++)
+		ck_assert_uint_eq(atomic_load(&t->buckets[i].tags), 0);
 	lease_table_free(t);
 }
 END_TEST
@@ -149,6 +151,7 @@ int main(void) {
 	Suite *s = suite_create("lease_table");
 	TCase *tc = tcase_create("table");
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, reader_sees_all_fields);
 	tcase_add_test(tc, replace_state_delete);
 	tcase_add_test(tc, bytes_have_a_limit);

@@ -167,6 +167,7 @@ static const struct {
 	{"Authorization: Bearer access_token=\"a b\"\r\n", 1, ""},
 	{"Authorization: Bearer access_token=\"a\\b\"\r\n", 1, ""},
 	{"Authorization: Bearer access_token=\"a\r\n", 1, ""},
+	{"Authorization: Bearer access_token=\"abcd\r\n", 1, ""},
 	{"Authorization: Bearer access_token=\"a\"b\r\n", 1, ""},
 	{"Authorization: Bearer access_token=\"a\", access_token=\"b\"\r\n", 1, ""},
 	{"Authorization: Bearer token=\"a\"\r\n", 1, ""},

@@ -59,6 +59,9 @@ static const struct {
 	{";;tag=1", "tag", false, ""},   // an empty parameter ends the look
 	{";a=;tag=1", "tag", false, ""}, // so does an empty value
 	{";x=\"open;tag=1", "tag", false, ""},
+	{";x=\"a\\\r\n b\";tag=1", "tag", false, ""}, // no CR in a quoted-pair
+	{";x=\"a\\\n\";tag=1", "tag", false, ""},     // nor LF
+	{";x=\"a\r\n b\";tag=1", "tag", true, "1"},   // but a fold
 	{"tag=1", "tag", false, ""},
 	{"", "tag", false, ""},
 	{";tagg=1;ta=2", "tag", false, ""},

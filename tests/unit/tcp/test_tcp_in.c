@@ -333,8 +333,13 @@ START_TEST(data_after_our_close) {
 	rig_expect(r, F_FA, 1, 4, 0);
 	IN(r, F_A, 1, 2, .data = RG_LIT("abc")); // an old duplicate does no harm
 	rig_expect(r, F_A, 2, 4, 0);
-	IN(r, F_A, 4, 2, .data = RG_LIT("def"));
-	rig_expect(r, F_RA, 2, 4, 0);
+	for (uint32_t i = 0; i < 64; i++) { // what was under way is thrown away
+		IN(r, F_A, 4 + 3 * i, 2, .data = RG_LIT("def"));
+		rig_expect(r, F_A, 2, 7 + 3 * i, 0);
+	}
+	ck_assert_uint_eq(r->n_ended, 0);
+	IN(r, F_A, 4 + 3 * 64, 2, .data = RG_LIT("def")); // but it goes on and on
+	rig_expect(r, F_RA, 2, 4 + 3 * 64, 0);
 	ck_assert_uint_eq(r->n_ended, 1);
 	ck_assert_uint_eq(r->n_got, 3);
 	ck_assert_int_eq(r->why, TCP_END_ABORTED);
@@ -428,8 +433,11 @@ START_TEST(ops_that_end) {
 		return;
 	}
 	rig_expect(r, F_FA, 1, 4, 0);
-	IN(r, F_FA, 4, 2, .data = RG_LIT("def")); // unread: RST
-	rig_expect(r, F_RA, 2, 4, 0);
+	IN(r, F_FA, 4, 2, .data = RG_LIT("def")); // thrown away, its FIN counts
+	rig_expect(r, F_A, 2, 8, 0);
+	ck_assert_uint_eq(r->n_got, 3);
+	ck_assert_uint_eq(r->n_ended, 1);
+	rig_wait(r, 61000); // TIME-WAIT
 	rig_free_clean(r);
 }
 END_TEST

@@ -64,6 +64,37 @@ START_TEST(room_and_limits) {
 }
 END_TEST
 
+// Two that do not read, and a third: it still gets enough for an answer, and so does every later one.
+START_TEST(room_while_buffers_are_scarce) {
+	struct tcp_cfg cfg = rig_cfg;
+	struct rig *r;
+	static const uint8_t b[65536];
+	uint32_t idx[3];
+
+	cfg.n_buffers = 64;
+	r = rig_new_cfg(&cfg);
+	for (unsigned i = 0; i < 3; i++) {
+		r->peer_port++;
+		r->n_opened = 0;
+		rig_open(r);
+		IN(r, F_A, 1, 1, .wnd_zero = true);
+		idx[i] = r->idx;
+		ck_assert_uint_eq(tcp_send_room(r->t, r->idx), i == 0 ? 65536 : 8192);
+		ck_assert_int_eq(tcp_send(r->t, r->idx, rg_slice(b, i == 0 ? 65536 : 8193),
+					  r->now_ns),
+				 i == 0 ? 0 : -ENOBUFS);
+		r->n_read = r->n_out;
+	}
+	ck_assert_int_eq(tcp_send(r->t, idx[1], rg_slice(b, 8000), r->now_ns), 0);
+	ck_assert_uint_eq(tcp_send_room(r->t, idx[1]), 192);
+	ck_assert_uint_eq(tcp_send_room(r->t, idx[0]), 0);
+	tcp_abort(r->t, idx[0], r->now_ns);
+	ck_assert_uint_eq(tcp_send_room(r->t, idx[1]), 65536 - 8000);
+	r->n_read = r->n_out;
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(fin_waits_for_the_window) {
 	struct rig *r = rig_new();
 
@@ -125,9 +156,13 @@ END_TEST
 
 int main(void) {
 	const struct rig_case cases[] = {
-		RIG_CASE(segments_over_chunks), RIG_CASE(peer_window_limits),
-		RIG_CASE(room_and_limits),      RIG_CASE(fin_waits_for_the_window),
-		RIG_CASE(rst_numbers),          RIG_CASE(send_in_every_op),
+		RIG_CASE(segments_over_chunks),
+		RIG_CASE(peer_window_limits),
+		RIG_CASE(room_and_limits),
+		RIG_CASE(fin_waits_for_the_window),
+		RIG_CASE(rst_numbers),
+		RIG_CASE(send_in_every_op),
+		RIG_CASE(room_while_buffers_are_scarce),
 	};
 
 	return rig_main("tcp_out", cases, RIG_LEN(cases));

@@ -25,6 +25,43 @@ START_TEST(backoff_and_giving_up) {
 }
 END_TEST
 
+// RFC 4821 7.7: the second time that a full segment is lost it is sent in smaller ones from then on.
+START_TEST(narrow_path) {
+	struct rig *r = rig_new();
+
+	rig_open_opts(r, RIG_MSS_1460);
+	rig_send(r, 3000);
+	rig_expect(r, F_A, 1, 1, 1460);
+	r->n_read = r->n_out;
+	rig_wait_out(r);
+	rig_expect(r, F_A, 1, 1, 1460);
+	rig_wait_out(r);
+	rig_expect(r, F_A, 1, 1, TCP_MSS_NARROW);
+	IN(r, F_A, 1, 1 + TCP_MSS_NARROW);
+	rig_expect(r, F_A, 1 + TCP_MSS_NARROW, 1, TCP_MSS_NARROW);
+	rig_expect(r, F_A, 1 + 2 * TCP_MSS_NARROW, 1, TCP_MSS_NARROW);
+	IN(r, F_A, 1, 1 + 3 * TCP_MSS_NARROW);
+	rig_expect(r, F_PA, 1 + 3 * TCP_MSS_NARROW, 1, 3000 - 3 * TCP_MSS_NARROW);
+	IN(r, F_A, 1, 3001);
+	rig_free(r);
+}
+END_TEST
+
+// What was small already stays as it is.
+START_TEST(small_segment_lost_twice) {
+	struct rig *r = rig_new();
+
+	rig_open_opts(r, RIG_MSS_1460);
+	rig_send(r, 1200);
+	rig_expect(r, F_PA, 1, 1, 1200);
+	for (unsigned i = 0; i < 3; i++) {
+		rig_wait_out(r);
+		rig_expect(r, F_PA, 1, 1, 1200);
+	}
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(progress_resets_the_count) {
 	struct rig *r = rig_new();
 
@@ -234,6 +271,8 @@ END_TEST
 int main(void) {
 	const struct rig_case cases[] = {
 		RIG_CASE(backoff_and_giving_up),
+		RIG_CASE(narrow_path),
+		RIG_CASE(small_segment_lost_twice),
 		RIG_CASE(progress_resets_the_count),
 		RIG_CASE(rto_is_at_most_a_minute),
 		RIG_CASE(lost_fin),

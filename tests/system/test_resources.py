@@ -1,0 +1,453 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What clients hold of a worker: all of it comes back however they leave, and nobody holds so much
+that the others are not served."""
+
+import ctypes
+import json
+import os
+import random
+import socket
+import ssl
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from case import GatewayCase, main  # noqa: E402
+from lab import CLIENT_IP, GATEWAY_IP, TAP, libc, sh, wait_for  # noqa: E402
+from wic import CLOSE, PING, Sip, SipAnswer, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
+
+TCP_REPAIR = 19
+BIG = "/jssip.min.js"  # larger than a send queue (128 KiB)
+HEAD = f"GET {BIG} HTTP/1.1\r\nHost: {GATEWAY_IP}\r\n\r\n".encode()
+LEASE = (f"POST /v1/lease HTTP/1.1\r\nHost: {GATEWAY_IP}\r\nOrigin: https://{GATEWAY_IP}\r\n"
+         "Content-Type: application/json\r\nContent-Length: 47\r\n\r\n"
+         '{"account": "alice", "password": "wrong horse"}').encode()
+
+
+def small_window(timeout=10):
+    """A TLS client whose receive buffer is a few KiB."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.settimeout(timeout)
+    raw.connect((GATEWAY_IP, 443))
+    return tls_context().wrap_socket(raw)
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xffff)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def lone_syn(raw, source, port):
+    """A SYN of a host that does not exist: its handshake never ends."""
+    src, dst = socket.inet_aton(source), socket.inet_aton(GATEWAY_IP)
+    tcp = struct.pack("!HHIIBBHHH", port, 443, random.getrandbits(32), 0, 5 << 4, 2, 65535, 0, 0)
+    total = checksum(src + dst + struct.pack("!HH", 6, len(tcp)) + tcp)
+    tcp = tcp[:16] + struct.pack("!H", total) + tcp[18:]
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, src, dst)
+    raw.sendto(ip + tcp, (GATEWAY_IP, 0))
+
+
+class Case(GatewayCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.account = lease(account="alice", password="correct horse")
+
+    def is_free(self, names=("now_conns", "now_rx_buffers", "now_tcp_buffers")):
+        return all(self.stat(name) == 0 for name in names)
+
+    def assert_served(self):
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, self.account).register().status, 200)
+
+
+class Churn(Case):
+    lab_args = {"conf": {"dataplane": {"workers": 2, "lcores": '"0,1"', "head_timeout": "5s",
+                                       "idle_timeout": "5s"}}}
+
+    # Each opens a connection and brings it into its phase.
+
+    def syn_done(self):
+        return socket.create_connection((GATEWAY_IP, 443), 10)
+
+    def half_hello(self):
+        inc, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = tls_context().wrap_bio(inc, out)
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        hello = out.read()
+        s = self.syn_done()
+        s.sendall(hello[:random.randrange(1, len(hello))])
+        return s
+
+    def hello_only(self):
+        s = self.syn_done()
+        inc, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        try:
+            tls_context().wrap_bio(inc, out).do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        s.sendall(out.read())
+        return s
+
+    def handshake(self):
+        return tls_connect()
+
+    def half_head(self):
+        s = tls_connect()
+        s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        return s
+
+    def half_body(self):
+        s = tls_connect()
+        s.sendall(LEASE[:-5])
+        return s
+
+    def at_control_plane(self):
+        s = tls_connect()
+        s.sendall(LEASE)  # the password takes the control plane a while
+        return s
+
+    def pipelined(self):
+        s = tls_connect()
+        s.sendall(LEASE + HEAD + LEASE[:-5])
+        return s
+
+    def file_unread(self):
+        s = small_window()
+        s.sendall(HEAD)
+        return s
+
+    def web_socket(self):
+        self.ws = Ws()
+        return self.ws.sock
+
+    def half_frame(self):
+        s = self.web_socket()
+        s.sendall(frame("x" * 300)[:random.randrange(1, 300)])
+        return s
+
+    def open_fragments(self):
+        s = self.web_socket()
+        s.sendall(frame("REGISTER ", fin=False) + frame("sip", 0, fin=False) + frame(b"", PING))
+        return s
+
+    def registered(self):
+        s = self.web_socket()
+        assert Sip(self.ws, self.account).register().status == 200
+        return s
+
+    def register_at_core(self):
+        s = self.web_socket()
+        sip = Sip(self.ws, self.account)
+        self.ws.send(sip.register_text())
+        return s
+
+    def closing(self):
+        s = self.web_socket()
+        s.sendall(frame(struct.pack("!H", 1000), CLOSE))
+        return s
+
+    def closed_by_gateway(self):
+        s = self.web_socket()
+        s.sendall(frame("no SIP at all"))
+        return s
+
+    # Each ends it in another way.
+
+    def fin(self, s):
+        s.close()
+
+    def polite(self, s):
+        try:
+            if isinstance(s, ssl.SSLSocket):
+                s.settimeout(0.05)
+                s.unwrap()
+        except OSError:
+            pass
+        s.close()
+
+    def rst(self, s):
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.close()
+
+    def silent(self, s):
+        try:
+            s.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)  # close() sends nothing now
+        except OSError:
+            pass
+        s.close()
+
+    def none_yet(self, s):
+        self.left.append(s)
+
+    def test_all_comes_back(self):
+        opens = [self.syn_done, self.half_hello, self.hello_only, self.handshake, self.half_head,
+                 self.half_body, self.at_control_plane, self.pipelined, self.file_unread, self.web_socket,
+                 self.half_frame, self.open_fragments, self.registered, self.register_at_core, self.closing,
+                 self.closed_by_gateway]
+        ends = [self.fin, self.polite, self.rst, self.silent, self.none_yet]
+        self.left = []
+        syns = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        todo = [(o, e) for o in opens for e in ends] * 4
+        random.Random(1).shuffle(todo)
+        for i, (o, e) in enumerate(todo):
+            with self.subTest(f"{o.__name__} {e.__name__}"):
+                lone_syn(syns, CLIENT_IP.rsplit(".", 1)[0] + f".{100 + i % 100}", 1024 + i)
+                s = o()
+                if i % 3 == 0:
+                    time.sleep(0.01)
+                e(s)
+        self.assertGreater(self.stat("now_conns"), 0)
+        self.assertGreater(self.stat("now_tcp_slots"), len(todo))
+        time.sleep(7)  # the gateway's own time-outs, but for WebSockets
+        for s in self.left:
+            s.close()
+        # What met silence is sent again, in vain; a half-open connection lives 31 s, TIME-WAIT 60 s.
+        wait_for("all buffers back", self.is_free, 30)
+        wait_for("all slots back", lambda: self.is_free(["now_tcp_slots"]), 120)
+        self.assertEqual(self.lab.ctl("conn", "list")["data"]["total"], 0)
+        self.assert_served()
+
+
+class Hogs(Case):
+    lab_args = {"conf": {"dataplane": {"connections": 512, "head_timeout": "3s", "idle_timeout": "30s"}}}
+
+    def tearDown(self):
+        for s in self.held:
+            s.close()
+        wait_for("all buffers back", self.is_free, 60)
+
+    def setUp(self):
+        self.held = []
+
+    def test_files_that_nobody_reads(self):
+        for _ in range(30):
+            self.held.append(small_window())
+            self.held[-1].sendall(HEAD)
+        time.sleep(0.5)
+        for _ in range(5):
+            self.assert_served()
+            self.assertEqual(http("GET", BIG).status, 200)
+
+    def test_pongs_that_nobody_reads(self):
+        for _ in range(30):
+            s = small_window()
+            self.held.append(s)
+            s.sendall(f"GET /w2 HTTP/1.1\r\nHost: {GATEWAY_IP}\r\nUpgrade: websocket\r\n"
+                      "Connection: Upgrade\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+                      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n"
+                      f"Origin: https://{GATEWAY_IP}\r\n\r\n".encode())
+            try:
+                for _ in range(80):
+                    s.sendall(frame(b"x" * 120, PING) * 10)
+            except OSError:
+                pass
+        time.sleep(0.2)
+        self.assertLess(self.stat("now_tcp_buffers"), 768)  # of 1024
+        self.assert_served()
+
+    def test_messages_that_never_end(self):
+        """A message buffer is for a message under way, not for keeps."""
+        half = [Ws(timeout=1) for _ in range(64)]
+        self.held += [ws.sock for ws in half]
+        for ws in half:
+            ws.raw(frame("x" * 1000)[:-1])
+        with Ws() as ws, Ws() as busy:
+            # One that only takes its time is not disturbed.
+            sip = Sip(ws, self.account)
+            text = frame(sip.register_text())
+            end = time.monotonic() + 8
+            while time.monotonic() < end and self.stat("now_rx_buffers") > 0:
+                busy.raw(frame("\r\n\r\n"))
+                time.sleep(0.2)
+            self.assertEqual(self.stat("now_rx_buffers"), 0)
+            ws.raw(text[:100])
+            time.sleep(1)
+            ws.raw(text[100:])
+            self.assertEqual(int(ws.recv().split()[1]), 200)
+
+
+class Full(Case):
+    lab_args = {"conf": {"dataplane": {"connections": 64, "head_timeout": "3s"}}}
+
+    def refused(self):
+        with self.assertRaises(OSError):
+            socket.create_connection((GATEWAY_IP, 443), 0.5).close()
+
+    def test_table_full(self):
+        held = [Ws() for _ in range(64)]
+        self.refused()
+        self.assertGreater(self.stat("drop_tcp_table_full"), 0)
+        for ws in held:  # those inside are served
+            ws.send("\r\n\r\n")
+        for ws in held:
+            self.assertEqual(ws.recv(), "\r\n")
+        # One goes in each of the ways that leave a slot: ours first (TIME-WAIT), theirs first, RST.
+        held[0].send(struct.pack("!H", 1000), CLOSE)
+        self.assertEqual(held[0].recv_frame()[0], CLOSE)
+        held[0].sock.close()
+        time.sleep(0.1)
+        held[0] = Ws()
+        self.refused()
+        held[1].sock.close()
+        time.sleep(0.1)
+        held[1] = Ws()
+        held[2].sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        held[2].sock.close()
+        time.sleep(0.1)
+        held[2] = Ws()
+        self.refused()
+        for ws in held:
+            ws.sock.close()
+        wait_for("all buffers back", self.is_free)
+        self.assert_served()
+
+    def test_silent_connections_make_room(self):
+        held = [socket.create_connection((GATEWAY_IP, 443), 2) for _ in range(64)]
+        self.refused()
+        time.sleep(4)  # head_timeout
+        self.assert_served()
+        for s in held:
+            s.close()
+
+
+class Stalled:
+    """Holds one thread of a process, while the others run."""
+
+    def __init__(self, tid):
+        self.tid = tid
+
+    def ptrace(self, what):
+        if libc.ptrace(what, self.tid, None, None) != 0:
+            raise OSError(ctypes.get_errno(), f"ptrace {what}")
+
+    def __enter__(self):
+        self.ptrace(0x4206)  # PTRACE_SEIZE
+        self.ptrace(0x4207)  # PTRACE_INTERRUPT
+        os.waitpid(self.tid, 0x40000000)  # __WALL
+
+    def __exit__(self, *exc):
+        self.ptrace(17)  # PTRACE_DETACH
+
+
+class ControlStalled(Case):
+    users = [f"user{i}" for i in range(6)]
+    lab_args = {"accounts": users, "conf": {
+        "registration": {"rate": 1000, "rate_burst": 1000, "flow_grace": "1s"},
+        "dataplane": {"connections": 512}}}
+
+    def active(self):
+        leases = self.lab.ctl("lease", "list")["data"]["leases"]
+        return [x["sub"] for x in leases if x["state"] == "active"]
+
+    def test_punt_ring_full(self):
+        n = 300  # of each flow; the ring holds about 600 of all
+        leaving = [Sip(Ws(), lease(account=user, password="correct horse")) for user in self.users]
+        floods = [Sip(Ws(), {"impu": "sip:x@y", "token": f"a.b.{i}"}) for i in range(4)]
+        small, unanswered = Sip(Ws(), {"impu": "sip:x@y", "token": "a.b.c"}), []
+        with Ws() as kept:
+            alice = Sip(kept, self.account)
+            for sip in (alice, *leaving):
+                self.assertEqual(sip.register().status, 200)
+            with Stalled(self.lab.regated.pid):
+                for sip in floods:
+                    text = sip.register_text(extra="X: " + "x" * 6000 + "\r\n")
+                    for _ in range(n):
+                        sip.ws.send(text)
+                for _ in range(20):
+                    small.ws.send(small.register_text())
+                # Whoever is registered does not notice; all else is told to come back.
+                for sip in (floods[-1], small):
+                    answer = SipAnswer(sip.ws.recv())
+                    self.assertEqual(answer.status, 503, answer.text)
+                    self.assertIsNotNone(answer.one("Retry-After"))
+                self.assertEqual(alice.register().status, 200)
+                while True:
+                    unanswered.append(tls_connect(timeout=0.3))
+                    try:
+                        answer = http("POST", "/v1/lease", {"anonymous": True}, sock=unanswered[-1])
+                    except TimeoutError:
+                        continue
+                    self.assertEqual(answer.status, 503)
+                    break
+                for sip in leaving:  # more of them than the ring has room for
+                    sip.ws.sock.close()
+                time.sleep(0.2)
+            for sip in floods:
+                for _ in range(n - (sip is floods[-1])):
+                    self.assertIn(SipAnswer(sip.ws.recv()).status, (401, 503))
+                sip.ws.sock.close()
+            self.assertEqual(alice.register().status, 200)
+            # Every one of them has come through: the grace of its flow ends.
+            wait_for("end of the flows that left", lambda: self.active() == ["alice"])
+        small.ws.sock.close()
+        for s in unanswered:
+            s.close()
+        self.assert_served()
+        wait_for("all buffers back", self.is_free)
+
+
+class NarrowPath(Case):
+    def test_large_packets_vanish(self):
+        """A tunnel on the way takes 1300 bytes, and its ICMP does not arrive."""
+        sh("nft", "add table netdev narrow; add chain netdev narrow in { type filter hook ingress device "
+           f"{TAP} priority 0; }}; add rule netdev narrow in meta length > 1300 drop")
+        begin = time.monotonic()
+        self.assertEqual(http("GET", BIG).status, 200)
+        self.assertLess(time.monotonic() - begin, 5)
+
+
+class SlowReader(Case):
+    lab_args = {"conf": {"dataplane": {"idle_timeout": "2s"}}}
+
+    def test_file_to_a_slow_reader(self):
+        """It takes longer than idle_timeout, but something moves all the time."""
+        with small_window() as s:
+            s.sendall(HEAD)
+            want, got = None, b""
+            while want is None or len(got) < want:
+                more = s.recv(4096)
+                self.assertTrue(more, f"ended after {len(got)} of {want}")
+                got += more
+                if want is None and b"\r\n\r\n" in got:
+                    head = got.split(b"\r\n\r\n")[0]
+                    want = len(head) + 4 + int(head.lower().split(b"content-length:")[1].split()[0])
+                time.sleep(0.1)
+            self.assertEqual(len(got), want)
+
+    def test_pipelined_requests(self):
+        """Static and punted ones in one segment are answered in order and without waiting."""
+        small = b"GET /icon.svg HTTP/1.1\r\nHost: x\r\n\r\n"
+        lost = b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+        api = b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+        with tls_connect() as s:
+            s.sendall(small + lost + api + small + HEAD + small + api + lost)
+            data, begin = b"", time.monotonic()
+            while data.count(b"HTTP/1.1 ") < 8 or not data.endswith(b"\r\n\r\n"):
+                more = s.recv(65536)
+                self.assertTrue(more)
+                data += more
+            self.assertEqual([int(x[:3]) for x in data.split(b"HTTP/1.1 ")[1:]],
+                             [200, 404, 404, 200, 200, 200, 404, 404])
+            self.assertLess(time.monotonic() - begin, 1)
+
+    def test_pipelined_files_do_not_wait(self):
+        """The second must not wait until the client acknowledges the first (40 ms when it delays)."""
+        def take():
+            with tls_connect() as s:
+                s.sendall(b"GET /icon.svg HTTP/1.1\r\nHost: x\r\n\r\n" * 4)
+                data, begin = b"", time.monotonic()
+                while data.count(b"HTTP/1.1 200") < 4:
+                    data += s.recv(65536)
+                return time.monotonic() - begin
+        self.assertLess(min(take() for _ in range(5)), 0.03)
+
+
+if __name__ == "__main__":
+    main()
