@@ -59,18 +59,15 @@ def hugepages(what):
 
 
 def reserve_hugepages(mib, keeper):
-    """Reserves the 2 MiB pages that are missing; the keeper gives exactly those back."""
+    """Reserves the 2 MiB pages that are missing; the keeper gives as many back."""
     try:
-        free, total = hugepages("free"), hugepages("nr")
-        if free * 2 >= mib:
+        missing = mib // 2 - hugepages("free")
+        if missing <= 0:
             return
-        keeper.say(f"huge {total}")
-        for n in (total + mib // 2 - free, total):
-            with open(HUGE + "nr_hugepages", "w") as f:
-                f.write(str(n))
-            if hugepages("free") * 2 >= mib:
-                return
-            # memory is too fragmented: none is better than some
+        before = hugepages("nr")
+        with open(HUGE + "nr_hugepages", "w") as f:
+            f.write(str(before + missing))
+        keeper.say(f"huge {hugepages('nr') - before}")
     except OSError:
         pass
 
@@ -87,7 +84,7 @@ while read -r word value; do
     esac
 done
 [ -n "$over" ] || sleep 2 # what we started dies with us, but takes its time
-[ -z "$huge" ] || echo "$huge" >"$2"
+[ -z "$huge" ] || echo $(($(cat "$2") - huge)) >"$2"
 rm -rf "$1"
 """
 
