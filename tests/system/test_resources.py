@@ -393,6 +393,17 @@ class ControlStalled(Case):
         wait_for("all buffers back", self.is_free)
 
 
+class SynFlood(Case):
+    def test_syns_of_nobody(self):
+        """More half-open connections than there is room for, all the time; clients still get through."""
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            for i in range(3000):
+                lone_syn(raw, CLIENT_IP.rsplit(".", 1)[0] + f".{100 + i % 100}", 1024 + i)
+                if i % 500 == 499:
+                    with Ws(timeout=2) as ws:
+                        self.assertEqual(Sip(ws, self.account).register().status, 200)
+
+
 class NarrowPath(Case):
     def test_large_packets_vanish(self):
         """A tunnel on the way takes 1300 bytes, and its ICMP does not arrive."""
