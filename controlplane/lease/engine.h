@@ -43,6 +43,7 @@ struct lease_pair {
 	const char *fixed_sub;     // the account, ours
 	char *binding_bytes;       // strings of l.binding
 	uint32_t next_free;        // FREE list
+	uint64_t fence;            // ticket: not free before it has passed; 0 = none
 	uint32_t heap_pos;         // in the pool's quarantine; 0 = not
 };
 
@@ -72,6 +73,7 @@ struct lease_engine {
 	struct store *store;
 	struct log *log;
 	struct lease_ops ops;
+	struct lease_fence fence;
 	struct rg_lease_table *table;
 	struct lease_pair *pairs;
 	uint32_t n_pairs, max_pairs;

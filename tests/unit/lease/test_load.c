@@ -123,7 +123,7 @@ START_TEST(unacknowledged_grant_is_lost_or_held) {
 		ask = fix_ask(&f, "a");
 		lease_grant(f.e, &ask);
 		fix_restart(&f, n_durable);
-	ck_assert_int_ne(f.done.rc, 0); // no token left
+		ck_assert_int_ne(f.done.rc, 0); // no token left
 		ck_assert_int_eq(pair()->state, n_durable == 0 ? LEASE_FREE : LEASE_OFFERED);
 		fix_fini(&f);
 	}
