@@ -12,6 +12,7 @@
 #include "ctl/ctl.h"
 #include "ims/ims.h"
 #include "lease/lease.h"
+#include "lease/rcu_fence.h"
 #include "pool/pool.h"
 #include "regate/dp.h"
 #include "regate/err.h"
@@ -49,6 +50,7 @@ struct gateway {
 	uint16_t loading_pool;
 	const char **pool_names;
 	struct store *store;
+	struct rcu_fence *fence;
 	struct lease_engine *leases;
 	struct rg_digester *digester;
 	struct ims *ims;
@@ -448,11 +450,14 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 		(uint32_t)(g->n_pairs + (g->accounts == NULL ? 0 : account_count(g->accounts)));
 	int rc;
 
+	g->fence = rcu_fence_new();
 	g->leases = lease_engine_new(&cfg, g->env, g->store, g->log, &ops, max);
-	if (g->leases == NULL) {
+	if (g->leases == NULL || g->fence == NULL) {
 		snprintf(err, err_len, "pools: no memory for %u pairs", max);
 		return -ENOMEM;
 	}
+	lease_set_fence(g->leases,
+			&(struct lease_fence){g->fence, rcu_fence_ask, rcu_fence_is_passed});
 	lease_set_pool_names(g->leases, g->pool_names, conf->n_pools);
 	rc = add_pairs(g, err, err_len);
 	if (rc != 0)
@@ -532,6 +537,7 @@ void gateway_free(struct gateway *g) {
 	ims_free(g->ims);
 	lease_engine_free(g->leases);
 	store_close(g->store);
+	rcu_fence_free(g->fence);
 	env_timer_cancel(g->env, &g->retry);
 	env_timer_cancel(g->env, &g->probe_end);
 	env_sock_close(g->probe);

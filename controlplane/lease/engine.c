@@ -106,6 +106,10 @@ void lease_set_pool_names(struct lease_engine *e, const char *const *names, size
 	e->n_pool_names = n;
 }
 
+void lease_set_fence(struct lease_engine *e, const struct lease_fence *fence) {
+	e->fence = *fence;
+}
+
 // One block: IMPI, IMPU, account.
 static int set_strings(struct lease_pair *p, const char *impi, const char *impu,
 		       const char *fixed_sub) {

@@ -43,6 +43,7 @@ struct lease_pair {
 	const char *fixed_sub;     // the account, ours
 	char *binding_bytes;       // strings of l.binding
 	uint32_t next_free;        // FREE list
+	uint64_t fence;            // ticket: not free before it has passed; 0 = none
 	uint32_t heap_pos;         // in the pool's quarantine; 0 = not
 };
 
@@ -72,6 +73,8 @@ struct lease_engine {
 	struct store *store;
 	struct log *log;
 	struct lease_ops ops;
+	struct lease_fence fence;
+	int64_t disk_offset_ms; // from CLOCK_BOOTTIME to the times in the store
 	struct rg_lease_table *table;
 	struct lease_pair *pairs;
 	uint32_t n_pairs, max_pairs;
@@ -127,6 +130,10 @@ void lease_pair_run(struct lease_pair *p);     // starts what waits, if nothing 
 uint64_t lease_reassign_ns(const struct lease_engine *e, uint64_t token_end_ns);
 void lease_pair_raise(struct lease_pair *p, uint64_t reassign_ns); // and persists, if higher
 uint64_t lease_add_ns(uint64_t a, uint64_t b);                     // stops at RG_NEVER
+
+// --- disk_clock.c
+[[nodiscard]] int lease_clock_init(struct lease_engine *e); // 0 or the store's error
+int64_t lease_clock_now_ms(const struct lease_engine *e);   // in the times of the store
 
 // --- grant.c
 // 0: now in the store's hands.

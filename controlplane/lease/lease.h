@@ -96,6 +96,14 @@ const struct rg_lease_table *lease_engine_table(const struct lease_engine *e);
 // Pools by name, in the order of their indices (strings are borrowed); accounts use pool UINT16_MAX,
 // stored as "".
 void lease_set_pool_names(struct lease_engine *e, const char *const *names, size_t n);
+// When no worker can still answer from what has left the table; fence is copied. Without one, as
+// in tests, no worker is reckoned with.
+struct lease_fence {
+	void *ctx;
+	uint64_t (*ask)(void *ctx); // a ticket > 0 for all that has left until now
+	bool (*is_passed)(void *ctx, uint64_t ticket);
+};
+void lease_set_fence(struct lease_engine *e, const struct lease_fence *fence);
 // Restores what the store knows: live leases come back STALE, quarantines run on. A record whose
 // pair is no longer provisioned is kept in the store and never handed out. 0 or the store's error.
 [[nodiscard]] int lease_engine_load(struct lease_engine *e);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Restores what the store knows. Wall time on disk becomes CLOCK_BOOTTIME by the difference of the
-// two clocks now.
-// XXX A wall clock that was set back while we were down makes tokens and quarantines last longer by
-// as much; one set forward ends them early. NTP is a requirement (ims.md 6.4).
+// Restores what the store knows. Times on disk become CLOCK_BOOTTIME (disk_clock.c).
 // XXX A renewal that was stored but not answered before a crash counts as one of the two tokens: the
 // next renewal then voids the token the client has, not only the one before it, and so would a second
 // crash within a renewal. The client has to log in again.
@@ -21,13 +18,13 @@ struct load {
 // Times further away than this are as good as it: no sum of them overflows.
 #define FAR_MS (INT64_C(100) * 365 * 86400 * 1000)
 
-static uint64_t to_boot_ns(const struct lease_engine *e, int64_t wall_ms) {
+static uint64_t to_boot_ns(const struct lease_engine *e, int64_t disk_ms) {
 	uint64_t now_ns = env_now_ns(e->env), ns;
 	int64_t left_ms;
 
-	if (__builtin_sub_overflow(wall_ms, env_wall_ms(e->env), &left_ms) || left_ms > FAR_MS ||
+	if (__builtin_sub_overflow(disk_ms, lease_clock_now_ms(e), &left_ms) || left_ms > FAR_MS ||
 	    left_ms < -FAR_MS)
-		left_ms = wall_ms > 0 ? FAR_MS : -FAR_MS;
+		left_ms = disk_ms > 0 ? FAR_MS : -FAR_MS;
 	if (left_ms >= 0)
 		return now_ns + (uint64_t)left_ms * RG_NS_PER_MS;
 	ns = (uint64_t)-left_ms * RG_NS_PER_MS;
@@ -153,6 +150,8 @@ int lease_engine_load(struct lease_engine *e) {
 	int rc = -ENOMEM;
 
 	if (ld.reassign_ms != NULL && freed != NULL)
+		rc = lease_clock_init(e);
+	if (rc == 0)
 		rc = store_load_all(e->store, &cb);
 	if (rc == 0) {
 		for (struct lease_pool *pool = e->first_pool; pool != NULL; pool = pool->next)

@@ -18,15 +18,15 @@ uint64_t lease_reassign_ns(const struct lease_engine *e, uint64_t token_end_ns) 
 			    e->cfg.clock_error_ns + e->cfg.t_sip_ns + e->cfg.core_slack_ns);
 }
 
-static int64_t to_wall_ms(const struct lease_engine *e, uint64_t ns) {
-	return env_wall_ms(e->env) +
+static int64_t to_disk_ms(const struct lease_engine *e, uint64_t ns) {
+	return lease_clock_now_ms(e) +
 	       ((int64_t)ns - (int64_t)env_now_ns(e->env)) / (int64_t)RG_NS_PER_MS;
 }
 
 static void fill_token(const struct lease_engine *e, const struct lease_token *t,
 		       struct store_token *out) {
 	if (t->end_ns != 0)
-		*out = (struct store_token){t->digest, to_wall_ms(e, t->end_ns)};
+		*out = (struct store_token){t->digest, to_disk_ms(e, t->end_ns)};
 }
 
 static const char *pool_name(const struct lease_pair *p) {
@@ -47,7 +47,7 @@ static void fill_row(const struct lease_pair *p, const struct lease_op *op,
 		.scenario = l->scenario,
 		.granted_ms = p->granted_ms,
 		// both clocks are read in whole milliseconds: never earlier than in memory
-		.reassign_ms = to_wall_ms(p->e, l->reassign_ns) + 2,
+		.reassign_ms = to_disk_ms(p->e, l->reassign_ns) + 2,
 	};
 	if (op != NULL)
 		fill_token(p->e, &op->issued, &row->tokens[0]);

@@ -5,6 +5,8 @@
 
 #include "lease/engine.h"
 
+#define FENCE_RETRY_NS (10 * RG_NS_PER_MS)
+
 struct lease_pool *lease_pool_of(const struct lease_pair *p) {
 	return p->e->pools[p->l.pool];
 }
@@ -84,7 +86,13 @@ struct lease_pair *lease_pool_take(struct lease_pool *pool) {
 	return p;
 }
 
-// Quarantine is over: INV-4.
+static bool is_fenced(const struct lease_pair *p) {
+	const struct lease_fence *f = &p->e->fence;
+
+	return p->fence == 0 || f->is_passed(f->ctx, p->fence);
+}
+
+// Quarantine is over: INV-4. No worker is in the middle of an answer to the old owner: INV-7.
 static void on_timer(struct env_timer *t, uint64_t now_ns) {
 	struct lease_pool *pool =
 		(struct lease_pool *)((uint8_t *)t - offsetof(struct lease_pool, timer));
@@ -92,6 +100,11 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 	while (pool->n_heap > 0 && key(pool, 1) <= now_ns) {
 		struct lease_pair *p = &pool->e->pairs[pool->heap[1]];
 
+		if (!is_fenced(p)) {
+			env_timer_set(pool->e->env, t, now_ns + FENCE_RETRY_NS);
+			return;
+		}
+		p->fence = 0;
 		lease_pool_release(p);
 		lease_pair_set_state(p, LEASE_FREE);
 		free(p->l.sub);

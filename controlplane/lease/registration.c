@@ -230,10 +230,8 @@ static void deregister_again(struct lease_pair *p) {
 	lease_pair_arm(p);
 }
 
-// RELEASED (INV-7): evidence is there, nothing is under way nor can still arrive, and the fence has
-// the guard's time to reach the workers. The only place where reassign_ns goes down (INV-4).
-// XXX No grace period is awaited: a worker that is stopped in the middle of one burst for longer
-// than the guard, while this thread runs, could still answer the old owner.
+// RELEASED (INV-7): evidence is there, nothing is under way nor can still arrive; the end of the
+// quarantine awaits the fence. The only place where reassign_ns goes down (INV-4).
 static void release(struct lease_pair *p) {
 	const struct lease_engine *e = p->e;
 	uint64_t release_ns = lease_add_ns(env_now_ns(e->env), e->cfg.release_guard_ns);

@@ -30,6 +30,8 @@ void lease_pair_quarantine(struct lease_pair *p) {
 	p->n_tries = 0;
 	p->grace_ns = p->dereg_ns = RG_NEVER;
 	lease_pair_set_state(p, LEASE_QUARANTINE);
+	if (p->e->fence.ask != NULL)
+		p->fence = p->e->fence.ask(p->e->fence.ctx);
 	lease_pool_hold(p);
 	log_put(p->e->log, LOG_INFO, "lease.ended", LOG_U("lease", p->l.idx),
 		LOG_U("gen", p->l.gen), LOG_S("impu", p->l.impu));

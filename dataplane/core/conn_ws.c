@@ -8,8 +8,7 @@ void conn_ws_send(struct worker *w, struct conn *c, enum ws_opcode op, struct rg
 
 	ws_put_header(&wr, op, payload.len);
 	if (payload.len <= wr.cap - wr.len) {
-		memmove(wr.p + wr.len, payload.p, payload.len); // may lie in tx_buf itself
-		wr.len += payload.len;
+		rg_put(&wr, payload);
 		conn_write(w, c, rg_wr_slice(&wr));
 	} else {
 		c->end = END_ABORT;

@@ -39,7 +39,8 @@ struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct
 	t->cfg = *cfg;
 	t->ops = *ops;
 	t->stats = stats;
-	t->free_head = t->wait_head = t->wait_tail = TCP_NIL;
+	t->free_head = TCP_NIL;
+	t->wait = t->half = (struct tcp_list){TCP_NIL, TCP_NIL};
 	t->rcv_wscale = wscale_for(cfg->rcv_wnd);
 	// Enough for a window of full segments; many tiny ones are the peer's own loss.
 	t->max_ooo = (uint16_t)tcp_min(cfg->rcv_wnd / 1024 + 4, UINT16_MAX);
@@ -79,8 +80,8 @@ static struct tcp_conn *slot_take(struct tcp *t) {
 
 	if (t->free_head == TCP_NIL && t->n_used < t->cfg.max_conns)
 		return &t->conns[t->n_used++];
-	if (t->free_head == TCP_NIL && t->wait_head != TCP_NIL)
-		tcp_conn_free(t, &t->conns[t->wait_head]);
+	if (t->free_head == TCP_NIL && t->wait.head != TCP_NIL)
+		tcp_conn_free(t, &t->conns[t->wait.head]);
 	if (t->free_head == TCP_NIL)
 		return NULL;
 	c = &t->conns[t->free_head];
@@ -107,23 +108,44 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in) {
 	return c;
 }
 
-static void wait_list_del(struct tcp *t, struct tcp_conn *c) {
+static void list_add(struct tcp *t, struct tcp_conn *c, struct tcp_list *l) {
+	c->list_prev = l->tail;
+	c->list_next = TCP_NIL;
+	if (l->tail != TCP_NIL)
+		t->conns[l->tail].list_next = tcp_idx(t, c);
+	else
+		l->head = tcp_idx(t, c);
+	l->tail = tcp_idx(t, c);
+}
+
+static void list_del(struct tcp *t, struct tcp_conn *c, struct tcp_list *l) {
 	if (c->list_prev != TCP_NIL)
 		t->conns[c->list_prev].list_next = c->list_next;
 	else
-		t->wait_head = c->list_next;
+		l->head = c->list_next;
 	if (c->list_next != TCP_NIL)
 		t->conns[c->list_next].list_prev = c->list_prev;
 	else
-		t->wait_tail = c->list_prev;
+		l->tail = c->list_prev;
 	c->ooo_head = c->ooo_tail = TCP_NIL; // the same words
+}
+
+void tcp_half_add(struct tcp *t, struct tcp_conn *c) {
+	c->state = TCP_SYN_RCVD;
+	list_add(t, c, &t->half);
+	t->n_half++;
+}
+
+void tcp_half_del(struct tcp *t, struct tcp_conn *c) {
+	list_del(t, c, &t->half);
+	t->n_half--;
 }
 
 static void leave_state(struct tcp *t, struct tcp_conn *c) {
 	if (c->state == TCP_SYN_RCVD)
-		t->n_half--;
+		tcp_half_del(t, c);
 	else if (c->state == TCP_TIME_WAIT)
-		wait_list_del(t, c);
+		list_del(t, c, &t->wait);
 	c->state = TCP_CLOSED;
 }
 
@@ -164,13 +186,7 @@ void tcp_conn_wait(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	c->state = TCP_TIME_WAIT;
 	tcp_sndq_fini(&c->q, &t->pool);
 	tcp_reasm_free(t, c);
-	c->list_prev = t->wait_tail;
-	c->list_next = TCP_NIL;
-	if (t->wait_tail != TCP_NIL)
-		t->conns[t->wait_tail].list_next = tcp_idx(t, c);
-	else
-		t->wait_head = tcp_idx(t, c);
-	t->wait_tail = tcp_idx(t, c);
+	list_add(t, c, &t->wait);
 	tcp_timer_set(t, c, TCP_T_LINGER, TCP_LINGER_MS, now_ns);
 	tell_ended(t, c, TCP_END_CLOSED, now_ns);
 }

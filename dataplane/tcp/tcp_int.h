@@ -27,6 +27,10 @@
 #define TCP_SND_SCARCE 8192                // queued per connection while buffers are scarce
 #define TCP_CWND_MAX (1u << 30)
 
+struct tcp_list { // of slots, oldest first
+	uint32_t head, tail;
+};
+
 struct tcp {
 	struct tcp_cfg cfg;
 	struct tcp_ops ops;
@@ -37,10 +41,10 @@ struct tcp {
 	struct tcp_wheel wheel;
 	uint8_t isn_key[16], table_key[16];
 	uint32_t n_conns, n_half, max_half;
-	uint32_t n_used;               // slots ever used; the rest has never been touched
-	uint32_t free_head;            //
-	uint32_t wait_head, wait_tail; // TIME-WAIT slots, oldest first
-	uint16_t max_ooo;              // reassembly chunks per connection
+	uint32_t n_used; // slots ever used; the rest has never been touched
+	uint32_t free_head;
+	struct tcp_list wait, half; // TIME-WAIT and half-open slots
+	uint16_t max_ooo;           // reassembly chunks per connection
 	uint8_t rcv_wscale;
 };
 
@@ -97,6 +101,10 @@ void tcp_conn_end(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint64_t 
 void tcp_conn_reset(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 // Both FINs are through and ours went first: ended(), then the slot lingers.
 void tcp_conn_wait(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
+
+// Into SYN-RECEIVED, and out of it.
+void tcp_half_add(struct tcp *t, struct tcp_conn *c);
+void tcp_half_del(struct tcp *t, struct tcp_conn *c);
 
 // tcp_in.c: a segment of a connection.
 void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx);

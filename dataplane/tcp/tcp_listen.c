@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The way from nothing to ESTABLISHED: SYNs, the ACK that completes a handshake, and RSTs for what
 // belongs to no connection. Runs in a worker. A half-open connection is a slot, of which there may
-// be max_half.
+// be max_half; the oldest makes room for the next.
 #include "tcp/tcp_int.h"
 
 #include "regate/siphash.h"
@@ -16,17 +16,20 @@ static uint32_t initial_seq(const struct tcp *t, const struct tcp_in *in, uint64
 // NULL when there was no connection before it.
 static void take_syn(struct tcp *t, const struct tcp_rx *rx, const uint32_t *iss_min) {
 	const struct tcp_seg *s = &rx->seg;
-	struct tcp_conn *c = NULL;
+	struct tcp_conn *c = t->n_half < t->max_half ? tcp_conn_new(t, rx->in) : NULL;
 
-	if (t->n_half < t->max_half)
+	// RFC 4987 3.5: who is there answers within a round trip, so the oldest is of a flood.
+	if (c == NULL && t->half.head != TCP_NIL) {
+		rg_stat_inc(t->stats, RG_DROP_tcp_table_full);
+		tcp_conn_free(t, &t->conns[t->half.head]);
 		c = tcp_conn_new(t, rx->in);
+	}
 	if (c == NULL) {
 		rg_stat_inc(t->stats, RG_DROP_tcp_table_full);
 		return;
 	}
 	rg_stat_inc(t->stats, RG_STAT_tcp_segs_in);
-	c->state = TCP_SYN_RCVD;
-	t->n_half++;
+	tcp_half_add(t, c);
 	c->rcv_nxt = s->seq + 1; // data on a SYN is left for the peer to send again
 	c->snd_una = initial_seq(t, rx->in, rx->now_ns);
 	if (iss_min != NULL && tcp_seq_lt(c->snd_una, *iss_min))
@@ -86,7 +89,7 @@ bool tcp_listen_establish(struct tcp *t, struct tcp_conn *c, const struct tcp_rx
 		tcp_out_rst_for(t, rx);
 		return false;
 	}
-	t->n_half--;
+	tcp_half_del(t, c);
 	c->state = TCP_ESTABLISHED;
 	c->snd_una = s->ack;
 	c->snd_wnd = c->max_wnd = (uint32_t)s->wnd << c->snd_wscale;

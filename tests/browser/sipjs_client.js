@@ -9,7 +9,7 @@ installWebSocket();
 global.self = global;
 global.addEventListener ||= () => {};
 global.removeEventListener ||= () => {};
-const SIP = require('sip.js');
+let SIP; // an ES module: Node 18 loads it by import() only
 
 // Sends one REGISTER and waits for its answer and for the state that must follow.
 async function ask(registerer, send, state) {
@@ -37,6 +37,7 @@ async function ask(registerer, send, state) {
 }
 
 main(async () => {
+	SIP = await import('sip.js');
 	const l = await lease();
 	const auth = [`Authorization: Bearer ${l.token}`];
 	const ua = new SIP.UserAgent({

@@ -177,6 +177,8 @@ void world_init(struct world *w, uint64_t seed) {
 				    .flow_grace_ns = 60 * SEC,
 				    .reg_max_ns = 3600 * SEC};
 	w->env = env_sim_new(seed);
+	env_sim_file(w->env, "/proc/sys/kernel/random/boot_id",
+		     RG_LIT("00000000-1111-2222-3333-444444444444\n"));
 	w->digester = rg_digester_new(key);
 	if (w->digester == NULL || store_mem_open(w->env, &w->store) != 0)
 		abort();
@@ -220,6 +222,10 @@ void world_crash(struct world *w) {
 		w->flows[i].is_open = false;
 	if (chance(w, 30))
 		env_sim_advance(w->env, world_random(w, 600 * SEC));
+	if (chance(w, 30)) // ten years to either side
+		env_sim_set_wall_ms(w->env,
+				    env_wall_ms(w->env) - INT64_C(315360000000) +
+					    (int64_t)world_random(w, UINT64_C(630720000000)));
 	oracle_on_restart(w);
 	engine_start(w);
 }

@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from lab import CLIENT_IP, GATEWAY_IP, TAP, libc, sh, wait_for  # noqa: E402
-from wic import CLOSE, PING, Sip, SipAnswer, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
+from wic import CLOSE, PING, Closed, Sip, SipAnswer, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
 
 TCP_REPAIR = 19
 BIG = "/jssip.min.js"  # larger than a send queue (128 KiB)
@@ -391,6 +391,39 @@ class ControlStalled(Case):
             s.close()
         self.assert_served()
         wait_for("all buffers back", self.is_free)
+
+
+class SynFlood(Case):
+    def test_syns_of_nobody(self):
+        """More half-open connections than there is room for, all the time; clients still get through."""
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+            for i in range(3000):
+                lone_syn(raw, CLIENT_IP.rsplit(".", 1)[0] + f".{100 + i % 100}", 1024 + i)
+                if i % 500 == 499:
+                    with Ws(timeout=2) as ws:
+                        self.assertEqual(Sip(ws, self.account).register().status, 200)
+
+
+class Timers(Case):
+    lab_args = {"conf": {"dataplane": {"ping": "1s", "pong_misses": 2}}}
+
+    def seconds_until_end(self, ws):
+        begin = time.monotonic()
+        with self.assertRaises(Closed):
+            while True:
+                ws.recv_frame()  # answers nothing
+        return time.monotonic() - begin
+
+    def test_pings_unanswered(self):
+        before = self.stat("drop_pong")
+        with Ws() as ws:
+            self.assertAlmostEqual(self.seconds_until_end(ws), 3, delta=1)
+        self.assertEqual(self.stat("drop_pong"), before + 1)
+
+    def test_close_unanswered(self):
+        with Ws() as ws:
+            ws.send("no SIP at all")
+            self.assertAlmostEqual(self.seconds_until_end(ws), 2, delta=0.8)
 
 
 class NarrowPath(Case):

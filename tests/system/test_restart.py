@@ -9,7 +9,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
-from wic import Sip, Ws, http, lease  # noqa: E402
+from wic import Closed, Sip, Ws, http, lease  # noqa: E402
 
 KILLS = 5
 
@@ -62,6 +62,23 @@ class Restart(GatewayCase):
                     if given["impu"] in acknowledged:
                         errors.append(f"{given['impu']} was given twice")
                     acknowledged[given["impu"]] = given
+                try:
+                    use(given)
+                except (OSError, Closed):
+                    pass  # killed under way: what was acknowledged before counts
+
+        def use(given):
+            """Registers, and renews once while registered."""
+            with Ws() as ws:
+                status = Sip(ws, given).register().status
+                if status in (401, 403):
+                    errors.append(f"{given['impu']} was refused: {status}")
+                status, renewed = self.refresh(given)
+                if status == 200:
+                    with lock:
+                        acknowledged[given["impu"]] = renewed
+                elif status != 503:
+                    errors.append(f"{given['impu']} was not renewed: {status}")
 
         threads = [threading.Thread(target=client) for _ in range(4)]
         for t in threads:

@@ -98,6 +98,48 @@ START_TEST(quarantine_runs_on) {
 }
 END_TEST
 
+static const int64_t steps_ms[] = {3600000, -3600000, INT64_C(315360000000),
+				   -INT64_C(315360000000)};
+
+static void step_wall(int64_t ms) {
+	env_sim_set_wall_ms(f.env, env_wall_ms(f.env) + ms);
+}
+
+// I6: a step of the wall clock frees no pair early and makes no token last longer, neither one
+// across the restart nor one before it, between two records.
+START_TEST(wall_clock_steps) {
+	struct rg_digest first, second;
+
+	fix_init(&f, 3);
+	fix_grant(&f, "a");
+	first = f.done.digest;
+	fix_grant(&f, "b");
+	fix_register(&f, 1, 1, 5);
+	ck_assert_int_eq(lease_dereg_begin(f.e, 1, 1), 0);
+	lease_dereg_done(f.e, 1, 1, true);
+	step_wall(steps_ms[_i]);
+	fix_grant(&f, "c");
+	second = f.done.digest;
+	step_wall(steps_ms[_i]);
+	fix_restart(&f, 0);
+	fix_advance(&f, FIX_LIFE - SEC);
+	ck_assert_ptr_nonnull(lease_by_digest(f.e, &first));
+	ck_assert_ptr_nonnull(lease_by_digest(f.e, &second));
+	fix_advance(&f, SEC + 10 * RG_NS_PER_MS);
+	ck_assert_ptr_null(lease_by_digest(f.e, &first));
+	ck_assert_ptr_null(lease_by_digest(f.e, &second));
+	step_wall(steps_ms[_i]);
+	fix_restart(&f, 0);
+	fix_advance(&f, FIX_GUARD - SEC);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(fix_lease(&f, i)->state, LEASE_QUARANTINE);
+	fix_advance(&f, 2 * SEC);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(fix_lease(&f, i)->state, LEASE_FREE);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(generation_outlives_everything) {
 	fix_init(&f, 1);
 	for (unsigned i = 1; i < 4; i++) {
@@ -240,6 +282,7 @@ int main(void) {
 	tcase_add_test(tc, revoked_after_a_restart);
 	tcase_add_test(tc, revocation_lasts);
 	tcase_add_test(tc, quarantine_runs_on);
+	tcase_add_loop_test(tc, wall_clock_steps, 0, sizeof(steps_ms) / sizeof(*steps_ms));
 	tcase_add_test(tc, generation_outlives_everything);
 	tcase_add_test(tc, free_pairs_keep_their_order);
 	tcase_add_test(tc, unacknowledged_grant_is_lost_or_held);

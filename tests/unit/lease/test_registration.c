@@ -161,6 +161,36 @@ START_TEST(confirmed_end_gives_the_pair_back) {
 END_TEST
 
 // A REGISTER given up by us can reach the core within T_sip, after the 200 to expires=0.
+static uint64_t n_asked, n_passed;
+
+static uint64_t fence_ask(void *) {
+	return ++n_asked;
+}
+
+static bool fence_is_passed(void *, uint64_t ticket) {
+	return ticket <= n_passed;
+}
+
+// INV-7: a worker that stands still in the middle of a burst holds the pair, however long it takes.
+START_TEST(worker_holds_the_pair) {
+	begin(2);
+	n_asked = n_passed = 0;
+	lease_set_fence(f.e, &(struct lease_fence){NULL, fence_ask, fence_is_passed});
+	fix_register(&f, 0, 1, 5);
+	ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+	ck_assert_uint_eq(n_asked, 0);
+	lease_dereg_done(f.e, 0, 1, false);
+	ck_assert_uint_eq(n_asked, 1);
+	ck_assert_int_eq(fix_seen(&f, &f.done.digest), -1);
+	fix_advance(&f, 100 * SEC); // the guard is 5 s
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	n_passed = 1;
+	fix_advance(&f, 10 * RG_NS_PER_MS);
+	ck_assert_int_eq(state(), LEASE_FREE);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(lost_register_holds_the_pair) {
 	begin(1);
 	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + SEC), 0);
@@ -291,6 +321,7 @@ int main(void) {
 	tcase_add_test(tc, user_leaves_and_comes_back);
 	tcase_add_test(tc, user_leaves_for_good);
 	tcase_add_test(tc, confirmed_end_gives_the_pair_back);
+	tcase_add_test(tc, worker_holds_the_pair);
 	tcase_add_test(tc, lost_register_holds_the_pair);
 	tcase_add_test(tc, token_end_deregisters);
 	tcase_add_test(tc, token_end_while_pending);

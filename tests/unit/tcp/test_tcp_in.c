@@ -407,8 +407,8 @@ START_TEST(time_wait_makes_room) {
 	}
 	ck_assert_uint_eq(r->n_opened, 9);
 	ck_assert_uint_eq(tcp_n_conns(r->t), 8);
-	ck_assert_uint_eq(r->t->wait_head, TCP_NIL);
-	ck_assert_uint_eq(r->t->wait_tail, TCP_NIL);
+	ck_assert_uint_eq(r->t->wait.head, TCP_NIL);
+	ck_assert_uint_eq(r->t->wait.tail, TCP_NIL);
 	rig_free(r);
 }
 END_TEST

@@ -216,10 +216,16 @@ START_TEST(half_open_cap) {
 		IN(r, F_S, 0, 0);
 		rig_expect(r, F_SA, 0, 1, 0);
 	}
-	IN(r, F_S, 0, 0);
-	rig_none(r);
+	IN(r, F_S, 0, 0); // in the place of the oldest
+	rig_expect(r, F_SA, 0, 1, 0);
+	ck_assert_uint_eq(r->t->n_half, 100);
+	ck_assert_uint_eq(tcp_n_conns(r->t), 100);
 	ck_assert_uint_eq(rig_stat(r, RG_DROP_tcp_table_full), 1);
-	r->peer_port--;
+	r->peer_port -= 100;
+	IN(r, F_A, 1, 1);
+	rig_expect(r, F_R, 1, 0, 0);
+	ck_assert_uint_eq(r->n_opened, 0);
+	r->peer_port += 100;
 	IN(r, F_A, 1, 1); // one completes, so one more may come
 	ck_assert_uint_eq(r->n_opened, 1);
 	r->peer_port++;
