@@ -11,7 +11,10 @@ from lab import CLIENT_IP, GATEWAY_IP, TAP, Lab, LabError
 
 
 def say(text):
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except OSError:
+        pass  # the terminal has gone
 
 
 def show_client(lab):
@@ -68,6 +71,7 @@ def main():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGHUP, on_signal)  # the terminal was closed
     try:
         with Lab(core=args.core, host_net=args.host_net, hugepages=True) as lab:
             ok = show(lab, args.host_net)

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A gateway with a core behind it, in a network namespace of its own; for scripts/run and the
-system tests. Everything it starts ends with it: the namespace has no name and goes with its last
-process, hugepages are given back, files live in one temporary folder."""
+system tests. Everything it starts ends with it, kill -9 included: the namespace has no name and goes
+with its last process, hugepages are given back, files live in one temporary folder."""
 
 import ctypes
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -59,29 +58,48 @@ def hugepages(what):
         return int(f.read())
 
 
-class Hugepages:
-    """Reserves 2 MiB pages that are missing, and gives exactly those back."""
-
-    def __init__(self, mib):
-        self.before = None
-        try:
-            free, total = hugepages("free"), hugepages("nr")
-            if free * 2 < mib:
-                self.before = total
-                self._write(total + mib // 2 - free)
-                if hugepages("free") * 2 < mib:
-                    self.release()  # memory is too fragmented: none is better than some
-        except OSError:
-            self.before = None
-
-    def _write(self, n):
+def reserve_hugepages(mib, keeper):
+    """Reserves the 2 MiB pages that are missing; the keeper gives as many back."""
+    try:
+        missing = mib // 2 - hugepages("free")
+        if missing <= 0:
+            return
+        before = hugepages("nr")
         with open(HUGE + "nr_hugepages", "w") as f:
-            f.write(str(n))
+            f.write(str(before + missing))
+        keeper.say(f"huge {hugepages('nr') - before}")
+    except OSError:
+        pass
 
-    def release(self):
-        if self.before is not None:
-            self._write(self.before)
-            self.before = None
+
+class Keeper:
+    """A process that outlives us, however we end, by as long as it takes to clean up."""
+
+    SCRIPT = """
+trap '' INT TERM HUP QUIT
+while read -r word value; do
+    case $word in
+    huge) huge=$value ;;
+    over) over=1 ;;
+    esac
+done
+[ -n "$over" ] || sleep 2 # what we started dies with us, but takes its time
+[ -z "$huge" ] || echo $(($(cat "$2") - huge)) >"$2"
+rm -rf "$1"
+"""
+
+    def __init__(self, folder):
+        self.proc = subprocess.Popen(["sh", "-c", self.SCRIPT, "keeper", folder, HUGE + "nr_hugepages"],
+                                     stdin=subprocess.PIPE, text=True, start_new_session=True)
+
+    def say(self, line):
+        self.proc.stdin.write(line + "\n")
+        self.proc.stdin.flush()
+
+    def clean(self):
+        """All that was started has ended."""
+        if self.proc.poll() is None:
+            self.proc.communicate("over\n")
 
 
 def enter_new_netns():
@@ -103,7 +121,7 @@ class Lab:
         self.procs = []
         self.regated = None
         self.core = None
-        self.huge = None
+        self.keeper = Keeper(self.dir)
         self.host_net = host_net
         self.want_hugepages = hugepages
 
@@ -223,6 +241,9 @@ class Lab:
     def start_core(self):
         if self.core_kind == "none":
             return
+        with socket.socket() as s:
+            if s.connect_ex(CORE) == 0:  # it would pass for ours
+                raise LabError("%s:%d is in use already; end what listens there" % CORE)
         if self.core_kind == "kamailio":
             self.core = self.start_kamailio()
         else:
@@ -288,7 +309,7 @@ class Lab:
         elif os.path.exists("/sys/class/net/" + TAP):
             raise LabError(f"interface {TAP} exists already; is another scripts/run --host-net up?")
         if self.want_hugepages:
-            self.huge = Hugepages(128)
+            reserve_hugepages(128, self.keeper)
         self.make_keys()
         self.make_identities()
         self.make_conf()
@@ -301,9 +322,7 @@ class Lab:
     def down(self):
         for proc in reversed(self.procs[:]):
             self.stop(proc)
-        if self.huge is not None:
-            self.huge.release()
-        shutil.rmtree(self.dir, ignore_errors=True)
+        self.keeper.clean()
 
     # --- looking in
 

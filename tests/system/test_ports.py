@@ -4,11 +4,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import main  # noqa: E402
-from lab import GATEWAY_IP, Hugepages, Lab, hugepages, sh  # noqa: E402
+from lab import GATEWAY_IP, Keeper, Lab, hugepages, reserve_hugepages, sh  # noqa: E402
 from wic import Sip, Ws, http, lease  # noqa: E402
 
 
@@ -48,13 +49,12 @@ class Ports(unittest.TestCase):
         self.assertGreater(self.serve()["sleeps"][0], 0)
 
     def test_hugepages(self):
-        huge = Hugepages(128)
+        keeper = Keeper(tempfile.mkdtemp(prefix="regate-"))
+        self.addCleanup(keeper.clean)
+        reserve_hugepages(128, keeper)
         if hugepages("free") < 64:
             self.skipTest("this kernel gives no hugepages")
-        try:
-            self.serve(conf={"dataplane": {"hugepages": "yes"}})
-        finally:
-            huge.release()
+        self.serve(conf={"dataplane": {"hugepages": "yes"}})
 
     def test_af_packet(self):
         self.serve(conf={"dataplane": {"port": "net_af_packet0,iface=gwA,qdisc_bypass=1,framecnt=4096"}},

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <urcu/urcu-qsbr.h>
@@ -12,12 +13,6 @@
 #include "token/key.h"
 
 #define PAIRS 4
-
-static const char pem[] = "-----BEGIN EC PRIVATE KEY-----\n"
-			  "MHcCAQEEIAqB2gAXcuuNgsLMsbbBBlQy72AaCjeuVkxMpNE9JyIkoAoGCCqGSM49\n"
-			  "AwEHoUQDQgAEaQNlvAGNjPjU/4dl1v2m4GpOOIClwjKRsYsvHMv0xsfLAAOlWvlu\n"
-			  "mbmXvJZpudByENwkZQJmgkQ8q78gpkv6TQ==\n"
-			  "-----END EC PRIVATE KEY-----\n";
 
 struct rig rig;
 
@@ -107,9 +102,24 @@ static void make_ims(void) {
 	ck_assert_msg(rig.ims != NULL, "%s", err);
 }
 
+static struct token_key *make_key(void) {
+	EVP_PKEY *pkey = EVP_EC_gen("P-256");
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct token_key *key;
+	char err[256], *pem;
+	long len;
+
+	ck_assert_int_eq(PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL), 1);
+	len = BIO_get_mem_data(bio, &pem);
+	key = token_key_parse("test", rg_slice(pem, (size_t)len), err, sizeof(err));
+	ck_assert_msg(key != NULL, "%s", err);
+	BIO_free(bio);
+	EVP_PKEY_free(pkey);
+	return key;
+}
+
 static void start(bool is_udp) {
 	static const uint8_t key[RG_DIGEST_KEY_LEN] = {7};
-	char err[256];
 
 	memset(&rig, 0, sizeof(rig));
 	urcu_qsbr_register_thread();
@@ -119,8 +129,7 @@ static void start(bool is_udp) {
 	store_mem_set_delay(rig.store, 0);
 	make_leases();
 	rig.digester = rg_digester_new(key);
-	rig.key = token_key_parse("test", RG_LIT(pem), err, sizeof(err));
-	ck_assert_msg(rig.key != NULL, "%s", err);
+	rig.key = make_key();
 	make_ims();
 }
 
