@@ -6,9 +6,12 @@ with its last process, hugepages are given back, files live in one temporary fol
 import ctypes
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -18,6 +21,16 @@ GATEWAY_IP = "10.77.0.2"
 CLIENT_IP = "10.77.0.1"
 DOMAIN = "ims.example.net"
 CORE = ("127.0.0.1", 6060)
+SCSCF = "127.0.0.1:6061"  # behind the I-CSCF at CORE
+HSS = ("127.0.0.1", 3868)
+# Empty tables of Debian's Kamailio, and those that ims_icscf reads beside them.
+KAMAILIO_TABLES = "/usr/share/kamailio/dbtext/kamailio"
+ICSCF_TABLES = {
+    "nds_trusted_domains": "id(int,auto) trusted_domain(string)\n",
+    "s_cscf": "id(int,auto) name(string) s_cscf_uri(string)\n"
+              f"1:scscf:sip\\:scscf.{DOMAIN}\\:6061\n",
+    "s_cscf_capabilities": "id(int,auto) id_s_cscf(int) capability(int)\n1:1:0\n",
+}
 TAP = "dtap0"
 HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 CLONE_NEWNET = 0x40000000
@@ -111,7 +124,8 @@ def enter_new_netns():
 
 class Lab:
     def __init__(self, core="imscore", host_net=False, pool=120, conf=None, hugepages=False, **opts):
-        """conf: {section: {key: value}} over the defaults. opts: port, iface, core_args."""
+        """conf: {section: {key: value}} over the defaults. opts: port, iface, core_args (with core
+        "scscf": of its HSS)."""
         self.core_kind = core
         self.opts = opts
         self.conf_over = conf or {}
@@ -246,6 +260,8 @@ class Lab:
                 raise LabError("%s:%d is in use already; end what listens there" % CORE)
         if self.core_kind == "kamailio":
             self.core = self.start_kamailio()
+        elif self.core_kind == "scscf":
+            self.core = self.start_scscf()
         else:
             self.core = self.start("imscore", [
                 BUILD + "/imscore/regate-imscore", "--listen", "%s:%d" % CORE, "--domain", DOMAIN,
@@ -253,33 +269,83 @@ class Lab:
         wait_for(f"start of the core ({self.core_kind})", self.core_answers)
 
     def core_answers(self):
-        if self.core.poll() is not None:
-            raise LabError(f"the core ended: {self.log(self.core.name).strip()[-500:]}")
+        if not self.answers(self.core, CORE):
+            return False
+        return self.core_kind != "scscf" or "State: I_Open" in self.kamcmd("cdp.list_peers")
+
+    def answers(self, proc, address):
+        if proc.poll() is not None:
+            raise LabError(f"the core ended: {self.log(proc.name).strip()[-500:]}")
         with socket.socket() as s:
-            return s.connect_ex(CORE) == 0
+            return s.connect_ex(address) == 0
 
-    def start_kamailio(self):
-        with open(os.path.join(ROOT, "tests/system/core/kamailio.cfg.in")) as f:
+    def core_file(self, name):
+        """Fills in a file of tests/system/core; the path of the result."""
+        with open(os.path.join(ROOT, "tests/system/core", name + ".in")) as f:
             text = f.read()
-        cfg = text.replace("@RUN@", self.dir).replace("@LISTEN@", "%s:%d" % CORE)
-        self.write("kamailio.cfg", cfg)
-        return self.start("kamailio", ["kamailio", "-f", self.path("kamailio.cfg"), "-DD", "-E", "-m",
-                                       "64", "-M", "8", "-Y", self.dir, "-w", self.dir])
+        for word, value in {"RUN": self.dir, "LISTEN": "%s:%d" % CORE, "SCSCF": SCSCF}.items():
+            text = text.replace(f"@{word}@", value)
+        return self.write(name, text)
 
-    def kamailio_contacts(self):
-        """Location table as [(aor, contact line block)]."""
-        out = subprocess.run(["kamcmd", "-s", f"unix:{self.path('ctl')}", "ul.dump"],
+    def start_kamailio(self, cfg="kamailio.cfg", pkg_mib=8):
+        return self.start("kamailio", ["kamailio", "-f", self.core_file(cfg), "-DD", "-E", "-m", "64",
+                                       "-M", str(pkg_mib), "-Y", self.dir, "-w", self.dir])
+
+    def start_scscf(self):
+        """I-CSCF and S-CSCF by Kamailio's IMS modules, with an HSS of our own."""
+        hss = self.start("hss", [sys.executable, os.path.join(ROOT, "tests/system/core/hss.py"), "--log",
+                                 self.path("hss.jsonl"), *self.opts.get("core_args", ())])
+        wait_for("start of the HSS", lambda: self.answers(hss, HSS))
+        shutil.copytree(KAMAILIO_TABLES, self.path("db"))
+        for table, rows in ICSCF_TABLES.items():
+            self.write(f"db/{table}", rows)
+        self.core_file("cdp.xml")
+        return self.start_kamailio("scscf.cfg", 16)
+
+    def kamcmd(self, *args):
+        out = subprocess.run(["kamcmd", "-s", f"unix:{self.path('ctl')}", *args],
                              capture_output=True, text=True, timeout=10)
         return out.stdout
 
+    def kamailio_contacts(self):
+        """Location table as [(aor, contact line block)]."""
+        return self.kamcmd("ul.dump")
+
+    def scscf_bindings(self):
+        """What the S-CSCF has bound: [{impu, impi, contact, path, expires}]. It sweeps up what is
+        over some seconds later; that is left out here."""
+        path = self.path("snapshot")
+        self.kamcmd("ulscscf.snapshot", path)
+        with open(path) as f:
+            text = f.read()
+        os.unlink(path)  # the command appends
+        bindings = []
+        for record in text.split("...IMPU Record")[1:]:
+            head, *contacts = record.split("~~~Contact(")
+            for block in contacts:
+                life = re.search(r"Expires +:\s+(\w+)", block)[1]
+                if life.isdigit() and int(life) > 0 and "State     : Contact valid" in block:
+                    bindings.append({
+                        "impu": re.search(r"public_identity +: '(.*)'", head)[1],
+                        "impi": re.search(r"IMPI for subscription: \[(.*)\]", head)[1],
+                        "contact": re.search(r"Contact +: '(.*)'", block)[1],
+                        "path": re.search(r"Path +: '(.*)'", block)[1], "expires": int(life)})
+        return bindings
+
+    def hss_requests(self, impu):
+        """What the HSS was asked about one public identity, oldest first."""
+        return [x for x in self.json_lines("hss.jsonl") if x["impu"] == impu]
+
     def core_requests(self, method="REGISTER"):
         """Requests that the stand-in saw, oldest first."""
+        return [x for x in self.json_lines("core.jsonl") if x.get("method") == method]
+
+    def json_lines(self, name):
         try:
-            with open(self.path("core.jsonl")) as f:
-                lines = [json.loads(x) for x in f if x.endswith("\n")]
+            with open(self.path(name)) as f:
+                return [json.loads(x) for x in f if x.endswith("\n")]
         except FileNotFoundError:
             return []
-        return [x for x in lines if x.get("method") == method]
 
     def start_regated(self, wait=True):
         self.regated = self.start("regated", [BUILD + "/controlplane/regated", "--config",

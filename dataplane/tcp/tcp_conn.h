@@ -83,7 +83,7 @@ struct tcp_conn {
 		struct { // reassembly, chunks by rising seq
 			uint32_t ooo_head, ooo_tail;
 		};
-		struct { // free slot, TIME-WAIT: the list it is in
+		struct { // free slot, TIME-WAIT, half-open: the list it is in
 			uint32_t list_prev, list_next;
 		};
 	};

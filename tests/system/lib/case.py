@@ -20,7 +20,7 @@ class GatewayCase(unittest.TestCase):
         try:
             cls.lab.up()
         except BaseException:
-            for name in ("regated", "imscore", "kamailio"):
+            for name in ("regated", "imscore", "kamailio", "hss"):
                 sys.stderr.write(cls.lab.log(name)[-2000:])
             cls.lab.down()
             raise
