@@ -345,6 +345,7 @@ static void fill_dp_cfg(struct gateway *g) {
 	d->ws_pong_misses = conf->dp.pong_misses;
 	d->head_timeout_s = conf->dp.head_timeout_s;
 	d->idle_timeout_s = conf->dp.idle_timeout_s;
+	d->unbound_timeout_s = conf->dp.unbound_timeout_s;
 }
 
 int gateway_new(const struct conf *conf, struct env *env, struct log *log, struct gateway **out,

@@ -51,6 +51,8 @@ static const struct conf_key dataplane_keys[] = {
 	 .text = "time for TLS handshake and HTTP request head, and for one WebSocket message"},
 	{"idle_timeout", CONF_T_SECONDS, FIELD(dp.idle_timeout_s), .def = "60s", .min = 1,
 	 .max = 3600, .text = "time an HTTP connection may wait for its next request"},
+	{"unbound_timeout", CONF_T_SECONDS, FIELD(dp.unbound_timeout_s), .def = "600s", .min = 1,
+	 .max = DAY, .text = "time a WebSocket may stay open without a registration"},
 };
 
 static const struct conf_key tls_keys[] = {

@@ -177,6 +177,7 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 		.phase = RG_PHASE_TLS,
 		.flow = {.bound.lease_idx = RG_LEASE_NONE, .wwsf = UINT16_MAX},
 		.since_ns = now_ns,
+		.unbound_since_ns = now_ns,
 		.deadline_ns = now_ns + w->cfg->head_timeout_s * RG_NS_PER_S,
 	};
 	if (c->tls == NULL) {

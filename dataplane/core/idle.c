@@ -36,6 +36,8 @@ int idle_init(struct worker *w) {
 		return -errno;
 	if (epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->event_fd, &ev) != 0)
 		return -errno;
+	// Edge-triggered: nobody reads a NIC's event descriptor, and a port that is gone stays in error.
+	ev.events |= EPOLLET;
 	rx_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(w->port_id, w->queue);
 	w->has_rx_fd = rx_fd >= 0 && epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, rx_fd, &ev) == 0;
 	return 0;

@@ -21,6 +21,15 @@ static bool is_message_late(const struct worker *w, const struct conn *c) {
 	       w->now_ns - c->buf_since_ns > w->cfg->head_timeout_s * RG_NS_PER_S;
 }
 
+// A WebSocket that registers nothing must not hold its slot for ever by answering pings.
+static bool is_unbound_too_long(const struct worker *w, struct conn *c) {
+	if (c->phase != RG_PHASE_WS || c->flow.bound.lease_idx != RG_LEASE_NONE) {
+		c->unbound_since_ns = w->now_ns;
+		return false;
+	}
+	return w->now_ns - c->unbound_since_ns > w->cfg->unbound_timeout_s * RG_NS_PER_S;
+}
+
 static void sweep_conn(struct worker *w, struct conn *c) {
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE && c->flow.bound.promise_end_ns <= w->now_ns)
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
@@ -29,9 +38,10 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 		if (c->tls == NULL)
 			return;
 	}
-	if (is_message_late(w, c)) {
+	if (is_message_late(w, c) || is_unbound_too_long(w, c)) {
 		rg_stat_inc(w->stats, RG_DROP_idle);
-		conn_ws_close(w, c, WS_POLICY, "message takes too long");
+		conn_ws_close(w, c, WS_POLICY,
+			      is_message_late(w, c) ? "message takes too long" : "not registered");
 		conn_finish(w, c);
 		return;
 	}

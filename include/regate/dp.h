@@ -60,6 +60,7 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	uint32_t ws_ping_s, ws_pong_misses; // server pings, misses tolerated
 	uint32_t head_timeout_s;            // TLS handshake plus HTTP head; one WebSocket message
 	uint32_t idle_timeout_s;            // HTTP keep-alive
+	uint32_t unbound_timeout_s;         // WebSocket without a registration
 };
 
 // Blocks the real-time signals that a port may raise per packet (net_tap does). Call it before the

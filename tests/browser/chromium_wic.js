@@ -8,7 +8,7 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 const { chromium } = require('playwright-core');
-const { settings, step, within, main } = require('./common');
+const { settings, step, hold, within, main } = require('./common');
 
 const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
 	'--disable-background-networking', '--disable-component-update', '--disable-sync',
@@ -42,6 +42,7 @@ async function cycle(page, who) {
 	if (!(Number(first.granted) > 0))
 		throw new Error(`registered without a granted time: ${JSON.stringify(first)}`);
 	step(`${who} registered`, { impu: first.impu, granted: Number(first.granted) });
+	await hold();
 	await shoot(page, `${who}-registered`);
 
 	await page.click('#register');

@@ -32,7 +32,7 @@ function hold() {
 	if (!env.HOLD)
 		return Promise.resolve();
 	return new Promise((resolve) => {
-		process.stdin.once('data', resolve).once('end', resolve);
+		process.stdin.once('data', resolve).once('end', resolve).resume();
 	}).then(() => process.stdin.pause());
 }
 

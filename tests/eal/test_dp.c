@@ -26,6 +26,7 @@ static struct rg_dp_cfg cfg = {
 	.ws_pong_misses = 2,
 	.head_timeout_s = 10,
 	.idle_timeout_s = 60,
+	.unbound_timeout_s = 600,
 };
 static struct rg_dp *dp;
 
