@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A de-registration in the core (ims.md 4.5), for a client or for the lease engine alone. Control
-// loop. Only a 200 that lists the Contact no more is evidence; all else leaves the end unknown.
+// loop. Only a 200 that lists the named Contact no more is evidence; all else leaves the end unknown.
 #include "ims/op.h"
 #include "regate/err.h"
 
@@ -16,11 +16,12 @@ void dereg_unknown(struct op *op, unsigned status) {
 
 // A user who de-registers may register again with the same token, and an account keeps its pair
 // whatever happens. A pool pair whose user left without a word goes back to its pool, as do all whose
-// lease the engine is ending: it knows, and keeps no token then.
+// lease the engine is ending: it knows, and keeps no token then. But a 200 to "Contact: *" frees no
+// pair: Kamailio's ims_registrar_scscf (5.6) gives it and keeps every binding.
 static bool is_token_kept(const struct op *op) {
 	const struct lease *l = op_lease(op);
 
-	return op->client != NULL || (l != NULL && l->is_fixed);
+	return op->client != NULL || op->is_star || (l != NULL && l->is_fixed);
 }
 
 static void dereg_confirmed(struct op *op) {

@@ -5,6 +5,7 @@ and what the S-CSCF granted is what the client may count on."""
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -192,6 +193,28 @@ class Due(ScscfCase):
             wait_for("a refresh in the core", is_in_the_core, 12)
             self.assertEqual(self.asked(given["impu"]), FIRST + AGAIN)
             self.assertGreaterEqual(self.check_bound(sip, given)["expires"], 14)
+
+class Restarted(ScscfCase):
+    """kill -9 forgets the Contacts. This S-CSCF says 200 to "Contact: *" and keeps everything."""
+
+    lab_args = {"core": "scscf", "pool": 2,
+                "conf": {"lifetimes": {"t_sip": "1s", "release_guard": "1s"}}}
+
+    def free(self):
+        return self.lab.ctl("pool", "list")["data"]["pools"][0]["free"]
+
+    def test_no_next_owner_while_bound(self):
+        with Ws() as ws:
+            given = lease()
+            sip, _ = self.register(ws, given)
+        self.lab.stop(self.lab.regated, signal.SIGKILL)
+        self.lab.start_regated()
+        self.lab.ctl("lease", "revoke", given["impu"])
+        wait_for("de-registration", lambda: self.asked(given["impu"]) == FIRST + END)
+        time.sleep(4)  # t_sip, once more, and the guard
+        self.check_bound(sip, given)
+        self.assertEqual(self.free(), 1)
+        self.assertNotEqual(lease()["impu"], given["impu"])
 
 
 if __name__ == "__main__":

@@ -288,6 +288,7 @@ END_TEST
 // A first REGISTER without an answer: the Contact is not on record.
 START_TEST(unknown_contact_of_a_pool_pair) {
 	struct rig_lease c = rig_grant(7200);
+	uint64_t reassign_ns;
 
 	rig_send(&c, &(struct rig_register){0});
 	rig_core_next();
@@ -297,9 +298,33 @@ START_TEST(unknown_contact_of_a_pool_pair) {
 	rig_core_next();
 	rig_expect_line("Contact: *");
 	rig_expect_line("Expires: 0");
+	reassign_ns = rig_lease_of(&c)->reassign_ns;
 	rig_core_answer(200, "");
-	// That REGISTER may still arrive: no release before T_sip, and then once more.
-	ck_assert_int_eq(rig_lease_of(&c)->state, LEASE_UNKNOWN);
+	// No evidence, and that REGISTER may still arrive: no release. The token is still good.
+	ck_assert_int_eq(rig_lease_of(&c)->state, LEASE_OFFERED);
+	ck_assert_uint_eq(rig_lease_of(&c)->reassign_ns, reassign_ns);
+	rig_expect_silence();
+	rig_register_well(&c);
+}
+END_TEST
+
+// A core may say 200 to that and clear nothing: the pair rests until the binding has run out.
+START_TEST(star_frees_no_pair) {
+	struct rig_lease c = rig_grant(7200);
+	uint64_t reassign_ns;
+
+	rig_register_well(&c);
+	rig_restart();
+	ck_assert_int_eq(lease_revoke(rig.leases, c.idx, c.gen), 0);
+	env_sim_settle(rig.env);
+	rig_core_next();
+	rig_expect_line("Contact: *");
+	reassign_ns = rig_lease_of(&c)->reassign_ns;
+	ck_assert_uint_ge(reassign_ns, env_now_ns(rig.env) + 3600 * RG_NS_PER_S);
+	rig_core_answer(200, "");
+	ck_assert_int_eq(rig_lease_of(&c)->state, LEASE_QUARANTINE);
+	ck_assert_uint_eq(rig_lease_of(&c)->reassign_ns, reassign_ns);
+	rig_expect_silence();
 }
 END_TEST
 
@@ -343,6 +368,7 @@ static void add(void *suite) {
 	tcase_add_test(t, token_ends);
 	tcase_add_test(t, revoked);
 	tcase_add_test(t, unknown_contact_of_a_pool_pair);
+	tcase_add_test(t, star_frees_no_pair);
 	tcase_add_test(t, unknown_contact_of_an_account);
 	suite_add_tcase(suite, t);
 }
