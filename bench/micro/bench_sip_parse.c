@@ -33,6 +33,7 @@ static const struct rg_reg_cfg cfg = {
 static void write_message(struct work *w, unsigned i) {
 	static const char digits[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	static const char end[] = {'\r', '\n', '\r', '\n'}; // no string: no NUL behind it
 	char *text = w->text[i];
 	int n = snprintf(text, MSG_LEN,
 			 "REGISTER sip:ims.mnc001.mcc001.3gppnetwork.org SIP/2.0\r\n"
@@ -53,7 +54,7 @@ static void write_message(struct work *w, unsigned i) {
 
 	for (unsigned k = 0; n < MSG_LEN - 4; k++, n++)
 		text[n] = k == 36 || k == 150 ? '.' : digits[(k * 7 + i) % 62];
-	memcpy(text + n, "\r\n\r\n", 4);
+	memcpy(text + n, end, sizeof(end));
 }
 
 static int work_init(struct work *w) {
