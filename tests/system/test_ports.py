@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import main  # noqa: E402
-from lab import GATEWAY_IP, Keeper, Lab, hugepages, reserve_hugepages, sh  # noqa: E402
+from lab import GATEWAY_IP, Keeper, Lab, hugepages, reserve_hugepages, sh, wait_for  # noqa: E402
 from wic import Sip, Ws, http, lease  # noqa: E402
 
 
@@ -19,6 +19,13 @@ def veth(_lab):
     sh("sysctl", "-qw", "net.ipv6.conf.gwA.disable_ipv6=1", "net.ipv6.conf.cA.disable_ipv6=1")
     sh("ip", "link", "set", "gwA", "up")
     subprocess.run(["ethtool", "-K", "cA", "tx", "off"], check=True, capture_output=True)
+
+
+class NoLink(Lab):
+    """A port without an interface of the kernel's."""
+
+    def link_up(self):
+        pass
 
 
 class Ports(unittest.TestCase):
@@ -63,6 +70,15 @@ class Ports(unittest.TestCase):
     def test_af_xdp(self):
         self.serve(conf={"dataplane": {"port": "net_af_xdp0,iface=gwA,busy_budget=0"}}, iface="cA",
                    prepare=veth)
+
+    def test_memif_waits_for_its_peer(self):
+        """No client comes: the gateway is up all the same, answers its operator and sleeps."""
+        socket = f"/tmp/regate-memif-{os.getpid()}.sock"
+        port = f"net_memif0,role=server,id=0,socket={socket},socket-abstract=no,rsize=10,bsize=2048"
+        with NoLink(conf={"dataplane": {"port": port}}) as lab:
+            wait_for("sleep", lambda: lab.counters()["sleeps"][0] > 0)
+            self.assertEqual(lab.stop(lab.regated), 0, lab.log("regated"))
+        self.assertFalse(os.path.exists(socket))
 
     def test_core_over_udp(self):
         self.serve(conf={"core": {"transport": "udp"}})
