@@ -178,7 +178,7 @@ static int hand_over(struct tls_conn *c) {
 
 	c->is_dead = true;
 	if (suite == TLS_N_SUITES)
-		return RG_E_UNSUPPORTED;
+		return RG_E_PROTO; // one that the policy leaves out
 	c->suite = suite;
 	len = tls_hash_len(c->ctx->crypt->aeads[suite].hash);
 	if (h->secret_len[TLS_RD] != len || h->secret_len[TLS_WR] != len)

@@ -194,6 +194,43 @@ START_TEST(finished_cut) {
 }
 END_TEST
 
+// OpenSSL frees the SSL object with the secrets in it (tls_wipe_freed() is against that); nothing of
+// ours goes unwiped.
+START_TEST(own_wiped) {
+	for (int dir = 0; dir < TLS_N_DIRS; dir++) {
+		struct flights f = fly(_i);
+		struct rg_slice secret = client_secret(dir);
+		uint8_t key[TLS_MAX_KEY];
+		long n;
+
+		(void)malloc_watch(secret.p, secret.len);
+		ck_assert_int_eq(tls_input(f.p->server, rg_slice(f.finished, f.len),
+					   pair_sink(f.p)),
+				 RG_OK);
+		n = malloc_watch(NULL, 0);
+		ck_assert_int_eq(n, 1);
+		memcpy(key, f.p->server->key[dir], sizeof(key));
+		(void)malloc_watch(key, 16);
+		tls_conn_free(f.p->server);
+		f.p->server = NULL;
+		n = malloc_watch(NULL, 0);
+		ck_assert_int_eq(n, 0);
+		pair_free(f.p);
+		f = fly(_i);
+		secret = client_secret(dir);
+		ck_assert_int_eq(tls_input(f.p->server, rg_slice(f.finished, f.len),
+					   pair_sink(f.p)),
+				 RG_OK);
+		(void)malloc_watch(secret.p, secret.len);
+		tls_conn_free(f.p->server);
+		f.p->server = NULL;
+		n = malloc_watch(NULL, 0);
+		ck_assert_int_eq(n, 0);
+		pair_free(f.p);
+	}
+}
+END_TEST
+
 // Each allocation of the hand-over fails once.
 START_TEST(without_memory) {
 	struct flights f = {0};
@@ -294,6 +331,7 @@ int main(void) {
 	int failed;
 
 	alloc_init();
+	(void)malloc_calls(); // installs its hook, if it needs one
 	make_pair("a", false, NULL);
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -303,6 +341,7 @@ int main(void) {
 	tcase_add_loop_test(t, tickets, 0, N_COMBOS);
 	tcase_add_loop_test(t, nothing_left, 0, N_COMBOS);
 	tcase_add_loop_test(t, finished_cut, 0, N_COMBOS);
+	tcase_add_loop_test(t, own_wiped, 0, N_COMBOS);
 	tcase_add_loop_test(t, without_memory, 0, TLS_N_SUITES);
 	tcase_add_test(t, new_without_memory);
 	tcase_add_loop_test(t, odd_lines, 0, sizeof(lines) / sizeof(lines[0]));

@@ -4,28 +4,10 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "guard.h"
 #include "malloc_count.h"
 #include "peer.h"
 #include "regate/err.h"
 #include "tls/tls_int.h"
-
-static uint8_t secrets[TLS_N_DIRS][TLS_MAX_SECRET]; // as the client knows them
-static size_t secret_len;
-
-static void on_client_secret(const SSL *ssl, const char *line) {
-	static const char *const labels[TLS_N_DIRS] = {"CLIENT_TRAFFIC_SECRET_0 ",
-						       "SERVER_TRAFFIC_SECRET_0 "};
-	struct rg_slice hex;
-
-	(void)ssl;
-	for (int dir = 0; dir < TLS_N_DIRS; dir++)
-		if (rg_is_prefix(rg_str(line), rg_str(labels[dir]))) {
-			hex = guard_hex(strrchr(line, ' ') + 1);
-			memcpy(secrets[dir], hex.p, hex.len);
-			secret_len = hex.len;
-		}
-}
 
 // _i: suite, then which secret. What the client frees does not count.
 START_TEST(wiped) {
@@ -39,10 +21,10 @@ START_TEST(wiped) {
 	uint8_t key[TLS_MAX_KEY], buf[4096];
 	struct rg_slice in;
 	struct pair *p;
+	struct rg_slice secret;
 	long n_secrets, n_keys;
 
 	ck_assert_msg(ctx != NULL, "%s", err);
-	SSL_CTX_set_keylog_callback(client, on_client_secret);
 	ck_assert_int_eq(SSL_CTX_set_ciphersuites(client, suites[_i % TLS_N_SUITES]), 1);
 	p = pair_new(ctx, client);
 	(void)SSL_do_handshake(p->client);
@@ -51,16 +33,17 @@ START_TEST(wiped) {
 	ck_assert_int_eq(SSL_write(p->client, "hello", 5), 5);
 	in = rg_slice(buf, (size_t)BIO_read(SSL_get_wbio(p->client), buf, sizeof(buf)));
 
-	(void)malloc_watch(secrets[dir], secret_len);
+	secret = client_secret(dir);
+	(void)malloc_watch(secret.p, secret.len);
 	ck_assert_int_eq(tls_input(p->server, in, pair_sink(p)), RG_OK);
 	ck_assert_uint_eq(p->n_plain, 5);
 	n_secrets = malloc_watch(NULL, 0);
-	ck_assert_ptr_null(memmem(ctx->crypt, sizeof(*ctx->crypt), secrets[dir], secret_len));
+	ck_assert_ptr_null(memmem(ctx->crypt, sizeof(*ctx->crypt), secret.p, secret.len));
 
 	memcpy(key, p->server->key[dir], sizeof(key));
 	(void)malloc_watch(key, 16);
 	tls_conn_free(p->server);
-	n_keys = malloc_watch(secrets[dir], secret_len);
+	n_keys = malloc_watch(secret.p, secret.len);
 	p->server = NULL;
 	tls_ctx_free(ctx);
 	n_secrets += malloc_watch(NULL, 0);
