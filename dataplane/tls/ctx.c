@@ -57,7 +57,6 @@ static bool set_policy(SSL_CTX *s) {
 	SSL_CTX_set_session_cache_mode(s, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_alpn_select_cb(s, select_alpn, NULL);
 	SSL_CTX_set_msg_callback(s, tls_on_message);
-	SSL_CTX_set_keylog_callback(s, tls_on_secret);
 	return SSL_CTX_set_min_proto_version(s, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(s, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_num_tickets(s, 0) == 1 && SSL_CTX_set_max_early_data(s, 0) == 1 &&

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tls.h"
 
@@ -18,7 +19,7 @@ static void wipe(void *p, const char *file, int line) {
 	(void)line;
 	if (p == NULL)
 		return;
-	OPENSSL_cleanse(p, malloc_usable_size(p));
+	explicit_bzero(p, malloc_usable_size(p)); // OPENSSL_cleanse() goes by words
 	free(p);
 }
 

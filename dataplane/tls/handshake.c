@@ -62,20 +62,6 @@ BIO_METHOD *tls_bio_method_new(void) {
 	return NULL;
 }
 
-// Tickets take sequence numbers of the application key. OpenSSL names that key as soon as its own
-// Finished is sealed with the one before.
-void tls_on_message(int is_write, int version, int type, const void *buf, size_t len, SSL *ssl,
-		    void *arg) {
-	struct tls_handshake *h = SSL_get_app_data(ssl);
-
-	(void)version;
-	(void)buf;
-	(void)len;
-	(void)arg;
-	if (is_write && type == SSL3_RT_HEADER && h->secret_len[TLS_WR] != 0)
-		h->n_sealed++;
-}
-
 static int nibble(char c) {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -109,6 +95,22 @@ void tls_on_secret(const SSL *ssl, const char *line) {
 		h->secret[dir][i] = (uint8_t)(high << 4 | low);
 	}
 	h->secret_len[dir] = (uint8_t)len;
+	SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), NULL);
+}
+
+// Asks for the key log at both Finished only, since the lines of the handshake keys would cost 6 us:
+// the traffic secrets follow upon them. Tickets take sequence numbers of the application key, which
+// OpenSSL names as soon as its own Finished is sealed with the one before.
+void tls_on_message(int is_write, int version, int type, const void *buf, size_t len, SSL *ssl,
+		    void *arg) {
+	struct tls_handshake *h = SSL_get_app_data(ssl);
+
+	(void)version;
+	(void)arg;
+	if (type == SSL3_RT_HANDSHAKE && len > 0 && *(const uint8_t *)buf == SSL3_MT_FINISHED)
+		SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), tls_on_secret);
+	if (is_write && type == SSL3_RT_HEADER && h->secret_len[TLS_WR] != 0)
+		h->n_sealed++;
 }
 
 // Makes the SSL object. XXX OpenSSL allocates what a ClientHello says it is long, up to 128 KiB,

@@ -89,7 +89,7 @@ static int refuse(struct tls_conn *c, uint8_t alert, const struct tls_sink *sink
 	const uint8_t message[] = {SSL3_AL_FATAL, alert};
 	int rc = RG_OK;
 
-	ERR_clear_error(); // EVP says why a tag is wrong
+	ERR_clear_error(); // if EVP says why a record does not open
 	if (!c->is_closed)
 		rc = tls_record_seal(c, SSL3_RT_ALERT, rg_slice(message, sizeof(message)), sink);
 	c->is_dead = true;

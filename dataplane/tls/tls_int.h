@@ -115,7 +115,7 @@ static_assert(sizeof(struct tls_conn) <= 192, "three cache lines");
 
 // handshake.c: the BIO that stands between SSL and the caller's memory.
 BIO_METHOD *tls_bio_method_new(void);
-// handshake.c: counts what OpenSSL seals; SSL_CTX_set_msg_callback().
+// handshake.c: counts what OpenSSL seals, and sets the next; SSL_CTX_set_msg_callback().
 void tls_on_message(int is_write, int version, int type, const void *buf, size_t len, SSL *ssl,
 		    void *arg);
 // handshake.c: takes the traffic secrets; SSL_CTX_set_keylog_callback().

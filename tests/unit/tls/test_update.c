@@ -185,10 +185,37 @@ START_TEST(update_without_memory) {
 }
 END_TEST
 
+// What the worker's HMAC still holds as its key.
+static void hmac_of_kept_key(enum tls_hash hash, const uint8_t *key, uint8_t md[48]) {
+	EVP_MAC_CTX *m = ctx->crypt->hmac[hash];
+	size_t len;
+
+	memset(md, 0, 48);
+	ck_assert_int_eq(EVP_MAC_init(m, key, key == NULL ? 0 : tls_hash_len(hash), NULL), 1);
+	ck_assert_int_eq(EVP_MAC_update(m, (const uint8_t *)"x", 1), 1);
+	ck_assert_int_eq(EVP_MAC_final(m, md, &len, 48), 1);
+}
+
+START_TEST(forgets) {
+	static const uint8_t zero[TLS_MAX_SECRET];
+	struct wire *w = wire_new(ctx, _i);
+	enum tls_hash hash = ctx->crypt->aeads[w->server->suite].hash;
+	uint8_t kept[48], want[48];
+
+	hmac_of_kept_key(hash, NULL, kept); // of the first keys
+	hmac_of_kept_key(hash, zero, want);
+	ck_assert_mem_eq(kept, want, 48);
+	ck_assert_int_eq(wire_send_update(w, true), RG_OK);
+	hmac_of_kept_key(hash, NULL, kept);
+	ck_assert_mem_eq(kept, want, 48);
+	wire_free(w);
+}
+END_TEST
+
 int main(void) {
 	const TTest *const each[] = {
-		update_orders, key_ends,         sequence_ends,
-		update_flood,  update_in_pieces, update_without_memory,
+		update_orders,         key_ends, sequence_ends, update_flood, update_in_pieces,
+		update_without_memory, forgets,
 	};
 	Suite *s = suite_create("tls_update");
 	TCase *t = tcase_create("update");
