@@ -41,8 +41,8 @@ struct tls_aead {
 		     struct rg_slice rec, uint8_t *out);
 };
 
-// The cryptography of one worker. Keys are expanded for each record: 1 KiB of expanded key per
-// direction and connection would cost more in cache misses than the 100 ns that it saves.
+// The cryptography of one worker. Keys are expanded for each record. Kept expanded, 1 KiB per
+// direction, they save 110 ns while few connections fit the cache, and lose 50 with a million.
 struct tls_crypt {
 	alignas(64) struct gcm_key_data gcm_key; // of the record last done
 	struct gcm_context_data gcm;
