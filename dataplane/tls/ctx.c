@@ -164,9 +164,15 @@ struct tls_ctx *tls_ctx_new(const char *certificate, const char *key, char *err,
 	c->method = tls_bio_method_new();
 	c->sha1 = EVP_MD_fetch(c->lib, "SHA1", NULL);
 	c->sha1_ctx = EVP_MD_CTX_new();
+	c->crypt = tls_crypt_new(c->lib);
+	c->partials = OPENSSL_malloc(TLS_MAX_PARTIAL * sizeof(c->partials[0]));
 	if (c->ssl == NULL || c->method == NULL || c->sha1 == NULL || c->sha1_ctx == NULL ||
-	    !set_policy(c->ssl))
+	    c->crypt == NULL || c->partials == NULL || !set_policy(c->ssl))
 		goto err;
+	while (c->n_free_partials < TLS_MAX_PARTIAL) {
+		c->free_partials[c->n_free_partials] = (uint16_t)c->n_free_partials;
+		c->n_free_partials++;
+	}
 	if (!load_certificate(c, certificate, &report) || !load_key(c, key, certificate, &report))
 		goto err;
 	ERR_clear_error();
@@ -184,6 +190,8 @@ void tls_ctx_free(struct tls_ctx *c) {
 	BIO_meth_free(c->method);
 	EVP_MD_CTX_free(c->sha1_ctx);
 	EVP_MD_free(c->sha1);
+	OPENSSL_free(c->partials);
+	tls_crypt_free(c->crypt);
 	OSSL_LIB_CTX_free(c->lib);
 	OPENSSL_clear_free(c, sizeof(*c));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TLS 1.3 server (RFC 8446) over OpenSSL, an engine without I/O: ciphertext in, plaintext and
-// ciphertext out. The only folder of the dataplane that sees OpenSSL. Each worker has its own
-// tls_ctx (own OSSL_LIB_CTX). OpenSSL allocates per connection; nothing else here does.
+// TLS 1.3 server (RFC 8446), an engine without I/O: ciphertext in, plaintext and ciphertext out.
+// OpenSSL does the handshake, a record layer of our own the rest. The only folder of the dataplane
+// that sees OpenSSL and ipsec-mb. Each worker has its own tls_ctx (own OSSL_LIB_CTX). An
+// established connection takes no memory beyond its own, but while keys change.
 #pragma once
 
 #include <stdbool.h>
@@ -12,6 +13,13 @@
 
 struct tls_ctx;
 struct tls_conn;
+
+// Connections of one tls_ctx that may hold a part of a record at once, 16 KiB each.
+#define TLS_MAX_PARTIAL 1024
+
+// What OpenSSL frees is wiped from now on, in the whole process: it leaves secrets behind otherwise.
+// First thing in main(); false once OpenSSL has allocated anything.
+[[nodiscard]] bool tls_wipe_freed(void);
 
 // PEM files. NULL with one line in err: what is wrong with which file, and the cure (missing,
 // unreadable, not PEM, key does not match the certificate).
@@ -29,18 +37,20 @@ struct tls_sink {
 void tls_conn_free(struct tls_conn *c);                         // accepts NULL
 
 // Feeds bytes from the peer; all are consumed. RG_OK; RG_E_CLOSED after the peer's close_notify;
-// RG_E_PROTO (an alert was sent where one is due); -ENOBUFS when the sink refused; -ENOMEM on the
-// first bytes. The sink may call tls_write() and tls_close() on c, but not free it.
+// RG_E_PROTO (an alert was sent where one is due); -ENOBUFS when the sink refused; -ENOMEM in the
+// handshake or a change of keys; RG_E_LIMIT when a record came in part and TLS_MAX_PARTIAL are
+// waiting. The sink may call tls_write() and tls_close() on c, but not free it.
 [[nodiscard]] int tls_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sink);
-// Seals and sends d. RG_OK, -ENOBUFS, RG_E_STALE (not established or closed). After -ENOBUFS the
-// connection is dead, since a record is missing: ask tls_sealed_len() for the room before.
+// Seals and sends d. RG_OK, -ENOBUFS, RG_E_STALE (not established or closed), -ENOMEM (a change of
+// keys). After -ENOBUFS the connection is dead, since a record is missing: ask tls_sealed_len()
+// for the room before.
 [[nodiscard]] int tls_write(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink);
 void tls_close(struct tls_conn *c, const struct tls_sink *sink); // close_notify, once
 bool tls_is_established(const struct tls_conn *c);
 
 // Bytes of ciphertext that tls_write() makes of n bytes, at most.
 static inline size_t tls_sealed_len(size_t n) {
-	return n + (n / 16384 + 1) * 22; // header 5, type 1, tag 16 (RFC 8446 5.2)
+	return n + (n / 16384 + 1) * 22 + 27; // header 5, type 1, tag 16 (RFC 8446 5.2); KeyUpdate
 }
 
 // SHA-1 for the WebSocket handshake (RFC 6455 4.2.2).

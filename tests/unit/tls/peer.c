@@ -15,8 +15,11 @@
 #include "regate/err.h"
 
 static long n_live, n_calls, fail_in;
+static bool is_client; // its allocations neither count nor fail
 
 static bool is_failing(void) {
+	if (is_client)
+		return false;
 	n_calls++;
 	return fail_in > 0 && --fail_in == 0;
 }
@@ -140,12 +143,34 @@ void make_pair(const char *name, bool is_rsa, const char *password) {
 	EVP_PKEY_free(key);
 }
 
+static uint8_t secrets[2][48];
+static size_t secret_len;
+
+static void on_secret(const SSL *ssl, const char *line) {
+	static const struct rg_slice labels[] = {RG_LIT("CLIENT_TRAFFIC_SECRET_0 "),
+						 RG_LIT("SERVER_TRAFFIC_SECRET_0 ")};
+	struct rg_slice secret;
+
+	(void)ssl;
+	for (int dir = 0; dir < 2; dir++)
+		if (rg_is_prefix(rg_str(line), labels[dir])) {
+			secret = guard_hex(strrchr(line, ' ') + 1);
+			secret_len = secret.len;
+			memcpy(secrets[dir], secret.p, secret.len);
+		}
+}
+
+struct rg_slice client_secret(int dir) {
+	return rg_slice(secrets[dir], secret_len);
+}
+
 SSL_CTX *client_ctx_new(void) {
 	SSL_CTX *c = SSL_CTX_new(TLS_client_method());
 
 	if (c == NULL)
 		abort();
 	SSL_CTX_set_verify(c, SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_keylog_callback(c, on_secret);
 	return c;
 }
 
@@ -187,8 +212,10 @@ static int take_cipher(void *arg, struct rg_slice d) {
 	if (p->n_refuse > 0 && --p->n_refuse == 0)
 		return -1;
 	p->n_cipher += d.len;
+	is_client = true;
 	if (BIO_write(SSL_get_rbio(p->client), d.p, (int)d.len) != (int)d.len)
 		abort();
+	is_client = false;
 	return 0;
 }
 

@@ -36,6 +36,8 @@ struct pair {
 };
 
 SSL_CTX *client_ctx_new(void);
+// The traffic secret that a client last came to: 0 its own, 1 the server's. Static storage.
+struct rg_slice client_secret(int dir);
 struct pair *pair_new(struct tls_ctx *ctx, SSL_CTX *client);
 void pair_free(struct pair *p);
 const struct tls_sink *pair_sink(struct pair *p); // static storage
