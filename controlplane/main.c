@@ -70,7 +70,6 @@ static int run(const struct conf *conf, bool is_check) {
 	char err[1024] = "no memory";
 	int rc = -1;
 
-	rg_dp_block_signals();
 	log = log_new(STDERR_FILENO, is_check ? LOG_ERROR : conf->log_level);
 	env = env_real_new();
 	if (log == NULL || env == NULL)
@@ -114,6 +113,11 @@ int main(int argc, char **argv) {
 	struct conf *conf;
 	int opt, rc;
 
+	if (!rg_dp_prepare_process()) { // cannot be: nothing has run yet
+		fprintf(stderr,
+			"regated: OpenSSL is in use already; its secrets would stay in memory\n");
+		return EXIT_FAILURE;
+	}
 	while ((opt = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':

@@ -205,6 +205,8 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 	}
 	if (rc == RG_E_PROTO)
 		rg_stat_inc(w->stats, RG_DROP_tls_bad);
+	if (rc == RG_E_LIMIT || rc == -ENOMEM)
+		rg_stat_inc(w->stats, RG_DROP_tls_no_memory);
 	if (rc != RG_OK && c->end == END_NO) // the alert, if any, is queued: let it out
 		c->end = rc == RG_E_CLOSED || rc == RG_E_PROTO ? END_CLOSE : END_ABORT;
 	conn_settle(w, c);

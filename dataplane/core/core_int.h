@@ -46,8 +46,10 @@ struct conn {                 // slot idx is the TCP slot idx
 	struct ws_rx ws;
 	uint8_t *buf; // from the pool while a message is partial, else NULL
 	uint32_t buf_len;
-	uint64_t buf_since_ns;     // when the message in it began
-	struct rg_slice src;       // rest of a static response still to be queued
+	uint64_t buf_since_ns; // when the message in it began
+	struct rg_slice src;   // rest of a static response still to be queued
+	uint64_t
+		record_since_ns; // WS: last seen without part of a TLS record, as of the last sweep
 	uint64_t unbound_since_ns; // WS: last seen registered, or opened; as of the last sweep
 	uint64_t since_ns;
 	uint64_t deadline_ns; // TLS, HTTP, CLOSING: give up; WS: next ping

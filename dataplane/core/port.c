@@ -19,7 +19,7 @@
 
 // net_tap arms O_ASYNC and a real-time signal on each queue; every packet then costs a signal
 // (100 % of a core at 90 kpps). Blocked in all threads, disarmed once the port is started.
-void rg_dp_block_signals(void) {
+bool rg_dp_prepare_process(void) {
 	sigset_t s;
 
 	sigemptyset(&s);
@@ -27,6 +27,7 @@ void rg_dp_block_signals(void) {
 		sigaddset(&s, i);
 	sigaddset(&s, SIGIO);
 	pthread_sigmask(SIG_BLOCK, &s, NULL);
+	return tls_wipe_freed();
 }
 
 // Clears O_ASYNC on every tun descriptor and ignores the signals that were queued meanwhile.

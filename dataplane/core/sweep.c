@@ -15,10 +15,15 @@ static void ws_due(struct worker *w, struct conn *c) {
 	rg_stat_inc(w->stats, RG_STAT_ws_pings);
 }
 
-// A message buffer is one of few: who begins a message must end it. HTTP has its deadline for that.
-static bool is_message_late(const struct worker *w, const struct conn *c) {
-	return c->phase == RG_PHASE_WS && c->buf != NULL &&
-	       w->now_ns - c->buf_since_ns > w->cfg->head_timeout_s * RG_NS_PER_S;
+// Buffers for messages and records are few: who begins one must end it. HTTP has its deadline.
+static bool is_message_late(const struct worker *w, struct conn *c) {
+	uint64_t limit_ns = w->cfg->head_timeout_s * RG_NS_PER_S;
+
+	if (c->phase != RG_PHASE_WS || !tls_has_partial(c->tls))
+		c->record_since_ns = w->now_ns;
+	return c->phase == RG_PHASE_WS &&
+	       ((c->buf != NULL && w->now_ns - c->buf_since_ns > limit_ns) ||
+		w->now_ns - c->record_since_ns > limit_ns);
 }
 
 // A WebSocket that registers nothing must not hold its slot for ever by answering pings.
@@ -31,6 +36,8 @@ static bool is_unbound_too_long(const struct worker *w, struct conn *c) {
 }
 
 static void sweep_conn(struct worker *w, struct conn *c) {
+	bool is_late;
+
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE && c->flow.bound.promise_end_ns <= w->now_ns)
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
 	if (c->src.len > 0) { // it may have waited for buffers of others, which nobody tells it of
@@ -38,10 +45,11 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 		if (c->tls == NULL)
 			return;
 	}
-	if (is_message_late(w, c) || is_unbound_too_long(w, c)) {
+	is_late = is_message_late(w, c);
+	if (is_late || is_unbound_too_long(w, c)) {
 		rg_stat_inc(w->stats, RG_DROP_idle);
 		conn_ws_close(w, c, WS_POLICY,
-			      is_message_late(w, c) ? "message takes too long" : "not registered");
+			      is_late ? "message takes too long" : "not registered");
 		conn_finish(w, c);
 		return;
 	}

@@ -74,3 +74,7 @@ void tls_close(struct tls_conn *c, const struct tls_sink *sink) {
 bool tls_is_established(const struct tls_conn *c) {
 	return c->is_established;
 }
+
+bool tls_has_partial(const struct tls_conn *c) {
+	return c->is_established && c->partial != NULL;
+}

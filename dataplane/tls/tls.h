@@ -47,6 +47,7 @@ void tls_conn_free(struct tls_conn *c);                         // accepts NULL
 [[nodiscard]] int tls_write(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink);
 void tls_close(struct tls_conn *c, const struct tls_sink *sink); // close_notify, once
 bool tls_is_established(const struct tls_conn *c);
+bool tls_has_partial(const struct tls_conn *c); // part of a record waits for its rest
 
 // Bytes of ciphertext that tls_write() makes of n bytes, at most.
 static inline size_t tls_sealed_len(size_t n) {

@@ -63,9 +63,10 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	uint32_t unbound_timeout_s;         // WebSocket without a registration
 };
 
-// Blocks the real-time signals that a port may raise per packet (net_tap does). Call it before the
-// first thread is started: threads inherit the mask.
-void rg_dp_block_signals(void);
+// First thing in main(), before any thread and any use of OpenSSL: has OpenSSL wipe what it frees,
+// and blocks the real-time signals that a port may raise per packet (net_tap does; threads inherit
+// the mask). False when OpenSSL is in use already.
+[[nodiscard]] bool rg_dp_prepare_process(void);
 
 // Checks what needs neither EAL nor port: certificate and key. 0, or negative with one line in err.
 [[nodiscard]] int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len);
