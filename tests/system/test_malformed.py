@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from lab import GATEWAY_IP  # noqa: E402
-from wic import BINARY, CLOSE, PING, TEXT, Closed, Sip, Ws, frame, http, lease, tls_connect  # noqa: E402
+from wic import BINARY, CLOSE, PING, TEXT, BioTls, Closed, Sip, Ws, frame, http, lease, tls_connect  # noqa: E402
 
 
 class Malformed(GatewayCase):
@@ -51,25 +51,13 @@ class Malformed(GatewayCase):
             tls_connect(ctx)
 
     def test_tls_bit_flip_after_the_handshake(self):
-        raw = socket.create_connection((GATEWAY_IP, 443), 10)
-        inc, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
-        tls = ctx.wrap_bio(inc, out, server_hostname="x.example")
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                raw.sendall(out.read())
-                inc.write(raw.recv(65536))
-        tls.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        data = bytearray(out.read())
+        client = BioTls()
+        data = bytearray(client.seal(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
         data[-1] ^= 1
         before = self.stat("drop_tls_bad")
-        raw.sendall(data)
-        self.assert_ends(raw)
-        raw.close()
+        client.raw.sendall(data)
+        self.assert_ends(client.raw)
+        client.close()
         self.wait_stat("drop_tls_bad", before + 1)
 
     def test_http(self):

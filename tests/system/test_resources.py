@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from lab import CLIENT_IP, GATEWAY_IP, TAP, libc, sh, wait_for  # noqa: E402
-from wic import CLOSE, PING, Closed, Sip, SipAnswer, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
+from wic import CLOSE, PING, BioTls, Closed, Sip, SipAnswer, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
 
 TCP_REPAIR = 19
 BIG = "/jssip.min.js"  # larger than a send queue (128 KiB)
@@ -251,6 +251,16 @@ class Hogs(Case):
         time.sleep(0.2)
         self.assertLess(self.stat("now_tcp_buffers"), 768)  # of 1024
         self.assert_served()
+
+    def test_records_that_never_end(self):
+        """A buffer for a TLS record under way is no different."""
+        tls = BioTls(timeout=30)
+        self.held.append(tls)
+        with Ws(sock=tls) as ws:
+            tls.raw.sendall(tls.seal(frame("\r\n\r\n"))[:-1])
+            with self.assertRaises(Closed) as e:
+                ws.recv()
+            self.assertEqual(e.exception.code, 1008)
 
     def test_messages_that_never_end(self):
         """A message buffer is for a message under way, not for keeps."""

@@ -32,6 +32,44 @@ def tls_connect(ctx=None, timeout=10):
     return (ctx or tls_context()).wrap_socket(raw, server_hostname=f"epcscf1.{DOMAIN}")
 
 
+class BioTls:
+    """A TLS client whose records the test sees before they leave; else like a socket."""
+
+    def __init__(self, timeout=10):
+        self.raw = socket.create_connection((GATEWAY_IP, 443), timeout=timeout)
+        self.inc, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = tls_context().wrap_bio(self.inc, self.out, server_hostname=f"epcscf1.{DOMAIN}")
+        self._until_done(self.tls.do_handshake)
+        self.raw.sendall(self.out.read())
+
+    def _until_done(self, step):
+        while True:
+            try:
+                return step()
+            except ssl.SSLWantReadError:
+                self.raw.sendall(self.out.read())
+                data = self.raw.recv(65536)
+                if not data:
+                    return b""
+                self.inc.write(data)
+
+    def seal(self, data):
+        self.tls.write(data)
+        return self.out.read()
+
+    def sendall(self, data):
+        self.raw.sendall(self.seal(data))
+
+    def recv(self, n):
+        try:
+            return self._until_done(lambda: self.tls.read(n))
+        except ssl.SSLZeroReturnError:
+            return b""
+
+    def close(self):
+        self.raw.close()
+
+
 class HttpAnswer:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
@@ -127,9 +165,9 @@ class Closed(Exception):
 
 
 class Ws:
-    def __init__(self, origin=ORIGIN, protocol="sip", path="/w2", version="13", ctx=None, extra=(),
-                 timeout=10):
-        self.sock = tls_connect(ctx, timeout)
+    def __init__(self, origin=ORIGIN, protocol="sip", path="/w2", version="13", extra=(), timeout=10,
+                 sock=None):
+        self.sock = sock or tls_connect(timeout=timeout)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path} HTTP/1.1", f"Host: {GATEWAY_IP}", "Upgrade: websocket",
                  "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
