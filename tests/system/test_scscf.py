@@ -194,11 +194,13 @@ class Due(ScscfCase):
             self.assertEqual(self.asked(given["impu"]), FIRST + AGAIN)
             self.assertGreaterEqual(self.check_bound(sip, given)["expires"], 14)
 
+
 class Restarted(ScscfCase):
     """kill -9 forgets the Contacts. This S-CSCF says 200 to "Contact: *" and keeps everything."""
 
     lab_args = {"core": "scscf", "pool": 2,
-                "conf": {"lifetimes": {"t_sip": "1s", "release_guard": "1s"}}}
+                "conf": {"core": {"timer_f": "1s"},
+                         "lifetimes": {"t_sip": "1s", "release_guard": "1s"}}}
 
     def free(self):
         return self.lab.ctl("pool", "list")["data"]["pools"][0]["free"]
