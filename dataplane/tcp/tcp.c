@@ -43,9 +43,7 @@ struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct
 	t->rcv_wscale = wscale_for(cfg->rcv_wnd);
 	// Enough for a window of full segments; many tiny ones are the peer's own loss.
 	t->max_ooo = (uint16_t)tcp_min(cfg->rcv_wnd / 1024 + 4, UINT16_MAX);
-	// A flood of SYNs may take a quarter of the slots.
-	t->max_half = tcp_max(cfg->max_conns / 4, tcp_min(cfg->max_conns, 64));
-	derive_key(cfg->secret, 1, t->isn_key);
+	derive_key(cfg->secret, 1, t->cookie_key);
 	derive_key(cfg->secret, 2, t->table_key);
 	t->conns = aligned_alloc(_Alignof(struct tcp_conn),
 				 conn_size * (cfg->max_conns == 0 ? 1 : cfg->max_conns));
@@ -120,9 +118,7 @@ static void wait_list_del(struct tcp *t, struct tcp_conn *c) {
 }
 
 static void leave_state(struct tcp *t, struct tcp_conn *c) {
-	if (c->state == TCP_SYN_RCVD)
-		t->n_half--;
-	else if (c->state == TCP_TIME_WAIT)
+	if (c->state == TCP_TIME_WAIT)
 		wait_list_del(t, c);
 	c->state = TCP_CLOSED;
 }

@@ -23,7 +23,7 @@ struct tcp_cfg {
 	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
 	uint32_t snd_max;   // bytes queued per connection at most
 	uint8_t quick_acks; // data segments of a connection acknowledged at once, at most 15
-	uint8_t secret[32]; // ISN (RFC 6528) and table hash
+	uint8_t secret[32]; // SYN cookies and table hash
 };
 
 enum tcp_end {           // why a connection has gone

@@ -24,8 +24,6 @@ void tcp_ack_rtt(struct tcp_conn *c, uint64_t now_ns) {
 }
 
 uint32_t tcp_ack_initial_cwnd(const struct tcp_conn *c) {
-	if ((c->flags & TCP_F_SYN_LOST) != 0) // RFC 5681 3.1
-		return c->mss;
 	return tcp_min(10u * c->mss, tcp_max(2u * c->mss, 14600)); // RFC 6928 section 2
 }
 

@@ -5,7 +5,7 @@
 
 #include "regate/err.h"
 
-enum { OPT_END = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WSCALE = 3 };
+enum { OPT_END = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WSCALE = 3, OPT_SACK_OK = 4 };
 
 // RFC 9293 3.2: an option whose length is illegal makes the segment unusable; an unknown one is
 // skipped. A known one of an odd length is skipped as well.
@@ -30,6 +30,8 @@ static int parse_syn_options(struct rg_slice opts, struct tcp_seg *s) {
 			s->mss = (uint16_t)(body.p[0] << 8 | body.p[1]);
 		else if (kind == OPT_WSCALE && body.len == 1)
 			s->wscale = body.p[0] < TCP_WSCALE_MAX ? body.p[0] : TCP_WSCALE_MAX;
+		else if (kind == OPT_SACK_OK && body.len == 0)
+			s->has_sack_ok = true;
 	}
 	return RG_OK;
 }

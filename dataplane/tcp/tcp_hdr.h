@@ -19,8 +19,9 @@ struct tcp_seg {
 	uint32_t seq, ack;
 	uint16_t wnd; // as sent, not scaled
 	uint8_t flags;
-	uint8_t wscale; // SYN: TCP_WSCALE_NONE when absent
-	uint16_t mss;   // SYN: 0 when absent
+	uint8_t wscale;   // SYN: TCP_WSCALE_NONE when absent
+	uint16_t mss;     // SYN: 0 when absent
+	bool has_sack_ok; // SYN: SACK-permitted
 	struct rg_slice data;
 };
 

@@ -20,18 +20,6 @@ static bool take_rst(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx)
 	return refuse(t);
 }
 
-// RFC 5961 4.2; a SYN that we have already answered gets its answer again.
-static bool take_syn(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
-	bool is_again = c->state == TCP_SYN_RCVD && (rx->seg.flags & TCP_ACK) == 0 &&
-			rx->seg.seq + 1 == c->rcv_nxt;
-
-	if (!is_again)
-		tcp_out_challenge(t, c, rx->now_ns);
-	else if (tcp_out_may_challenge(c, rx->now_ns))
-		tcp_out_syn_ack(t, c);
-	return refuse(t);
-}
-
 // RFC 9293 3.10.7.4, first to fourth: is the segment acceptable? Cuts it to the window.
 static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	struct tcp_seg *s = &rx->seg;
@@ -39,8 +27,10 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 
 	if ((s->flags & TCP_RST) != 0)
 		return take_rst(t, c, rx);
-	if ((s->flags & TCP_SYN) != 0)
-		return take_syn(t, c, rx);
+	if ((s->flags & TCP_SYN) != 0) { // RFC 5961 4.2
+		tcp_out_challenge(t, c, rx->now_ns);
+		return refuse(t);
+	}
 	if (!tcp_seq_lt(s->seq, c->rcv_nxt + wnd) ||
 	    (len == 0 ? tcp_seq_lt(s->seq, c->rcv_nxt) : !tcp_seq_lt(c->rcv_nxt, s->seq + len))) {
 		// An old duplicate means that our ACK was lost; only empty segments can loop.
@@ -64,7 +54,7 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 	return true;
 }
 
-static void take_time_wait(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+static void take_time_wait(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	const struct tcp_seg *s = &rx->seg;
 
 	if (tcp_listen_reuse(t, c, rx))
@@ -177,8 +167,6 @@ void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 		return;
 	}
 	if (!check_sequence(t, c, rx))
-		return;
-	if (c->state == TCP_SYN_RCVD && !tcp_listen_establish(t, c, rx))
 		return;
 	memcpy(c->mac, rx->in->mac, sizeof(c->mac));
 	if (!tcp_ack_input(t, c, rx, &acked))

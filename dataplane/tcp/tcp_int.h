@@ -11,23 +11,19 @@
 #include "tcp/tcp_wheel.h"
 
 #define TCP_MSS_DEFAULT 536                // RFC 9293 3.7.1, when the peer names none
-#define TCP_MSS_MIN 64                     // less than this would be a packet amplifier
 #define TCP_RTO_INIT_MS 1000               // RFC 6298 2.1
-#define TCP_RTO_INIT_LOST_MS 3000          // RFC 6298 5.7, after a lost SYN-ACK
 #define TCP_RTO_MIN_MS 200                 // below RFC 6298 2.4 (1 s), as everywhere today
 #define TCP_RTO_MAX_MS 60000               // RFC 6298 2.5
 #define TCP_DRAIN_SEGS 64                  // segments thrown away after tcp_close()
 #define TCP_DELACK_MS 35                   // plus a timer tick stays below 40
 #define TCP_LINGER_MS 60000                // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
 #define TCP_MAX_RETRIES 8                  // of the same data
-#define TCP_MAX_SYN_RETRIES 4              // of a SYN-ACK: 31 s
 #define TCP_CHALLENGES_PER_S 10            // per connection, RFC 5961 section 7
 #define TCP_SSTHRESH_INIT (UINT32_MAX / 2) // RFC 5681 3.1: arbitrarily high
 #define TCP_CWND_MAX (1u << 30)
 
 enum tcp_state {
 	TCP_CLOSED,
-	TCP_SYN_RCVD,
 	TCP_ESTABLISHED,
 	TCP_CLOSE_WAIT,
 	TCP_FIN_WAIT_1,
@@ -54,7 +50,6 @@ enum {                              // flags of a connection
 	TCP_F_TIMED = 1 << 6,       // rtt_seq is being timed
 	TCP_F_RECOVERY = 1 << 7,    // RFC 6582 fast recovery
 	TCP_F_PARTIAL = 1 << 8,     // its first partial ACK has come
-	TCP_F_SYN_LOST = 1 << 9,    // the SYN-ACK was sent again
 	TCP_F_FIN_QUEUED = 1 << 10, // tcp_close() was called
 	TCP_F_FIN_ACKED = 1 << 11,  // and the peer has our FIN
 	TCP_F_PEER_FIN = 1 << 12,   // fin_seq is known, data before it is missing
@@ -116,8 +111,8 @@ struct tcp {
 	struct tcp_table table;
 	struct tcp_pool pool;
 	struct tcp_wheel wheel;
-	uint8_t isn_key[16], table_key[16];
-	uint32_t n_conns, n_half, max_half;
+	uint8_t cookie_key[16], table_key[16];
+	uint32_t n_conns;
 	uint32_t n_used;               // slots ever used; the rest has never been touched
 	uint32_t free_head;            //
 	uint32_t wait_head, wait_tail; // TIME-WAIT slots, oldest first
@@ -183,12 +178,10 @@ void tcp_conn_wait(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx);
 
 // tcp_listen.c: from nothing to ESTABLISHED.
-void tcp_listen_input(struct tcp *t, const struct tcp_rx *rx);
-// A SYN for TIME-WAIT connection c, RFC 9293 3.10.7.4: it makes way when the SYN is certainly new.
-// False: it is not.
-bool tcp_listen_reuse(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx);
-// The ACK of our SYN-ACK. False: the segment is done with (and the connection maybe gone).
-bool tcp_listen_establish(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx);
+void tcp_listen_input(struct tcp *t, struct tcp_rx *rx);
+// A SYN or third packet for TIME-WAIT connection c, RFC 9293 3.10.7.4: answered, and in the end c
+// makes way, when it is certainly new. False: it is not.
+bool tcp_listen_reuse(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx);
 
 // tcp_ack.c: RFC 5681, 6298, 6582.
 void tcp_ack_rtt(struct tcp_conn *c, uint64_t now_ns);
@@ -200,10 +193,9 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, u
 // tcp_out.c: everything that leaves.
 void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_out_ack(struct tcp *t, struct tcp_conn *c);
-// RFC 5961 section 7: answers to what should not have come are rationed. True: one may go.
-bool tcp_out_may_challenge(struct tcp_conn *c, uint64_t now_ns);
+// RFC 5961 section 7: an ACK for what should not have come, rationed.
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
-void tcp_out_syn_ack(struct tcp *t, struct tcp_conn *c);
+void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss); // to a SYN
 void tcp_out_rst(struct tcp *t, struct tcp_conn *c);
 void tcp_out_rst_for(struct tcp *t, const struct tcp_rx *rx); // for a segment of no connection
 void tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint64_t now_ns); // from snd_una

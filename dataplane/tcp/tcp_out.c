@@ -44,7 +44,7 @@ void tcp_out_ack(struct tcp *t, struct tcp_conn *c) {
 	send_segment(t, c, c->timer == TCP_T_WINDOW ? c->snd_nxt : c->snd_max, 0, NULL, 0);
 }
 
-bool tcp_out_may_challenge(struct tcp_conn *c, uint64_t now_ns) {
+static bool may_challenge(struct tcp_conn *c, uint64_t now_ns) {
 	uint32_t now_ms = tcp_ms(now_ns);
 
 	if (c->n_challenges == 0 || now_ms - c->challenge_at_ms >= 1000) {
@@ -58,20 +58,20 @@ bool tcp_out_may_challenge(struct tcp_conn *c, uint64_t now_ns) {
 }
 
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	if (tcp_out_may_challenge(c, now_ns))
+	if (may_challenge(c, now_ns))
 		tcp_out_ack(t, c);
 }
 
-void tcp_out_syn_ack(struct tcp *t, struct tcp_conn *c) {
-	struct tcp_out o = {.src = c->local, .dst = c->peer, .mac = c->mac};
-	struct tcp_seg s = {.seq = c->snd_una,
-			    .ack = c->rcv_nxt,
+void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss) {
+	struct tcp_out o = {.src = rx->in->dst, .dst = rx->in->src, .mac = rx->in->mac};
+	struct tcp_seg s = {.seq = iss,
+			    .ack = rx->seg.seq + 1,
 			    .wnd = (uint16_t)tcp_min(t->cfg.rcv_wnd, UINT16_MAX),
 			    .flags = TCP_SYN | TCP_ACK,
 			    .mss = t->cfg.mss,
 			    .wscale = TCP_WSCALE_NONE};
 
-	if ((c->flags & TCP_F_WSCALE) != 0)
+	if (rx->seg.wscale != TCP_WSCALE_NONE)
 		s.wscale = t->rcv_wscale;
 	tcp_hdr_put(&o, &s);
 	emit(t, &o);

@@ -53,20 +53,6 @@ uint32_t tcp_timer_rto_ms(const struct tcp_conn *c) {
 	return ms < TCP_RTO_MAX_MS ? (uint32_t)ms : TCP_RTO_MAX_MS;
 }
 
-static void on_syn_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	if (++c->n_retries > TCP_MAX_SYN_RETRIES) {
-		rg_stat_inc(t->stats, RG_DROP_tcp_timeout);
-		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
-		return;
-	}
-	c->n_backoff++;
-	c->flags |= TCP_F_SYN_LOST;
-	c->flags &= (uint16_t)~TCP_F_TIMED;
-	rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
-	tcp_out_syn_ack(t, c);
-	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
-}
-
 static void on_window(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	bool is_closed = (c->flags & TCP_F_FIN_QUEUED) != 0;
 
@@ -127,8 +113,6 @@ static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 			on_linger(t, c, now_ns);
 		else if (c->timer == TCP_T_WINDOW)
 			on_window(t, c, now_ns);
-		else if (c->state == TCP_SYN_RCVD)
-			on_syn_rto(t, c, now_ns);
 		else
 			on_rto(t, c, now_ns);
 	}
