@@ -45,6 +45,7 @@ struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct
 	t->max_ooo = (uint16_t)tcp_min(cfg->rcv_wnd / 1024 + 4, UINT16_MAX);
 	derive_key(cfg->secret, 1, t->cookie_key);
 	derive_key(cfg->secret, 2, t->table_key);
+	derive_key(cfg->secret, 3, t->ts_key);
 	t->conns = aligned_alloc(_Alignof(struct tcp_conn),
 				 conn_size * (cfg->max_conns == 0 ? 1 : cfg->max_conns));
 	if (t->conns == NULL || tcp_table_init(&t->table, cfg->max_conns) != 0 ||
@@ -189,6 +190,7 @@ int tcp_send(struct tcp *t, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 		return RG_E_STALE;
 	if (d.len > tcp_send_room(t, idx))
 		return -ENOBUFS;
+	t->now_ns = now_ns;
 	tcp_sndq_append(&c->q, &t->pool, d);
 	tcp_out_flush(t, c, now_ns);
 	return 0;
@@ -199,6 +201,7 @@ void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns) {
 
 	if (!tcp_is_open(t, idx))
 		return;
+	t->now_ns = now_ns;
 	c->state = c->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK;
 	c->flags |= TCP_F_FIN_QUEUED;
 	c->flags &= (uint16_t)~TCP_F_PEER_FIN;
@@ -211,6 +214,7 @@ void tcp_abort(struct tcp *t, uint32_t idx, uint64_t now_ns) {
 
 	if (c->state == TCP_CLOSED || c->state == TCP_TIME_WAIT)
 		return;
+	t->now_ns = now_ns;
 	if ((c->flags & TCP_F_IN_OPENED) != 0)
 		c->flags |= TCP_F_ABORT; // ended() would come before opened() has returned
 	else
@@ -258,6 +262,7 @@ void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns) {
 	struct tcp_rx rx = {.in = in, .now_ns = now_ns};
 	struct tcp_conn *c;
 
+	t->now_ns = now_ns;
 	if (tcp_hdr_parse(in->seg, &rx.seg) != RG_OK || in->src.port == 0) {
 		rg_stat_inc(t->stats, RG_DROP_tcp_bad);
 		return;

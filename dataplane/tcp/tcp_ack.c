@@ -4,23 +4,39 @@
 // retransmits one segment at most.
 #include "tcp/tcp_int.h"
 
-void tcp_ack_rtt(struct tcp_conn *c, uint64_t now_ns) {
-	uint32_t r = tcp_max((uint32_t)(now_ns / RG_NS_PER_US) - c->rtt_at_us, 1);
-	uint32_t delta, rto_max_us = TCP_RTO_MAX_MS * 1000u;
+// flight: bytes that were out when rtt_us was measured. With timestamps each of their ACKs measures,
+// and so counts for less (RFC 7323 appendix G).
+void tcp_ack_rtt(struct tcp_conn *c, uint32_t rtt_us, uint32_t flight) {
+	int64_t r = tcp_min(tcp_max(rtt_us, 1), TCP_RTO_MAX_MS * 1000u), delta;
+	uint32_t n = 1;
 
 	c->flags &= (uint16_t)~TCP_F_TIMED;
 	c->n_backoff = 0; // RFC 6298 section 5: a new measurement ends the back-off
-	r = tcp_min(r, rto_max_us);
+	if ((c->flags & TCP_F_TS) != 0)
+		n = tcp_max((flight + 2u * c->mss - 1) / (2u * c->mss), 1);
 	if (c->srtt_us == 0) { // RFC 6298 2.2
-		c->srtt_us = r;
-		c->rttvar_us = r / 2;
-	} else { // RFC 6298 2.3
-		delta = c->srtt_us > r ? c->srtt_us - r : r - c->srtt_us;
-		c->rttvar_us = c->rttvar_us - c->rttvar_us / 4 + delta / 4;
-		c->srtt_us = tcp_max(c->srtt_us - c->srtt_us / 8 + r / 8, 1);
+		c->srtt_us = (uint32_t)r;
+		c->rttvar_us = (uint32_t)r / 2;
+		return;
 	}
-	c->rto_us = c->srtt_us + tcp_max(4 * c->rttvar_us, 1000);
-	c->rto_us = tcp_min(tcp_max(c->rto_us, TCP_RTO_MIN_MS * 1000u), rto_max_us);
+	delta = r - c->srtt_us; // RFC 6298 2.3
+	c->rttvar_us = (uint32_t)(c->rttvar_us +
+				  ((delta < 0 ? -delta : delta) - c->rttvar_us) / (4 * (int64_t)n));
+	c->srtt_us = (uint32_t)(c->srtt_us + delta / (8 * (int64_t)n));
+	c->srtt_us = tcp_max(c->srtt_us, 1);
+}
+
+// The round-trip time that this acknowledgement of something new shows, if it does.
+static void measure(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint32_t flight) {
+	uint32_t ms;
+
+	if ((c->flags & TCP_F_TS) != 0) { // RFC 7323 4.1
+		ms = tcp_ts_now(t, c->ts_offset) - s->ts_ecr;
+		if (s->has_ts && ms <= TCP_RTO_MAX_MS)
+			tcp_ack_rtt(c, ms * 1000, flight);
+	} else if ((c->flags & TCP_F_TIMED) != 0 && tcp_seq_lt(c->rtt_seq, s->ack)) {
+		tcp_ack_rtt(c, (uint32_t)(t->now_ns / RG_NS_PER_US) - c->rtt_at_us, flight);
+	}
 }
 
 uint32_t tcp_ack_initial_cwnd(const struct tcp_conn *c) {
@@ -80,13 +96,13 @@ static bool recover(struct tcp *t, struct tcp_conn *c, uint32_t acked, uint64_t 
 }
 
 // ack is above snd_una. Returns the bytes of data it took off the queue.
-static uint32_t take_new(struct tcp *t, struct tcp_conn *c, uint32_t ack, uint64_t now_ns) {
-	uint32_t acked = ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
+static uint32_t take_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s,
+			 uint64_t now_ns) {
+	uint32_t ack = s->ack, acked = ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
 	uint32_t bytes = tcp_min(acked, c->q.len);
 	bool is_timer_due = true;
 
-	if ((c->flags & TCP_F_TIMED) != 0 && tcp_seq_lt(c->rtt_seq, ack))
-		tcp_ack_rtt(c, now_ns);
+	measure(t, c, s, flight);
 	if (acked > bytes)
 		c->flags |= TCP_F_FIN_ACKED;
 	tcp_sndq_ack(&c->q, &t->pool, bytes);
@@ -121,16 +137,14 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, u
 	if (c->timer == TCP_T_WINDOW)
 		c->n_retries = 0; // RFC 9293 3.8.6.1: it answers, so it may stay closed
 	if (tcp_seq_lt(c->snd_una, s->ack))
-		*acked = take_new(t, c, s->ack, rx->now_ns);
+		*acked = take_new(t, c, s, rx->now_ns);
 	else if (s->ack == c->snd_una && tcp_seg_len(s) == 0 && wnd == c->snd_wnd &&
 		 c->timer == TCP_T_RTO) // RFC 5681 section 2
 		take_duplicate(t, c, rx->now_ns);
 	// RFC 9293 3.10.7.4: only the newest segment speaks for the window.
-	if (tcp_seq_lt(c->snd_wl1, s->seq) ||
-	    (c->snd_wl1 == s->seq && tcp_seq_leq(c->snd_wl2, s->ack))) {
+	if (tcp_seq_lt(c->snd_wl1, s->seq) || (c->snd_wl1 == s->seq && s->ack == c->snd_una)) {
 		c->snd_wnd = wnd;
 		c->snd_wl1 = s->seq;
-		c->snd_wl2 = s->ack;
 		c->max_wnd = tcp_max(c->max_wnd, wnd);
 	}
 	return true;

@@ -20,6 +20,25 @@ static bool take_rst(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx)
 	return refuse(t);
 }
 
+void tcp_conn_take_ts(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now_ns) {
+	c->ts_recent = s->ts_val;
+	c->ts_age = (uint16_t)(tcp_ms(now_ns) >> 16);
+}
+
+// RFC 7323 5.3: protection against wrapped sequence numbers. False: it is older than what we have.
+static bool check_ts(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	uint16_t age = (uint16_t)((tcp_ms(rx->now_ns) >> 16) - c->ts_age);
+
+	if ((c->flags & TCP_F_TS) == 0)
+		return true;
+	if (!rx->seg.has_ts) // 3.2
+		return refuse(t);
+	if (!tcp_seq_lt(rx->seg.ts_val, c->ts_recent) || age > TCP_TS_STALE)
+		return true;
+	tcp_out_challenge(t, c, rx->now_ns);
+	return refuse(t);
+}
+
 // RFC 9293 3.10.7.4, first to fourth: is the segment acceptable? Cuts it to the window.
 static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	struct tcp_seg *s = &rx->seg;
@@ -31,6 +50,8 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 		tcp_out_challenge(t, c, rx->now_ns);
 		return refuse(t);
 	}
+	if (!check_ts(t, c, rx))
+		return false;
 	if (!tcp_seq_lt(s->seq, c->rcv_nxt + wnd) ||
 	    (len == 0 ? tcp_seq_lt(s->seq, c->rcv_nxt) : !tcp_seq_lt(c->rcv_nxt, s->seq + len))) {
 		// An old duplicate means that our ACK was lost; only empty segments can loop.
@@ -42,6 +63,9 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 	}
 	if ((s->flags & TCP_ACK) == 0)
 		return refuse(t);
+	// RFC 7323 4.3: while an ACK is held back, the first that it will answer is what it echoes.
+	if ((c->flags & TCP_F_TS) != 0 && c->n_unacked == 0 && tcp_seq_leq(s->seq, c->rcv_nxt))
+		tcp_conn_take_ts(c, s, rx->now_ns);
 	if (tcp_seq_lt(s->seq, c->rcv_nxt)) {
 		s->data = rg_skip(s->data, c->rcv_nxt - s->seq);
 		s->seq = c->rcv_nxt;

@@ -18,6 +18,7 @@
 #define TCP_DELACK_MS 35                   // plus a timer tick stays below 40
 #define TCP_LINGER_MS 60000                // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
 #define TCP_MAX_RETRIES 8                  // of the same data
+#define TCP_TS_STALE 31640                 // of 65.536 s: 24 days, RFC 7323 5.5
 #define TCP_CHALLENGES_PER_S 10            // per connection, RFC 5961 section 7
 #define TCP_SSTHRESH_INIT (UINT32_MAX / 2) // RFC 5681 3.1: arbitrarily high
 #define TCP_CWND_MAX (1u << 30)
@@ -50,6 +51,7 @@ enum {                              // flags of a connection
 	TCP_F_TIMED = 1 << 6,       // rtt_seq is being timed
 	TCP_F_RECOVERY = 1 << 7,    // RFC 6582 fast recovery
 	TCP_F_PARTIAL = 1 << 8,     // its first partial ACK has come
+	TCP_F_TS = 1 << 9,          // timestamps on every segment, RFC 7323 3.2
 	TCP_F_FIN_QUEUED = 1 << 10, // tcp_close() was called
 	TCP_F_FIN_ACKED = 1 << 11,  // and the peer has our FIN
 	TCP_F_PEER_FIN = 1 << 12,   // fin_seq is known, data before it is missing
@@ -70,19 +72,26 @@ struct tcp_conn {
 	// Sending. snd_nxt goes back to snd_una on a time-out, snd_max never goes back.
 	uint32_t snd_max;
 	uint32_t snd_wnd, max_wnd; // the peer's window now, and the largest ever
-	uint32_t snd_wl1, snd_wl2; // RFC 9293 3.10.7.4: segment of the last window update
+	uint32_t snd_wl1;          // RFC 9293 3.10.7.4: segment of the last window update
 	uint32_t cwnd, ssthresh, recover;
 	struct tcp_sndq q;
 	uint8_t snd_wscale;
 	uint8_t n_dupacks;
 	uint8_t n_retries; // sent again without any progress
-	uint8_t n_backoff; // doublings of rto_us; or of the window timer
+	uint8_t n_backoff; // doublings of the RTO; or of the window timer
 
 	// Timers.
 	uint32_t timer_at_ms, delack_at_ms;
 	struct tcp_wheel_link link;
-	uint32_t rtt_seq, rtt_at_us;
-	uint32_t srtt_us, rttvar_us, rto_us; // RFC 6298; srtt_us 0: no sample yet
+	union {
+		struct { // without timestamps: one segment at a time is timed
+			uint32_t rtt_seq, rtt_at_us;
+		};
+		struct { // what we echo, and what our clock is ahead of the engine's
+			uint32_t ts_recent, ts_offset;
+		};
+	};
+	uint32_t srtt_us, rttvar_us; // RFC 6298; srtt_us 0: no sample yet
 	uint32_t sent_at_ms;
 
 	// Rare.
@@ -91,6 +100,7 @@ struct tcp_conn {
 	uint8_t n_unacked : 4; // data segments received since our last ACK
 	uint8_t n_quick : 4;   // data segments received, up to cfg.quick_acks
 	uint16_t n_ooo;        // reassembly chunks; after tcp_close() segments thrown away
+	uint16_t ts_age;       // when ts_recent was taken, in 65.536 s
 	uint32_t fin_seq;
 	union {
 		struct { // reassembly, chunks by rising seq
@@ -111,7 +121,8 @@ struct tcp {
 	struct tcp_table table;
 	struct tcp_pool pool;
 	struct tcp_wheel wheel;
-	uint8_t cookie_key[16], table_key[16];
+	uint64_t now_ns; // of the call we are in
+	uint8_t cookie_key[16], table_key[16], ts_key[16];
 	uint32_t n_conns;
 	uint32_t n_used;               // slots ever used; the rest has never been touched
 	uint32_t free_head;            //
@@ -164,6 +175,11 @@ static inline uint32_t tcp_rcv_wnd(const struct tcp *t, const struct tcp_conn *c
 	return tcp_min(t->cfg.rcv_wnd, UINT16_MAX);
 }
 
+// Our timestamp clock, in milliseconds.
+static inline uint32_t tcp_ts_now(const struct tcp *t, uint32_t offset) {
+	return tcp_ms(t->now_ns) + offset;
+}
+
 // tcp.c: slots.
 struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in); // NULL: table full
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
@@ -176,7 +192,11 @@ void tcp_conn_wait(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 
 // tcp_in.c: a segment of a connection.
 void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx);
+void tcp_conn_take_ts(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now_ns);
 
+// What is added to our timestamp clock for these two addresses: nobody can tell from the clock he
+// sees what others see, nor when we started (RFC 7323 section 7.1).
+uint32_t tcp_listen_ts_offset(const struct tcp *t, const struct tcp_in *in);
 // tcp_listen.c: from nothing to ESTABLISHED.
 void tcp_listen_input(struct tcp *t, struct tcp_rx *rx);
 // A SYN or third packet for TIME-WAIT connection c, RFC 9293 3.10.7.4: answered, and in the end c
@@ -184,7 +204,7 @@ void tcp_listen_input(struct tcp *t, struct tcp_rx *rx);
 bool tcp_listen_reuse(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx);
 
 // tcp_ack.c: RFC 5681, 6298, 6582.
-void tcp_ack_rtt(struct tcp_conn *c, uint64_t now_ns);
+void tcp_ack_rtt(struct tcp_conn *c, uint32_t rtt_us, uint32_t flight); // a measurement
 uint32_t tcp_ack_initial_cwnd(const struct tcp_conn *c);
 // Takes the acknowledgement and window of an acceptable segment. False: drop the segment.
 // *acked: bytes of data that left the queue.
@@ -215,5 +235,13 @@ static inline void tcp_timer_stop(struct tcp_conn *c) {
 	c->timer = TCP_T_NONE; // the wheel finds out when it gets there
 }
 void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
+// RFC 6298 2.1 to 2.4.
+static inline uint32_t tcp_timer_rto_us(const struct tcp_conn *c) {
+	uint32_t us = c->srtt_us + tcp_max(4 * c->rttvar_us, 1000);
+
+	if (c->srtt_us == 0)
+		return TCP_RTO_INIT_MS * 1000;
+	return tcp_min(tcp_max(us, TCP_RTO_MIN_MS * 1000u), TCP_RTO_MAX_MS * 1000u);
+}
 // Time-out now, doublings included.
 uint32_t tcp_timer_rto_ms(const struct tcp_conn *c);

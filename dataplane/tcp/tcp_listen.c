@@ -2,8 +2,13 @@
 // The way from nothing to ESTABLISHED: SYNs, the ACK that completes a handshake, and RSTs for what
 // belongs to no connection. Runs in a worker. A SYN leaves nothing behind, not even a timer: all of
 // it is in the cookie, and a peer that misses our answer sends its SYN again (RFC 4987 3.6).
+#include "regate/siphash.h"
 #include "tcp/tcp_cookie.h"
 #include "tcp/tcp_int.h"
+
+uint32_t tcp_listen_ts_offset(const struct tcp *t, const struct tcp_in *in) {
+	return (uint32_t)rg_siphash_flow(t->ts_key, &in->src, &in->dst);
+}
 
 // iss_min: the initial sequence number comes after this; NULL when there was no connection before.
 static void take_syn(struct tcp *t, const struct tcp_rx *rx, const uint32_t *iss_min) {
@@ -12,6 +17,7 @@ static void take_syn(struct tcp *t, const struct tcp_rx *rx, const uint32_t *iss
 		.mss = s->mss == 0 ? TCP_MSS_DEFAULT : s->mss,
 		.wscale = s->wscale,
 		.has_sack = s->has_sack_ok,
+		.has_ts = s->has_ts,
 	};
 	uint32_t iss = tcp_cookie_make(t->cookie_key, rx->in, s->seq, &opts, rx->now_ns);
 
@@ -37,14 +43,19 @@ static struct tcp_conn *conn_open(struct tcp *t, const struct tcp_rx *rx,
 		c->flags |= TCP_F_WSCALE;
 		c->snd_wscale = opts->wscale;
 	}
+	if (opts->has_ts) {
+		c->flags |= TCP_F_TS;
+		c->mss -= TCP_TS_LEN; // RFC 6691
+		c->ts_offset = tcp_listen_ts_offset(t, rx->in);
+		tcp_conn_take_ts(c, s, rx->now_ns);
+		tcp_ack_rtt(c, (tcp_ts_now(t, c->ts_offset) - s->ts_ecr) * 1000, 0);
+	}
 	c->snd_wnd = c->max_wnd = (uint32_t)s->wnd << c->snd_wscale;
 	c->snd_wl1 = s->seq;
-	c->snd_wl2 = s->ack;
 	// XXX whether our SYN-ACK was lost is not known, so RFC 5681 3.1 (one segment then) is not
 	// followed.
 	c->cwnd = tcp_ack_initial_cwnd(c);
 	c->ssthresh = TCP_SSTHRESH_INIT;
-	c->rto_us = TCP_RTO_INIT_MS * 1000;
 	return c;
 }
 
@@ -65,11 +76,17 @@ static bool conn_offer(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	return false;
 }
 
-// s.seq and s.ack are those of a third packet: does s.ack - 1 hold a cookie of ours?
+// s.seq and s.ack are those of a third packet: does s.ack - 1 hold a cookie of ours? Its timestamp
+// is as old as the cookie, and as hard to guess.
 static enum tcp_cookie check_cookie(const struct tcp *t, const struct tcp_rx *rx,
 				    struct tcp_cookie_opts *opts) {
-	return tcp_cookie_check(t->cookie_key, rx->in, rx->seg.seq - 1, rx->seg.ack - 1, opts,
-				rx->now_ns);
+	const struct tcp_seg *s = &rx->seg;
+
+	opts->has_ts = s->has_ts;
+	if (s->has_ts && tcp_ts_now(t, tcp_listen_ts_offset(t, rx->in)) - s->ts_ecr >
+				 2 * TCP_COOKIE_MINUTE_NS / RG_NS_PER_MS)
+		return TCP_COOKIE_BAD;
+	return tcp_cookie_check(t->cookie_key, rx->in, s->seq - 1, s->ack - 1, opts, rx->now_ns);
 }
 
 // An ACK for no connection: the third packet of a handshake, or nothing we know.
@@ -112,15 +129,25 @@ void tcp_listen_input(struct tcp *t, struct tcp_rx *rx) {
 		tcp_out_rst_for(t, rx);
 }
 
+// RFC 6191 section 2: does it belong to a connection that is newer than c?
+static bool is_newer(const struct tcp_conn *c, const struct tcp_seg *s) {
+	bool had_ts = (c->flags & TCP_F_TS) != 0;
+
+	if (s->has_ts && !had_ts)
+		return true;
+	if (s->has_ts && s->ts_val != c->ts_recent)
+		return tcp_seq_lt(c->ts_recent, s->ts_val);
+	return tcp_seq_lt(c->rcv_nxt, s->seq);
+}
+
 bool tcp_listen_reuse(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	const struct tcp_seg *s = &rx->seg;
 	uint8_t kind = s->flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST);
-	// RFC 9293 3.6.1, RFC 6191 section 2 without timestamps: beyond all that the old one saw,
-	// and our numbers go on beyond all that it sent.
+	// RFC 9293 3.6.1: our numbers go on beyond all that the old one sent.
 	uint32_t iss_min = c->snd_max + UINT16_MAX;
 	struct tcp_cookie_opts opts = {0};
 
-	if (!tcp_seq_lt(c->rcv_nxt, s->seq))
+	if (!is_newer(c, s))
 		return false;
 	if (kind == TCP_SYN) {
 		take_syn(t, rx, &iss_min);

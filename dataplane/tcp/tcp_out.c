@@ -24,8 +24,13 @@ static void send_segment(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint8_
 			    .ack = c->rcv_nxt,
 			    .wnd = wnd_field(t, c),
 			    .flags = flags | TCP_ACK,
-			    .wscale = TCP_WSCALE_NONE};
+			    .wscale = TCP_WSCALE_NONE,
+			    .has_ts = (c->flags & TCP_F_TS) != 0};
 
+	if (s.has_ts) {
+		s.ts_val = tcp_ts_now(t, c->ts_offset);
+		s.ts_ecr = c->ts_recent;
+	}
 	o.src = c->local;
 	o.dst = c->peer;
 	o.mac = c->mac;
@@ -69,8 +74,13 @@ void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss) {
 			    .wnd = (uint16_t)tcp_min(t->cfg.rcv_wnd, UINT16_MAX),
 			    .flags = TCP_SYN | TCP_ACK,
 			    .mss = t->cfg.mss,
-			    .wscale = TCP_WSCALE_NONE};
+			    .wscale = TCP_WSCALE_NONE,
+			    .has_ts = rx->seg.has_ts};
 
+	if (s.has_ts) {
+		s.ts_val = tcp_ts_now(t, tcp_listen_ts_offset(t, rx->in));
+		s.ts_ecr = rx->seg.ts_val;
+	}
 	if (rx->seg.wscale != TCP_WSCALE_NONE)
 		s.wscale = t->rcv_wscale;
 	tcp_hdr_put(&o, &s);
@@ -135,7 +145,7 @@ static void send_next(struct tcp *t, struct tcp_conn *c, struct plan p, uint64_t
 		flags |= TCP_PSH;
 	if (seq != c->snd_max) {
 		rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
-	} else if ((c->flags & TCP_F_TIMED) == 0) {
+	} else if ((c->flags & (TCP_F_TIMED | TCP_F_TS)) == 0) {
 		c->flags |= TCP_F_TIMED;
 		c->rtt_seq = seq;
 		c->rtt_at_us = (uint32_t)(now_ns / RG_NS_PER_US);
@@ -157,7 +167,8 @@ void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 
 	if (tcp_is_sending(c)) {
 		// RFC 5681 4.1: the path may have changed while we were silent.
-		if (c->snd_nxt == c->snd_una && tcp_ms(now_ns) - c->sent_at_ms > c->rto_us / 1000)
+		if (c->snd_nxt == c->snd_una &&
+		    tcp_ms(now_ns) - c->sent_at_ms > tcp_timer_rto_us(c) / 1000)
 			c->cwnd = tcp_min(c->cwnd, tcp_ack_initial_cwnd(c));
 		while (plan_next(c, &p)) {
 			send_next(t, c, p, now_ns);

@@ -47,7 +47,7 @@ void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 }
 
 uint32_t tcp_timer_rto_ms(const struct tcp_conn *c) {
-	uint64_t ms = (uint64_t)c->rto_us << tcp_min(c->n_backoff, MAX_SHIFT);
+	uint64_t ms = (uint64_t)tcp_timer_rto_us(c) << tcp_min(c->n_backoff, MAX_SHIFT);
 
 	ms = (ms + 999) / 1000;
 	return ms < TCP_RTO_MAX_MS ? (uint32_t)ms : TCP_RTO_MAX_MS;
@@ -123,6 +123,7 @@ static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget) {
 	uint32_t idx;
 
+	t->now_ns = now_ns;
 	while ((idx = tcp_wheel_pop(&t->wheel, now_ns / RG_NS_PER_MS, &budget)) != TCP_NIL)
 		fire(t, &t->conns[idx], now_ns);
 }

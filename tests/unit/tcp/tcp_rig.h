@@ -38,6 +38,8 @@ struct rig {
 	uint64_t now_ns;
 	uint32_t peer_isn, iss; // base of the peer's and of our sequence numbers
 	uint16_t peer_port;
+	bool has_ts; // the peer sends timestamps: ts_val, and what it last saw
+	uint32_t ts_val, ts_ecr;
 	struct rig_seg out[RIG_OUT];
 	unsigned n_out, n_read;
 	uint32_t idx; // of the last op
@@ -77,6 +79,8 @@ static void rig_output(void *ctx, const struct tcp_out *o) {
 	q->s.data.p = q->data;
 	q->dst_port = (uint16_t)(b[2] << 8 | b[3]);
 	q->mac0 = o->mac[0];
+	if (q->s.has_ts)
+		r->ts_ecr = q->s.ts_val;
 	if ((q->s.flags & F_SA) == F_SA)
 		r->iss = q->s.seq;
 }
@@ -201,10 +205,15 @@ static inline void rig_in(struct rig *r, struct rig_in i) {
 	rg_put_be(&w, r->cfg.listen_port, 2);
 	rg_put_be(&w, r->peer_isn + i.seq, 4);
 	rg_put_be(&w, (i.flags & F_A) != 0 ? r->iss + i.ack : 0, 4);
-	rg_put_be(&w, (20 + i.opts.len) / 4 << 4, 1);
+	rg_put_be(&w, (20 + i.opts.len + (r->has_ts ? 12 : 0)) / 4 << 4, 1);
 	rg_put_be(&w, i.flags, 1);
 	rg_put_be(&w, wnd, 2);
 	rg_put_be(&w, 0, 4);
+	if (r->has_ts) {
+		rg_put_be(&w, 0x0101080a, 4);
+		rg_put_be(&w, r->ts_val, 4);
+		rg_put_be(&w, (i.flags & F_A) != 0 ? r->ts_ecr : 0, 4);
+	}
 	rg_put(&w, i.opts);
 	rg_put(&w, i.data);
 	ck_assert(!w.overflow);
@@ -275,10 +284,8 @@ static inline void rig_open_opts(struct rig *r, struct rg_slice opts) {
 	r->now_ns += 10 * RG_NS_PER_MS;
 	IN(r, F_A, 1, 1);
 	if (r->n_opened > 0 && tcp_is_open(r->t, r->idx)) {
-		struct tcp_conn *c = &r->t->conns[r->idx];
-
-		c->rtt_at_us = (uint32_t)(r->now_ns / RG_NS_PER_US) - 10000;
-		tcp_ack_rtt(c, r->now_ns);
+		r->t->conns[r->idx].srtt_us = 10000;
+		r->t->conns[r->idx].rttvar_us = 5000;
 	}
 }
 

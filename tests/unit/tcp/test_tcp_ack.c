@@ -63,7 +63,7 @@ START_TEST(round_trip_time) {
 	rig_open(r);
 	ck_assert_uint_eq(conn(r)->srtt_us, 10000); // of the SYN-ACK
 	ck_assert_uint_eq(conn(r)->rttvar_us, 5000);
-	ck_assert_uint_eq(conn(r)->rto_us, 200000);
+	ck_assert_uint_eq(tcp_timer_rto_us(conn(r)), 200000);
 	for (unsigned i = 0; i < 40; i++, seq += 10) {
 		rig_send(r, 10);
 		rig_expect(r, F_PA, seq, 1, 10);
@@ -73,7 +73,7 @@ START_TEST(round_trip_time) {
 	}
 	ck_assert_uint_gt(conn(r)->srtt_us, 290000);
 	ck_assert_uint_le(conn(r)->srtt_us, 300000);
-	ck_assert_uint_gt(conn(r)->rto_us, 300000);
+	ck_assert_uint_gt(tcp_timer_rto_us(conn(r)), 300000);
 	rig_free(r);
 }
 END_TEST

@@ -330,7 +330,7 @@ static const struct {
 	{"more than ours", RG_LIT("\x02\x04\xff\xff"), 1460},
 	{"tiny", RG_LIT("\x02\x04\x00\x01"), 64},
 	{"zero", RG_LIT("\x02\x04\x00\x00"), 536},
-	{"behind others", RG_LIT("\x01\x08\x0a\1\1\1\1\1\1\1\1\x02\x04\x05\x78\x00"), 1400},
+	{"behind others", RG_LIT("\x01\xfd\x0a\1\1\1\1\1\1\1\1\x02\x04\x05\x78\x00"), 1400},
 	{"rounded down", RG_LIT("\x02\x04\x05\xac"), 1440},
 	{"just too little", RG_LIT("\x02\x04\x04\xc3"), 536},
 	{"after the end", RG_LIT("\x00\x02\x04\x03\xe8\x00\x00\x00"), 536},
