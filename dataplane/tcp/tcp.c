@@ -99,7 +99,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in) {
 	c->peer = in->src;
 	c->local = in->dst;
 	memcpy(c->mac, in->mac, sizeof(c->mac));
-	c->ooo_head = c->ooo_tail = TCP_NIL;
+	c->ooo_head = c->ooo_tail = c->board = TCP_NIL;
 	tcp_sndq_init(&c->q);
 	tcp_table_add(&t->table, hash_of(t, &c->peer, &c->local), tcp_idx(t, c));
 	t->n_conns++;
@@ -128,6 +128,7 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c) {
 	leave_state(t, c);
 	tcp_sndq_fini(&c->q, &t->pool);
 	tcp_reasm_free(t, c);
+	tcp_sack_free(t, c);
 	if (c->link.slot != 0)
 		tcp_wheel_del(&t->wheel, tcp_idx(t, c));
 	tcp_table_del(&t->table, hash_of(t, &c->peer, &c->local), tcp_idx(t, c));
@@ -161,6 +162,7 @@ void tcp_conn_wait(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	c->state = TCP_TIME_WAIT;
 	tcp_sndq_fini(&c->q, &t->pool);
 	tcp_reasm_free(t, c);
+	tcp_sack_free(t, c);
 	c->list_prev = t->wait_tail;
 	c->list_next = TCP_NIL;
 	if (t->wait_tail != TCP_NIL)
@@ -272,6 +274,7 @@ void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns) {
 		tcp_listen_input(t, &rx);
 	else
 		tcp_conn_input(t, c, &rx);
+	t->dsack_of = NULL;
 }
 
 uint64_t tcp_next_deadline(const struct tcp *t) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What an acknowledgement does: round-trip time (RFC 6298), congestion control (RFC 5681, NewReno
-// of RFC 6582, initial window of RFC 6928), the peer's window. Runs in a worker; sends nothing new,
+// of RFC 6582, SACK of RFC 6675, initial window of RFC 6928), the peer's window. Runs in a worker; sends nothing new,
 // retransmits one segment at most.
 #include "tcp/tcp_int.h"
 
@@ -63,7 +63,29 @@ static void take_duplicate(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	c->flags |= TCP_F_RECOVERY;
 	c->flags &= (uint16_t)~TCP_F_PARTIAL;
 	c->cwnd = c->ssthresh + 3u * c->mss;
-	tcp_out_resend(t, c, now_ns);
+	tcp_out_resend(t, c, c->snd_una, c->mss, now_ns);
+	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+}
+
+// RFC 6675 section 5. What is sent again after the first segment, tcp_out_flush() finds out.
+static void take_sack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint64_t now_ns) {
+	struct tcp_range hole;
+
+	if (!tcp_sack_take(t, c, s) || (c->flags & TCP_F_RECOVERY) != 0)
+		return;
+	c->n_dupacks += c->n_dupacks < UINT8_MAX;
+	// Section 5.1: not again for what a time-out has already sent again.
+	if ((c->n_dupacks < 3 && !tcp_sack_is_lost(t, c)) || tcp_seq_lt(c->snd_una, c->recover) ||
+	    c->timer != TCP_T_RTO)
+		return;
+	halve(c);
+	c->recover = c->snd_max;
+	c->flags |= TCP_F_RECOVERY;
+	c->cwnd = c->ssthresh;
+	tcp_sack_enter(t, c);
+	hole = tcp_sack_gap(t, c, c->snd_una);
+	tcp_sack_resent(t, c,
+			hole.seq + tcp_out_resend(t, c, hole.seq, hole.end - hole.seq, now_ns));
 	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 }
 
@@ -88,10 +110,12 @@ static bool recover(struct tcp *t, struct tcp_conn *c, uint32_t acked, uint64_t 
 		c->n_dupacks = 0;
 		return true;
 	}
+	if ((c->flags & TCP_F_SACK) != 0)
+		return true; // the scoreboard knows what is missing
 	c->flags |= TCP_F_PARTIAL;
 	c->cwnd = c->cwnd > acked ? c->cwnd - acked : 0;
 	c->cwnd = tcp_max(c->cwnd + (acked >= c->mss ? c->mss : 0), c->mss);
-	tcp_out_resend(t, c, now_ns);
+	tcp_out_resend(t, c, c->snd_una, c->mss, now_ns);
 	return is_first;
 }
 
@@ -116,6 +140,7 @@ static uint32_t take_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg
 		c->n_dupacks = 0;
 		grow(c, acked, flight);
 	}
+	tcp_sack_trim(t, c);
 	if (c->timer == TCP_T_RTO && c->snd_nxt == c->snd_una)
 		tcp_timer_stop(c); // RFC 6298 5.2
 	else if (c->timer == TCP_T_RTO && is_timer_due)
@@ -126,6 +151,7 @@ static uint32_t take_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg
 bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, uint32_t *acked) {
 	const struct tcp_seg *s = &rx->seg;
 	uint32_t wnd = (uint32_t)s->wnd << c->snd_wscale;
+	bool is_new;
 
 	*acked = 0;
 	// RFC 5961 5.2: neither for what was never sent, nor older than a window.
@@ -136,16 +162,21 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, u
 	}
 	if (c->timer == TCP_T_WINDOW)
 		c->n_retries = 0; // RFC 9293 3.8.6.1: it answers, so it may stay closed
-	if (tcp_seq_lt(c->snd_una, s->ack))
+	is_new = tcp_seq_lt(c->snd_una, s->ack);
+	if (is_new)
 		*acked = take_new(t, c, s, rx->now_ns);
-	else if (s->ack == c->snd_una && tcp_seg_len(s) == 0 && wnd == c->snd_wnd &&
-		 c->timer == TCP_T_RTO) // RFC 5681 section 2
+	else if ((c->flags & TCP_F_SACK) == 0 && s->ack == c->snd_una && tcp_seg_len(s) == 0 &&
+		 wnd == c->snd_wnd && c->timer == TCP_T_RTO) // RFC 5681 section 2
 		take_duplicate(t, c, rx->now_ns);
-	// RFC 9293 3.10.7.4: only the newest segment speaks for the window.
-	if (tcp_seq_lt(c->snd_wl1, s->seq) || (c->snd_wl1 == s->seq && s->ack == c->snd_una)) {
+	// RFC 9293 3.10.7.4: only the newest segment speaks for the window. Sequence
+	// numbers do not tell when something is sent again, a higher acknowledgement does.
+	if (is_new || tcp_seq_lt(c->snd_wl1, s->seq) ||
+	    (c->snd_wl1 == s->seq && s->ack == c->snd_una)) {
 		c->snd_wnd = wnd;
 		c->snd_wl1 = s->seq;
 		c->max_wnd = tcp_max(c->max_wnd, wnd);
 	}
+	if ((c->flags & TCP_F_SACK) != 0 && s->n_sack > 0)
+		take_sack(t, c, s, rx->now_ns);
 	return true;
 }

@@ -5,7 +5,15 @@
 
 #include "regate/err.h"
 
-enum { OPT_END = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WSCALE = 3, OPT_SACK_OK = 4, OPT_TS = 8 };
+enum {
+	OPT_END = 0,
+	OPT_NOP = 1,
+	OPT_MSS = 2,
+	OPT_WSCALE = 3,
+	OPT_SACK_OK = 4,
+	OPT_SACK = 5,
+	OPT_TS = 8
+};
 
 // MSS, window scale and SACK-permitted mean something on a SYN only. One of an odd length is skipped.
 static void parse_option(struct tcp_seg *s, uint8_t kind, struct rg_slice body) {
@@ -22,6 +30,12 @@ static void parse_option(struct tcp_seg *s, uint8_t kind, struct rg_slice body) 
 		s->has_ts = true;
 		s->ts_val = (uint32_t)rg_rd_be(&rd, 4);
 		s->ts_ecr = (uint32_t)rg_rd_be(&rd, 4);
+	} else if (!is_syn && kind == OPT_SACK && body.len % 8 == 0) {
+		for (s->n_sack = 0; s->n_sack < body.len / 8 && s->n_sack < TCP_SACK_MAX;
+		     s->n_sack++) {
+			s->sack[s->n_sack].seq = (uint32_t)rg_rd_be(&rd, 4);
+			s->sack[s->n_sack].end = (uint32_t)rg_rd_be(&rd, 4);
+		}
 	}
 }
 
@@ -98,6 +112,15 @@ void tcp_hdr_put(struct tcp_out *o, const struct tcp_seg *s) {
 		rg_put_be(&w, OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10, 4);
 		rg_put_be(&w, s->ts_val, 4);
 		rg_put_be(&w, s->ts_ecr, 4);
+	}
+	if (s->n_sack > 0)
+		rg_put_be(&w,
+			  (uint32_t)(OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK << 8 | 2) +
+				  8u * s->n_sack,
+			  4);
+	for (unsigned i = 0; i < s->n_sack; i++) {
+		rg_put_be(&w, s->sack[i].seq, 4);
+		rg_put_be(&w, s->sack[i].end, 4);
 	}
 	o->header[12] = (uint8_t)(w.len / 4 << 4);
 	o->header_len = (uint8_t)w.len;

@@ -16,6 +16,12 @@ enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16 };
 #define TCP_WSCALE_MAX 14 // RFC 7323 2.3
 #define TCP_TS_LEN 12     // of the timestamps option with its padding
 
+#define TCP_SACK_MAX 4 // blocks: what the 40 bytes of options hold
+
+struct tcp_range { // of sequence numbers, end excluded
+	uint32_t seq, end;
+};
+
 struct tcp_seg {
 	uint32_t seq, ack;
 	uint16_t wnd; // as sent, not scaled
@@ -24,7 +30,9 @@ struct tcp_seg {
 	uint16_t mss;     // SYN: 0 when absent
 	bool has_sack_ok; // SYN: SACK-permitted
 	bool has_ts;
+	uint8_t n_sack;
 	uint32_t ts_val, ts_ecr;
+	struct tcp_range sack[TCP_SACK_MAX];
 	struct rg_slice data;
 };
 

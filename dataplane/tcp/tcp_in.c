@@ -25,6 +25,12 @@ void tcp_conn_take_ts(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now_
 	c->ts_age = (uint16_t)(tcp_ms(now_ns) >> 16);
 }
 
+// Data below rcv_nxt has come again.
+static void note_old(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s) {
+	if (tcp_seq_lt(s->seq, c->rcv_nxt))
+		tcp_out_note_dup(t, c, s->seq, tcp_min((uint32_t)s->data.len, c->rcv_nxt - s->seq));
+}
+
 // RFC 7323 5.3: protection against wrapped sequence numbers. False: it is older than what we have.
 static bool check_ts(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
 	uint16_t age = (uint16_t)((tcp_ms(rx->now_ns) >> 16) - c->ts_age);
@@ -35,6 +41,7 @@ static bool check_ts(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx)
 		return refuse(t);
 	if (!tcp_seq_lt(rx->seg.ts_val, c->ts_recent) || age > TCP_TS_STALE)
 		return true;
+	note_old(t, c, &rx->seg);
 	tcp_out_challenge(t, c, rx->now_ns);
 	return refuse(t);
 }
@@ -52,6 +59,7 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 	}
 	if (!check_ts(t, c, rx))
 		return false;
+	note_old(t, c, s);
 	if (!tcp_seq_lt(s->seq, c->rcv_nxt + wnd) ||
 	    (len == 0 ? tcp_seq_lt(s->seq, c->rcv_nxt) : !tcp_seq_lt(c->rcv_nxt, s->seq + len))) {
 		// An old duplicate means that our ACK was lost; only empty segments can loop.

@@ -55,6 +55,7 @@ enum {                              // flags of a connection
 	TCP_F_FIN_QUEUED = 1 << 10, // tcp_close() was called
 	TCP_F_FIN_ACKED = 1 << 11,  // and the peer has our FIN
 	TCP_F_PEER_FIN = 1 << 12,   // fin_seq is known, data before it is missing
+	TCP_F_SACK = 1 << 13,       // both sides know SACK, RFC 2018
 };
 
 // Times are milliseconds or microseconds modulo 2^32; all of them lie within minutes of now.
@@ -74,6 +75,7 @@ struct tcp_conn {
 	uint32_t snd_wnd, max_wnd; // the peer's window now, and the largest ever
 	uint32_t snd_wl1;          // RFC 9293 3.10.7.4: segment of the last window update
 	uint32_t cwnd, ssthresh, recover;
+	uint32_t board; // chunk of the SACK scoreboard, TCP_NIL: empty
 	struct tcp_sndq q;
 	uint8_t snd_wscale;
 	uint8_t n_dupacks;
@@ -121,7 +123,10 @@ struct tcp {
 	struct tcp_table table;
 	struct tcp_pool pool;
 	struct tcp_wheel wheel;
-	uint64_t now_ns; // of the call we are in
+	uint64_t now_ns;        // of the call we are in
+	struct tcp_range dsack; // data of the segment in hand that we had already; empty: none
+	const struct tcp_conn *dsack_of;
+	uint32_t ooo_stamp;
 	uint8_t cookie_key[16], table_key[16], ts_key[16];
 	uint32_t n_conns;
 	uint32_t n_used;               // slots ever used; the rest has never been touched
@@ -213,12 +218,16 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, u
 // tcp_out.c: everything that leaves.
 void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_out_ack(struct tcp *t, struct tcp_conn *c);
+// The segment in hand brought what we had: the next ACK of this call says so (RFC 2883).
+void tcp_out_note_dup(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len);
 // RFC 5961 section 7: an ACK for what should not have come, rationed.
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss); // to a SYN
 void tcp_out_rst(struct tcp *t, struct tcp_conn *c);
 void tcp_out_rst_for(struct tcp *t, const struct tcp_rx *rx); // for a segment of no connection
-void tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint64_t now_ns); // from snd_una
+// Sends at most len bytes from seq again. Returns the sequence numbers that took.
+uint32_t tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len,
+			uint64_t now_ns);
 void tcp_out_probe(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 
 // tcp_reasm.c
@@ -226,7 +235,28 @@ void tcp_out_probe(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 bool tcp_reasm_add(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct rg_slice d);
 // Hands up what has become in order. False: the connection is gone.
 bool tcp_reasm_deliver(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
+// The up to `max` runs that changed last, the last one first (RFC 2018 section 4).
+unsigned tcp_reasm_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_range *out,
+			  unsigned max);
 void tcp_reasm_free(struct tcp *t, struct tcp_conn *c);
+
+// tcp_sack.c: RFC 2018, RFC 6675.
+// Takes the blocks of an acknowledgement. True: they told something new.
+bool tcp_sack_take(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_sack_trim(struct tcp *t, struct tcp_conn *c); // snd_una has moved, or recovery has ended
+void tcp_sack_free(struct tcp *t, struct tcp_conn *c);
+bool tcp_sack_is_lost(const struct tcp *t, const struct tcp_conn *c); // what snd_una names
+// Recovery begins, and goes on to `end`. There is a scoreboard.
+void tcp_sack_enter(struct tcp *t, struct tcp_conn *c);
+void tcp_sack_resent(struct tcp *t, struct tcp_conn *c, uint32_t end);
+uint32_t tcp_sack_pipe(const struct tcp *t, const struct tcp_conn *c);
+// The next hole to fill in recovery, NextSeg() rule 1; is_any: rule 3. False: none.
+bool tcp_sack_next(const struct tcp *t, const struct tcp_conn *c, bool is_any,
+		   struct tcp_range *out);
+bool tcp_sack_rescue(const struct tcp *t, const struct tcp_conn *c,
+		     struct tcp_range *out); // rule 4
+// What the peer lacks at or above seq: the first such range, up to snd_max.
+struct tcp_range tcp_sack_gap(const struct tcp *t, const struct tcp_conn *c, uint32_t seq);
 
 // tcp_timer.c
 void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint32_t in_ms,

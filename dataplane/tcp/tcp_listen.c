@@ -50,6 +50,8 @@ static struct tcp_conn *conn_open(struct tcp *t, const struct tcp_rx *rx,
 		tcp_conn_take_ts(c, s, rx->now_ns);
 		tcp_ack_rtt(c, (tcp_ts_now(t, c->ts_offset) - s->ts_ecr) * 1000, 0);
 	}
+	if (opts->has_sack)
+		c->flags |= TCP_F_SACK;
 	c->snd_wnd = c->max_wnd = (uint32_t)s->wnd << c->snd_wscale;
 	c->snd_wl1 = s->seq;
 	// XXX whether our SYN-ACK was lost is not known, so RFC 5681 3.1 (one segment then) is not

@@ -85,6 +85,7 @@ static void on_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	c->n_dupacks = 0;
 	c->snd_nxt = c->snd_una; // what is out there counts as lost
 	tcp_sndq_rewind(&c->q);
+	tcp_sack_free(t, c);   // RFC 2018 section 8: the peer may have thrown it away
 	if (c->snd_wnd == 0) { // the peer took its window back: no congestion, so probe
 		c->n_retries = c->n_backoff = 0;
 		tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);

@@ -58,6 +58,8 @@ START_TEST(options_are_read_back) {
 			     .wscale = (_i & 2) != 0 ? 14 : TCP_WSCALE_NONE,
 			     .has_sack_ok = (_i & 4) != 0,
 			     .has_ts = (_i & 8) != 0,
+			     .n_sack = (_i & 1) != 0 ? 0 : (uint8_t)(_i / 16),
+			     .sack = {{1, 2}, {3, 4}, {0xfffffff0, 5}, {6, 7}},
 			     .ts_val = 0x01020304,
 			     .ts_ecr = 0xfffefdfc};
 	struct tcp_seg out;
@@ -73,6 +75,8 @@ START_TEST(options_are_read_back) {
 	ck_assert_int_eq(out.has_ts, in.has_ts);
 	ck_assert_uint_eq(out.ts_val, in.has_ts ? in.ts_val : 0);
 	ck_assert_uint_eq(out.ts_ecr, in.has_ts ? in.ts_ecr : 0);
+	ck_assert_uint_eq(out.n_sack, in.n_sack);
+	ck_assert_mem_eq(out.sack, in.sack, in.n_sack * sizeof(*in.sack));
 }
 END_TEST
 
@@ -115,7 +119,7 @@ int main(void) {
 	const struct rig_case cases[] = {
 		RIG_CASE(fields),
 		RIG_ROWS(written_is_read_back, 3),
-		RIG_ROWS(options_are_read_back, 16),
+		RIG_ROWS(options_are_read_back, 64),
 		RIG_CASE(prefixes),
 		RIG_CASE(random_options),
 	};
