@@ -86,20 +86,6 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 	return true;
 }
 
-static void take_time_wait(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
-	const struct tcp_seg *s = &rx->seg;
-
-	if (tcp_listen_reuse(t, c, rx))
-		return;
-	refuse(t);
-	if ((s->flags & TCP_RST) != 0) // RFC 1337: an RST must not end TIME-WAIT
-		return;
-	if (tcp_seg_len(s) > 0 || s->seq != c->rcv_nxt)
-		tcp_out_challenge(t, c, rx->now_ns);
-	if ((s->flags & TCP_FIN) != 0) // the last ACK was lost
-		tcp_timer_set(t, c, TCP_T_LINGER, TCP_LINGER_MS, rx->now_ns);
-}
-
 // Our FIN has been acknowledged. False: the connection is done with.
 static bool take_fin_acked(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	switch (c->state) {
@@ -194,10 +180,6 @@ static bool take_fin(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx)
 void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	uint32_t gen = c->gen, acked;
 
-	if (c->state == TCP_TIME_WAIT) {
-		take_time_wait(t, c, rx);
-		return;
-	}
 	if (!check_sequence(t, c, rx))
 		return;
 	memcpy(c->mac, rx->in->mac, sizeof(c->mac));

@@ -4,6 +4,7 @@
 // compare its generation before touching it again.
 #pragma once
 
+#include "regate/siphash.h"
 #include "tcp/tcp.h"
 #include "tcp/tcp_buf.h"
 #include "tcp/tcp_hdr.h"
@@ -31,14 +32,13 @@ enum tcp_state {
 	TCP_FIN_WAIT_2,
 	TCP_CLOSING,
 	TCP_LAST_ACK,
-	TCP_TIME_WAIT,
 };
 
 enum tcp_timer {      // what the connection's main timer waits for
 	TCP_T_NONE,   //
 	TCP_T_RTO,    // something is in flight
 	TCP_T_WINDOW, // nothing is in flight and the window holds back what is queued
-	TCP_T_LINGER, // TIME-WAIT, FIN-WAIT-2
+	TCP_T_LINGER, // FIN-WAIT-2
 };
 
 enum {                              // flags of a connection
@@ -97,23 +97,43 @@ struct tcp_conn {
 	uint32_t sent_at_ms;
 
 	// Rare.
-	uint32_t challenge_at_ms;
+	uint16_t challenge_at;
 	uint8_t n_challenges;
 	uint8_t n_unacked : 4; // data segments received since our last ACK
 	uint8_t n_quick : 4;   // data segments received, up to cfg.quick_acks
 	uint16_t n_ooo;        // reassembly chunks; after tcp_close() segments thrown away
+	uint16_t opened_at;    // in 256 ms
 	uint16_t ts_age;       // when ts_recent was taken, in 65.536 s
 	uint32_t fin_seq;
 	union {
 		struct { // reassembly, chunks by rising seq
 			uint32_t ooo_head, ooo_tail;
 		};
-		struct { // free slot, TIME-WAIT: the list it is in
-			uint32_t list_prev, list_next;
-		};
+		uint32_t free_next; // free slot
 	};
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct tcp_conn) == 192, "a connection is three cache lines");
+
+// What is left of one, see tcp_wait.c.
+struct tcp_wait {
+	struct rg_addr peer, local;
+	uint32_t rcv_nxt, snd_max, ts_recent;
+	uint32_t at_ms;      // since when it lingers
+	uint32_t next, prev; // by at_ms; free: next
+	uint16_t challenge_at;
+	uint8_t n_challenges;
+	bool has_ts : 1, has_wscale : 1;
+	bool is_time_wait : 1; // else it was closed, but is too young to be forgotten
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct tcp_wait) == 64, "a record is one cache line");
+
+struct tcp_waits {
+	struct tcp_wait *recs;
+	struct tcp_table table;
+	uint32_t max, n;
+	uint32_t n_used; // ever used; those above it have never been touched
+	uint32_t free, head, tail;
+};
 
 struct tcp {
 	struct tcp_cfg cfg;
@@ -129,10 +149,10 @@ struct tcp {
 	uint32_t ooo_stamp;
 	uint8_t cookie_key[16], table_key[16], ts_key[16];
 	uint32_t n_conns;
-	uint32_t n_used;               // slots ever used; the rest has never been touched
-	uint32_t free_head;            //
-	uint32_t wait_head, wait_tail; // TIME-WAIT slots, oldest first
-	uint16_t max_ooo;              // reassembly chunks per connection
+	uint32_t n_used; // slots ever used; the rest has never been touched
+	uint32_t free_head;
+	struct tcp_waits waits;
+	uint16_t max_ooo; // reassembly chunks per connection
 	uint8_t rcv_wscale;
 };
 
@@ -180,9 +200,25 @@ static inline uint32_t tcp_rcv_wnd(const struct tcp *t, const struct tcp_conn *c
 	return tcp_min(t->cfg.rcv_wnd, UINT16_MAX);
 }
 
+// For ages of hours: a clock of 256 ms.
+static inline uint16_t tcp_coarse(uint64_t now_ns) {
+	return (uint16_t)(tcp_ms(now_ns) >> 8);
+}
+
 // Our timestamp clock, in milliseconds.
 static inline uint32_t tcp_ts_now(const struct tcp *t, uint32_t offset) {
 	return tcp_ms(t->now_ns) + offset;
+}
+
+static inline uint32_t tcp_hash(const struct tcp *t, const struct rg_addr *peer,
+				const struct rg_addr *local) {
+	return (uint32_t)rg_siphash_flow(t->table_key, peer, local);
+}
+
+static inline bool tcp_is_between(const struct tcp_in *in, const struct rg_addr *peer,
+				  const struct rg_addr *local) {
+	return peer->port == in->src.port && local->port == in->dst.port &&
+	       memcmp(peer->ip, in->src.ip, 16) == 0 && memcmp(local->ip, in->dst.ip, 16) == 0;
 }
 
 // tcp.c: slots.
@@ -192,7 +228,7 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
 void tcp_conn_end(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint64_t now_ns);
 // RST to the peer, then tcp_conn_end().
 void tcp_conn_reset(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
-// Both FINs are through and ours went first: ended(), then the slot lingers.
+// Both FINs are through and ours went first: a TIME-WAIT record takes its place.
 void tcp_conn_wait(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 
 // tcp_in.c: a segment of a connection.
@@ -204,9 +240,19 @@ void tcp_conn_take_ts(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now_
 uint32_t tcp_listen_ts_offset(const struct tcp *t, const struct tcp_in *in);
 // tcp_listen.c: from nothing to ESTABLISHED.
 void tcp_listen_input(struct tcp *t, struct tcp_rx *rx);
-// A SYN or third packet for TIME-WAIT connection c, RFC 9293 3.10.7.4: answered, and in the end c
-// makes way, when it is certainly new. False: it is not.
-bool tcp_listen_reuse(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx);
+// Answers a SYN. iss_min: our number comes after it; NULL: any.
+void tcp_listen_syn(struct tcp *t, const struct tcp_rx *rx, const uint32_t *iss_min);
+bool tcp_listen_has_cookie(const struct tcp *t, const struct tcp_rx *rx); // of a third packet
+
+// tcp_wait.c
+[[nodiscard]] int tcp_wait_init(struct tcp_waits *w, uint32_t max); // 0 or -ENOMEM; max > 0
+void tcp_wait_fini(struct tcp_waits *w);
+void tcp_wait_add(struct tcp *t, const struct tcp_conn *c, bool is_time_wait, uint64_t now_ns);
+void tcp_wait_del(struct tcp *t, struct tcp_wait *r);
+struct tcp_wait *tcp_wait_find(struct tcp *t, const struct tcp_in *in, uint32_t hash);
+void tcp_wait_input(struct tcp *t, struct tcp_wait *r, struct tcp_rx *rx);
+uint64_t tcp_wait_deadline(const struct tcp *t); // RG_NEVER: none
+void tcp_wait_tick(struct tcp *t, uint64_t now_ns, unsigned budget);
 
 // tcp_ack.c: RFC 5681, 6298, 6582.
 void tcp_ack_rtt(struct tcp_conn *c, uint32_t rtt_us, uint32_t flight); // a measurement
@@ -220,9 +266,11 @@ void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_out_ack(struct tcp *t, struct tcp_conn *c);
 // The segment in hand brought what we had: the next ACK of this call says so (RFC 2883).
 void tcp_out_note_dup(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len);
-// RFC 5961 section 7: an ACK for what should not have come, rationed.
+// RFC 5961 section 7: answers to what should not have come are rationed. True: one may go.
+bool tcp_may_challenge(uint16_t *at, uint8_t *n, uint64_t now_ns);
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss); // to a SYN
+void tcp_out_wait_ack(struct tcp *t, const struct tcp_wait *r, const struct tcp_rx *rx);
 void tcp_out_rst(struct tcp *t, struct tcp_conn *c);
 void tcp_out_rst_for(struct tcp *t, const struct tcp_rx *rx); // for a segment of no connection
 // Sends at most len bytes from seq again. Returns the sequence numbers that took.

@@ -10,8 +10,7 @@ uint32_t tcp_listen_ts_offset(const struct tcp *t, const struct tcp_in *in) {
 	return (uint32_t)rg_siphash_flow(t->ts_key, &in->src, &in->dst);
 }
 
-// iss_min: the initial sequence number comes after this; NULL when there was no connection before.
-static void take_syn(struct tcp *t, const struct tcp_rx *rx, const uint32_t *iss_min) {
+void tcp_listen_syn(struct tcp *t, const struct tcp_rx *rx, const uint32_t *iss_min) {
 	const struct tcp_seg *s = &rx->seg;
 	struct tcp_cookie_opts opts = {
 		.mss = s->mss == 0 ? TCP_MSS_DEFAULT : s->mss,
@@ -54,6 +53,7 @@ static struct tcp_conn *conn_open(struct tcp *t, const struct tcp_rx *rx,
 		c->flags |= TCP_F_SACK;
 	c->snd_wnd = c->max_wnd = (uint32_t)s->wnd << c->snd_wscale;
 	c->snd_wl1 = s->seq;
+	c->opened_at = tcp_coarse(rx->now_ns);
 	// XXX whether our SYN-ACK was lost is not known, so RFC 5681 3.1 (one segment then) is not
 	// followed.
 	c->cwnd = tcp_ack_initial_cwnd(c);
@@ -91,6 +91,12 @@ static enum tcp_cookie check_cookie(const struct tcp *t, const struct tcp_rx *rx
 	return tcp_cookie_check(t->cookie_key, rx->in, s->seq - 1, s->ack - 1, opts, rx->now_ns);
 }
 
+bool tcp_listen_has_cookie(const struct tcp *t, const struct tcp_rx *rx) {
+	struct tcp_cookie_opts opts;
+
+	return check_cookie(t, rx, &opts) == TCP_COOKIE_GOOD;
+}
+
 // An ACK for no connection: the third packet of a handshake, or nothing we know.
 static void take_ack(struct tcp *t, struct tcp_rx *rx) {
 	struct tcp_cookie_opts opts = {0};
@@ -119,7 +125,7 @@ void tcp_listen_input(struct tcp *t, struct tcp_rx *rx) {
 		return;
 	}
 	if (is_port && kind == TCP_SYN) {
-		take_syn(t, rx, NULL);
+		tcp_listen_syn(t, rx, NULL);
 		return;
 	}
 	if (is_port && kind == TCP_ACK) {
@@ -129,37 +135,4 @@ void tcp_listen_input(struct tcp *t, struct tcp_rx *rx) {
 	rg_stat_inc(t->stats, is_port ? RG_DROP_tcp_no_conn : RG_DROP_tcp_port);
 	if ((s->flags & TCP_RST) == 0 && (!is_port || (s->flags & TCP_ACK) != 0))
 		tcp_out_rst_for(t, rx);
-}
-
-// RFC 6191 section 2: does it belong to a connection that is newer than c?
-static bool is_newer(const struct tcp_conn *c, const struct tcp_seg *s) {
-	bool had_ts = (c->flags & TCP_F_TS) != 0;
-
-	if (s->has_ts && !had_ts)
-		return true;
-	if (s->has_ts && s->ts_val != c->ts_recent)
-		return tcp_seq_lt(c->ts_recent, s->ts_val);
-	return tcp_seq_lt(c->rcv_nxt, s->seq);
-}
-
-bool tcp_listen_reuse(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
-	const struct tcp_seg *s = &rx->seg;
-	uint8_t kind = s->flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST);
-	// RFC 9293 3.6.1: our numbers go on beyond all that the old one sent.
-	uint32_t iss_min = c->snd_max + UINT16_MAX;
-	struct tcp_cookie_opts opts = {0};
-
-	if (!is_newer(c, s))
-		return false;
-	if (kind == TCP_SYN) {
-		take_syn(t, rx, &iss_min);
-		return true;
-	}
-	// TIME-WAIT goes on until somebody shows that he has seen our answer.
-	if ((kind & ~TCP_FIN) != TCP_ACK || !tcp_seq_lt(c->snd_max, s->ack) ||
-	    check_cookie(t, rx, &opts) != TCP_COOKIE_GOOD)
-		return false;
-	tcp_conn_free(t, c);
-	take_ack(t, rx);
-	return true;
 }

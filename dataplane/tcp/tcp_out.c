@@ -8,12 +8,8 @@ static void emit(struct tcp *t, struct tcp_out *o) {
 	t->ops.output(t->ops.ctx, o);
 }
 
-static uint16_t wnd_field(const struct tcp *t, const struct tcp_conn *c) {
-	uint32_t wnd = tcp_rcv_wnd(t, c);
-
-	if ((c->flags & TCP_F_WSCALE) != 0)
-		wnd >>= t->rcv_wscale;
-	return (uint16_t)tcp_min(wnd, UINT16_MAX);
+static uint16_t wnd_field(const struct tcp *t, bool has_wscale) {
+	return (uint16_t)tcp_min(t->cfg.rcv_wnd >> (has_wscale ? t->rcv_wscale : 0), UINT16_MAX);
 }
 
 void tcp_out_note_dup(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len) {
@@ -33,8 +29,8 @@ static void put_blocks(struct tcp *t, const struct tcp_conn *c, struct tcp_seg *
 	unsigned max = TCP_SACK_MAX - s->has_ts;
 	bool is_dup = t->dsack_of == c;
 
-	if ((c->flags & TCP_F_SACK) == 0 || c->state == TCP_TIME_WAIT ||
-	    (!is_dup && c->ooo_head == TCP_NIL) || len + 4 + 8 * TCP_SACK_MAX > c->mss)
+	if ((c->flags & TCP_F_SACK) == 0 || (!is_dup && c->ooo_head == TCP_NIL) ||
+	    len + 4 + 8 * TCP_SACK_MAX > c->mss)
 		return;
 	if (is_dup) { // RFC 2883 section 4: first
 		s->sack[0] = t->dsack;
@@ -49,7 +45,7 @@ static void send_segment(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint8_
 	struct tcp_out o;
 	struct tcp_seg s = {.seq = seq,
 			    .ack = c->rcv_nxt,
-			    .wnd = wnd_field(t, c),
+			    .wnd = wnd_field(t, (c->flags & TCP_F_WSCALE) != 0),
 			    .flags = flags | TCP_ACK,
 			    .wscale = TCP_WSCALE_NONE,
 			    .has_ts = (c->flags & TCP_F_TS) != 0};
@@ -77,21 +73,21 @@ void tcp_out_ack(struct tcp *t, struct tcp_conn *c) {
 	send_segment(t, c, c->timer == TCP_T_WINDOW ? c->snd_nxt : c->snd_max, 0, NULL, 0);
 }
 
-static bool may_challenge(struct tcp_conn *c, uint64_t now_ns) {
-	uint32_t now_ms = tcp_ms(now_ns);
+bool tcp_may_challenge(uint16_t *at, uint8_t *n, uint64_t now_ns) {
+	uint16_t now = tcp_coarse(now_ns);
 
-	if (c->n_challenges == 0 || now_ms - c->challenge_at_ms >= 1000) {
-		c->challenge_at_ms = now_ms;
-		c->n_challenges = 0;
+	if (*n == 0 || (uint16_t)(now - *at) >= 4) { // of 256 ms
+		*at = now;
+		*n = 0;
 	}
-	if (c->n_challenges >= TCP_CHALLENGES_PER_S)
+	if (*n >= TCP_CHALLENGES_PER_S)
 		return false;
-	c->n_challenges++;
+	++*n;
 	return true;
 }
 
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	if (may_challenge(c, now_ns))
+	if (tcp_may_challenge(&c->challenge_at, &c->n_challenges, now_ns))
 		tcp_out_ack(t, c);
 }
 
@@ -112,6 +108,22 @@ void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss) {
 	}
 	if (rx->seg.wscale != TCP_WSCALE_NONE)
 		s.wscale = t->rcv_wscale;
+	tcp_hdr_put(&o, &s);
+	emit(t, &o);
+}
+
+void tcp_out_wait_ack(struct tcp *t, const struct tcp_wait *r, const struct tcp_rx *rx) {
+	struct tcp_out o = {.src = r->local, .dst = r->peer, .mac = rx->in->mac};
+	struct tcp_seg s = {.seq = r->snd_max,
+			    .ack = r->rcv_nxt,
+			    .wnd = wnd_field(t, r->has_wscale),
+			    .flags = TCP_ACK,
+			    .wscale = TCP_WSCALE_NONE,
+			    .has_ts = r->has_ts,
+			    .ts_ecr = r->ts_recent};
+
+	if (s.has_ts)
+		s.ts_val = tcp_ts_now(t, tcp_listen_ts_offset(t, rx->in));
 	tcp_hdr_put(&o, &s);
 	emit(t, &o);
 }

@@ -127,4 +127,5 @@ void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget) {
 	t->now_ns = now_ns;
 	while ((idx = tcp_wheel_pop(&t->wheel, now_ns / RG_NS_PER_MS, &budget)) != TCP_NIL)
 		fire(t, &t->conns[idx], now_ns);
+	tcp_wait_tick(t, now_ns, budget);
 }

@@ -164,14 +164,6 @@ static inline void rig_free(struct rig *r) {
 	free(r);
 }
 
-// The whole pool is back and no slot is left.
-static inline void rig_free_clean(struct rig *r) {
-	ck_assert_uint_eq(tcp_n_conns(r->t), 0);
-	ck_assert_uint_eq(tcp_n_free_buffers(r->t), r->cfg.n_buffers);
-	ck_assert_uint_eq(r->t->wheel.n, 0);
-	rig_free(r);
-}
-
 // Any bytes as a segment; the buffer is exact, so that ASan sees reading past it.
 static inline void rig_raw(struct rig *r, const uint8_t *seg, size_t len) {
 	uint8_t *b = malloc(len == 0 ? 1 : len);
@@ -260,6 +252,17 @@ static inline void rig_wait(struct rig *r, uint32_t ms) {
 		tcp_tick(r->t, r->now_ns, 16);
 	}
 	r->now_ns = end_ns;
+}
+
+// The whole pool is back, no slot is left, and after a minute no record.
+static inline void rig_free_clean(struct rig *r) {
+	ck_assert_uint_eq(tcp_n_conns(r->t), 0);
+	ck_assert_uint_eq(tcp_n_free_buffers(r->t), r->cfg.n_buffers);
+	ck_assert_uint_eq(r->t->wheel.n, 0);
+	rig_wait(r, TCP_LINGER_MS);
+	ck_assert_uint_eq(tcp_n_time_wait(r->t), 0);
+	ck_assert(tcp_next_deadline(r->t) == RG_NEVER);
+	rig_free(r);
 }
 
 // Lets time pass until something is sent; returns the milliseconds it took, UINT32_MAX if never.
