@@ -31,10 +31,10 @@ static void parse_option(struct tcp_seg *s, uint8_t kind, struct rg_slice body) 
 		s->ts_val = (uint32_t)rg_rd_be(&rd, 4);
 		s->ts_ecr = (uint32_t)rg_rd_be(&rd, 4);
 	} else if (!is_syn && kind == OPT_SACK && body.len % 8 == 0) {
-		for (s->n_sack = 0; s->n_sack < body.len / 8 && s->n_sack < TCP_SACK_MAX;
-		     s->n_sack++) {
-			s->sack[s->n_sack].seq = (uint32_t)rg_rd_be(&rd, 4);
-			s->sack[s->n_sack].end = (uint32_t)rg_rd_be(&rd, 4);
+		s->n_sack = (uint8_t)(body.len / 8); // at most 4 in 40 bytes of options
+		for (unsigned i = 0; i < s->n_sack; i++) {
+			s->sack[i].seq = (uint32_t)rg_rd_be(&rd, 4);
+			s->sack[i].end = (uint32_t)rg_rd_be(&rd, 4);
 		}
 	}
 }

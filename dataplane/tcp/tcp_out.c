@@ -177,12 +177,8 @@ static bool plan_next(const struct tcp *t, const struct tcp_conn *c, struct plan
 	usable = tcp_min(usable, cwnd_room(t, c));
 	avail = c->q.len - flight;
 	p->len = tcp_min(tcp_min(avail, usable), c->mss);
-	if (c->board != TCP_NIL && tcp_seq_lt(c->snd_nxt, c->snd_max)) {
-		uint32_t end = tcp_sack_gap(t, c, c->snd_nxt).end;
-
-		if (end != c->snd_max)
-			p->len = tcp_min(p->len, end - c->snd_nxt);
-	}
+	if (c->board != TCP_NIL && tcp_seq_lt(c->snd_nxt, c->snd_max))
+		p->len = tcp_min(p->len, tcp_sack_gap(t, c, c->snd_nxt).end - c->snd_nxt);
 	p->is_fin = (c->flags & TCP_F_FIN_QUEUED) != 0 && p->len == avail &&
 		    c->snd_wnd > flight + p->len;
 	if (p->len == 0)

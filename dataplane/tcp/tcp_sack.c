@@ -58,21 +58,14 @@ static bool add(struct tcp_board *b, struct tcp_range x) {
 	return b->n_bytes != before;
 }
 
-// RFC 2883 section 4: a first block that the ACK or the second block covers is about a duplicate.
-static bool is_dsack(const struct tcp_seg *s) {
-	const struct tcp_range *x = s->sack;
-
-	return tcp_seq_leq(x[0].end, s->ack) || (s->n_sack > 1 && tcp_seq_leq(x[1].seq, x[0].seq) &&
-						 tcp_seq_leq(x[0].end, x[1].end));
-}
-
 bool tcp_sack_take(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s) {
 	bool is_news = false;
 
-	for (unsigned i = s->n_sack > 0 && is_dsack(s); i < s->n_sack; i++) {
+	for (unsigned i = 0; i < s->n_sack; i++) {
 		struct tcp_range x = s->sack[i];
 
-		// What was acknowledged since, or never sent, is no news.
+		// What was acknowledged, or never sent, is no news. That takes care of reports of
+		// duplicates too: they lie there, or in the second block (RFC 2883 section 4).
 		if (!tcp_seq_lt(x.seq, x.end) || tcp_seq_lt(x.seq, c->snd_una) ||
 		    tcp_seq_lt(c->snd_max, x.end))
 			continue;

@@ -80,6 +80,19 @@ START_TEST(options_are_read_back) {
 }
 END_TEST
 
+START_TEST(odd_lengths_are_skipped) {
+	struct tcp_seg s;
+
+	ck_assert_int_eq(tcp_hdr_parse(guard_hex(PORTS "01020304 05060708 a010 1234 0000 0000 "
+						       "050e 0000000100000002 00000003 "
+						       "0806 00000001"),
+				       &s),
+			 RG_OK);
+	ck_assert_uint_eq(s.n_sack, 0);
+	ck_assert(!s.has_ts);
+}
+END_TEST
+
 START_TEST(prefixes) {
 	struct rg_slice whole = guard_hex(PORTS "01020304 05060708 a002 1234 0000 0000 "
 						"020405b4 01 030307 080a0000000000000000 0000");
@@ -120,6 +133,7 @@ int main(void) {
 		RIG_CASE(fields),
 		RIG_ROWS(written_is_read_back, 3),
 		RIG_ROWS(options_are_read_back, 64),
+		RIG_CASE(odd_lengths_are_skipped),
 		RIG_CASE(prefixes),
 		RIG_CASE(random_options),
 	};

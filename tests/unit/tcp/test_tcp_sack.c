@@ -172,6 +172,45 @@ START_TEST(recovery) {
 }
 END_TEST
 
+// Too few bytes to say that something is lost, but three reports do.
+START_TEST(small_segments) {
+	struct rig *r = rig_sack();
+
+	for (unsigned i = 0; i < 5; i++) {
+		rig_send(r, 10);
+		rig_expect(r, F_PA, 1 + 10 * i, 1, 10);
+	}
+	for (uint32_t i = 1; i < 4; i++) {
+		uint32_t from = htonl(r->iss + 11), to = htonl(r->iss + 11 + 10 * i);
+		uint8_t b[12] = {1, 1, 5, 10};
+
+		memcpy(b + 4, &from, 4);
+		memcpy(b + 8, &to, 4);
+		rig_none(r);
+		IN(r, F_A, 1, 1, .opts = rg_slice(b, 12));
+	}
+	rig_expect(r, F_A, 1, 1, 10); // no more than the hole
+	r->n_read = r->n_out;
+	rig_free(r);
+}
+END_TEST
+
+// Of two segments that answer, the first reports the duplicate.
+START_TEST(duplicate_is_reported_once) {
+	struct rig *r = rig_sack();
+
+	rig_send(r, 10);
+	rig_expect(r, F_PA, 1, 1, 10);
+	IN(r, F_A, 1, 1, .data = RG_LIT("abc"));
+	r->on_sent = r->on_data = DO_SEND;
+	IN(r, F_A, 2, 11, .data = RG_LIT("bcd"));
+	ck_assert_uint_eq(rig_expect(r, F_PA, 11, 4, 5)->s.n_sack, 1);
+	ck_assert_uint_eq(rig_expect(r, F_PA, 16, 5, 5)->s.n_sack, 0);
+	rig_none(r);
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(new_data) {
 	struct rig *r = rig_sack();
 
@@ -216,10 +255,11 @@ START_TEST(timeout) {
 	rig_wait_out(r);
 	expect_seg(r, 0);
 	ck_assert_uint_eq(conn(r)->board, TCP_NIL);
-	SACK(r, 1, 5, 10);
+	SACK(r, 1, 5, 9);
 	expect_seg(r, 1);
 	expect_seg(r, 2);
-	SACK(r, 3, 5, 10);
+	SACK(r, 2, 5, 10);
+	ck_assert_uint_eq(conn(r)->flags & TCP_F_RECOVERY, 0); // RFC 6675 5.1
 	expect_seg(r, 3);
 	expect_seg(r, 4);
 	rig_none(r); // 5 to 9 are there
@@ -273,6 +313,7 @@ START_TEST(very_many_blocks) {
 	struct rig *r = rig_sack();
 
 	send_full(r, 10);
+	memset(tcp_pool_mem(&r->t->pool, 9), 0xee, TCP_CHUNK_BYTES); // behind the scoreboard
 	for (uint32_t i = 0; i < 1200; i++) {
 		uint32_t at = r->iss + 3000 + (i * 7919 % 1200) * 4;
 		uint8_t b[12] = {1, 1, 5, 10};
@@ -285,6 +326,9 @@ START_TEST(very_many_blocks) {
 		ck_assert_uint_le(tcp_sack_pipe(r->t, conn(r)), 20 * MSS);
 		r->n_read = r->n_out = 0;
 	}
+	ck_assert_uint_eq(conn(r)->board, 8);
+	for (unsigned i = 0; i < TCP_CHUNK_BYTES; i++)
+		ck_assert(tcp_pool_mem(&r->t->pool, 9)[i] == 0xee);
 	IN(r, F_A, 1, 1 + 10 * MSS);
 	ck_assert_uint_eq(tcp_n_free_buffers(r->t), r->cfg.n_buffers);
 	rig_free(r);
@@ -317,6 +361,8 @@ int main(void) {
 		RIG_CASE(three_blocks_beside_a_timestamp),
 		RIG_CASE(duplicates),
 		RIG_CASE(recovery),
+		RIG_CASE(small_segments),
+		RIG_CASE(duplicate_is_reported_once),
 		RIG_CASE(new_data),
 		RIG_CASE(timeout),
 		RIG_CASE(reneging),
