@@ -8,6 +8,7 @@
 
 #include "regate/err.h"
 #include "regate/siphash.h"
+#include "tcp/tcp_cookie.h"
 #include "tcp/tcp_int.h"
 
 // Every use of the secret gets a key of its own, so that no table's order tells about another's.
@@ -32,26 +33,28 @@ static uint8_t wscale_for(uint32_t wnd) {
 
 struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct rg_stats *stats) {
 	size_t conn_size = sizeof(struct tcp_conn);
+	uint32_t n_waits = tcp_max(cfg->max_conns / 4, 64);
 	struct tcp *t = calloc(1, sizeof(*t));
 
 	if (t == NULL)
 		return NULL;
+	if (cfg->max_time_wait != 0)
+		n_waits = cfg->max_time_wait;
 	t->cfg = *cfg;
 	t->ops = *ops;
 	t->stats = stats;
 	t->free_head = TCP_NIL;
-	t->wait = t->half = (struct tcp_list){TCP_NIL, TCP_NIL};
 	t->rcv_wscale = wscale_for(cfg->rcv_wnd);
 	// Enough for a window of full segments; many tiny ones are the peer's own loss.
 	t->max_ooo = (uint16_t)tcp_min(cfg->rcv_wnd / 1024 + 4, UINT16_MAX);
-	// A flood of SYNs may take a quarter of the slots.
-	t->max_half = tcp_max(cfg->max_conns / 4, tcp_min(cfg->max_conns, 64));
-	derive_key(cfg->secret, 1, t->isn_key);
+	derive_key(cfg->secret, 1, t->cookie_key);
 	derive_key(cfg->secret, 2, t->table_key);
+	derive_key(cfg->secret, 3, t->ts_key);
 	t->conns = aligned_alloc(_Alignof(struct tcp_conn),
 				 conn_size * (cfg->max_conns == 0 ? 1 : cfg->max_conns));
 	if (t->conns == NULL || tcp_table_init(&t->table, cfg->max_conns) != 0 ||
-	    tcp_pool_init(&t->pool, cfg->n_buffers) != 0) {
+	    tcp_pool_init(&t->pool, cfg->n_buffers) != 0 ||
+	    tcp_wait_init(&t->waits, n_waits) != 0) {
 		tcp_free(t);
 		return NULL;
 	}
@@ -63,29 +66,22 @@ struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct
 void tcp_free(struct tcp *t) {
 	if (t == NULL)
 		return;
+	tcp_wait_fini(&t->waits);
 	tcp_pool_fini(&t->pool);
 	tcp_table_fini(&t->table);
 	free(t->conns);
 	free(t);
 }
 
-static uint32_t hash_of(const struct tcp *t, const struct rg_addr *peer,
-			const struct rg_addr *local) {
-	return (uint32_t)rg_siphash_flow(t->table_key, peer, local);
-}
-
-// A TIME-WAIT slot protects against old duplicates only; a new connection is worth more than that.
 static struct tcp_conn *slot_take(struct tcp *t) {
 	struct tcp_conn *c;
 
 	if (t->free_head == TCP_NIL && t->n_used < t->cfg.max_conns)
 		return &t->conns[t->n_used++];
-	if (t->free_head == TCP_NIL && t->wait.head != TCP_NIL)
-		tcp_conn_free(t, &t->conns[t->wait.head]);
 	if (t->free_head == TCP_NIL)
 		return NULL;
 	c = &t->conns[t->free_head];
-	t->free_head = c->list_next;
+	t->free_head = c->free_next;
 	return c;
 }
 
@@ -101,63 +97,23 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in) {
 	c->peer = in->src;
 	c->local = in->dst;
 	memcpy(c->mac, in->mac, sizeof(c->mac));
-	c->ooo_head = c->ooo_tail = TCP_NIL;
+	c->ooo_head = c->ooo_tail = c->board = TCP_NIL;
 	tcp_sndq_init(&c->q);
-	tcp_table_add(&t->table, hash_of(t, &c->peer, &c->local), tcp_idx(t, c));
+	tcp_table_add(&t->table, tcp_hash(t, &c->peer, &c->local), tcp_idx(t, c));
 	t->n_conns++;
 	return c;
 }
 
-static void list_add(struct tcp *t, struct tcp_conn *c, struct tcp_list *l) {
-	c->list_prev = l->tail;
-	c->list_next = TCP_NIL;
-	if (l->tail != TCP_NIL)
-		t->conns[l->tail].list_next = tcp_idx(t, c);
-	else
-		l->head = tcp_idx(t, c);
-	l->tail = tcp_idx(t, c);
-}
-
-static void list_del(struct tcp *t, struct tcp_conn *c, struct tcp_list *l) {
-	if (c->list_prev != TCP_NIL)
-		t->conns[c->list_prev].list_next = c->list_next;
-	else
-		l->head = c->list_next;
-	if (c->list_next != TCP_NIL)
-		t->conns[c->list_next].list_prev = c->list_prev;
-	else
-		l->tail = c->list_prev;
-	c->ooo_head = c->ooo_tail = TCP_NIL; // the same words
-}
-
-void tcp_half_add(struct tcp *t, struct tcp_conn *c) {
-	c->state = TCP_SYN_RCVD;
-	list_add(t, c, &t->half);
-	t->n_half++;
-}
-
-void tcp_half_del(struct tcp *t, struct tcp_conn *c) {
-	list_del(t, c, &t->half);
-	t->n_half--;
-}
-
-static void leave_state(struct tcp *t, struct tcp_conn *c) {
-	if (c->state == TCP_SYN_RCVD)
-		tcp_half_del(t, c);
-	else if (c->state == TCP_TIME_WAIT)
-		list_del(t, c, &t->wait);
-	c->state = TCP_CLOSED;
-}
-
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c) {
-	leave_state(t, c);
+	c->state = TCP_CLOSED;
 	tcp_sndq_fini(&c->q, &t->pool);
 	tcp_reasm_free(t, c);
+	tcp_sack_free(t, c);
 	if (c->link.slot != 0)
 		tcp_wheel_del(&t->wheel, tcp_idx(t, c));
-	tcp_table_del(&t->table, hash_of(t, &c->peer, &c->local), tcp_idx(t, c));
+	tcp_table_del(&t->table, tcp_hash(t, &c->peer, &c->local), tcp_idx(t, c));
 	c->gen = c->gen + 1 + (c->gen == UINT32_MAX);
-	c->list_next = t->free_head;
+	c->free_next = t->free_head;
 	t->free_head = tcp_idx(t, c);
 	t->n_conns--;
 }
@@ -171,10 +127,20 @@ static void tell_ended(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint
 	t->ops.ended(t->ops.ctx, tcp_idx(t, c), why, now_ns);
 }
 
-void tcp_conn_end(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint64_t now_ns) {
-	leave_state(t, c); // CLOSED: what the op calls for this connection now does nothing
+static void conn_end(struct tcp *t, struct tcp_conn *c, bool is_time_wait, enum tcp_end why,
+		     uint64_t now_ns) {
+	bool is_young = (uint16_t)(tcp_coarse(now_ns) - c->opened_at) <=
+			2 * TCP_COOKIE_MINUTE_NS / RG_NS_PER_MS / 256;
+
+	if (is_time_wait || (is_young && (c->flags & TCP_F_UP) != 0))
+		tcp_wait_add(t, c, is_time_wait, now_ns);
+	c->state = TCP_CLOSED; // what the op calls for this connection now does nothing
 	tell_ended(t, c, why, now_ns);
 	tcp_conn_free(t, c);
+}
+
+void tcp_conn_end(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint64_t now_ns) {
+	conn_end(t, c, false, why, now_ns);
 }
 
 void tcp_conn_reset(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
@@ -183,12 +149,7 @@ void tcp_conn_reset(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 }
 
 void tcp_conn_wait(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	c->state = TCP_TIME_WAIT;
-	tcp_sndq_fini(&c->q, &t->pool);
-	tcp_reasm_free(t, c);
-	list_add(t, c, &t->wait);
-	tcp_timer_set(t, c, TCP_T_LINGER, TCP_LINGER_MS, now_ns);
-	tell_ended(t, c, TCP_END_CLOSED, now_ns);
+	conn_end(t, c, true, TCP_END_CLOSED, now_ns);
 }
 
 size_t tcp_send_room(const struct tcp *t, uint32_t idx) {
@@ -212,6 +173,7 @@ int tcp_send(struct tcp *t, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 		return RG_E_STALE;
 	if (d.len > tcp_send_room(t, idx))
 		return -ENOBUFS;
+	t->now_ns = now_ns;
 	tcp_sndq_append(&c->q, &t->pool, d);
 	tcp_out_flush(t, c, now_ns);
 	return 0;
@@ -222,6 +184,7 @@ void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns) {
 
 	if (!tcp_is_open(t, idx))
 		return;
+	t->now_ns = now_ns;
 	c->state = c->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK;
 	c->flags |= TCP_F_FIN_QUEUED;
 	c->flags &= (uint16_t)~TCP_F_PEER_FIN;
@@ -232,8 +195,9 @@ void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns) {
 void tcp_abort(struct tcp *t, uint32_t idx, uint64_t now_ns) {
 	struct tcp_conn *c = &t->conns[idx];
 
-	if (c->state == TCP_CLOSED || c->state == TCP_TIME_WAIT)
+	if (c->state == TCP_CLOSED)
 		return;
+	t->now_ns = now_ns;
 	if ((c->flags & TCP_F_IN_OPENED) != 0)
 		c->flags |= TCP_F_ABORT; // ended() would come before opened() has returned
 	else
@@ -259,19 +223,21 @@ uint32_t tcp_n_conns(const struct tcp *t) {
 	return t->n_conns;
 }
 
+uint32_t tcp_n_time_wait(const struct tcp *t) {
+	return t->waits.n;
+}
+
 uint32_t tcp_n_free_buffers(const struct tcp *t) {
 	return t->pool.n_free;
 }
 
-static struct tcp_conn *find(struct tcp *t, const struct tcp_in *in) {
-	uint32_t hash = hash_of(t, &in->src, &in->dst), pos = hash, idx;
+static struct tcp_conn *find(struct tcp *t, const struct tcp_in *in, uint32_t hash) {
+	uint32_t pos = hash, idx;
 
 	while ((idx = tcp_table_next(&t->table, hash, &pos)) != TCP_NIL) {
 		struct tcp_conn *c = &t->conns[idx];
 
-		if (c->peer.port == in->src.port && c->local.port == in->dst.port &&
-		    memcmp(c->peer.ip, in->src.ip, 16) == 0 &&
-		    memcmp(c->local.ip, in->dst.ip, 16) == 0)
+		if (tcp_is_between(in, &c->peer, &c->local))
 			return c;
 	}
 	return NULL;
@@ -280,20 +246,29 @@ static struct tcp_conn *find(struct tcp *t, const struct tcp_in *in) {
 void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns) {
 	struct tcp_rx rx = {.in = in, .now_ns = now_ns};
 	struct tcp_conn *c;
+	struct tcp_wait *r;
+	uint32_t hash;
 
+	t->now_ns = now_ns;
 	if (tcp_hdr_parse(in->seg, &rx.seg) != RG_OK || in->src.port == 0) {
 		rg_stat_inc(t->stats, RG_DROP_tcp_bad);
 		return;
 	}
-	c = find(t, in);
-	if (c == NULL)
-		tcp_listen_input(t, &rx);
-	else
+	hash = tcp_hash(t, &in->src, &in->dst);
+	c = find(t, in, hash);
+	r = c == NULL ? tcp_wait_find(t, in, hash) : NULL;
+	if (c != NULL)
 		tcp_conn_input(t, c, &rx);
+	else if (r != NULL)
+		tcp_wait_input(t, r, &rx);
+	else
+		tcp_listen_input(t, &rx);
+	t->dsack_of = NULL;
 }
 
 uint64_t tcp_next_deadline(const struct tcp *t) {
-	uint64_t ms = tcp_wheel_next_ms(&t->wheel);
+	uint64_t ms = tcp_wheel_next_ms(&t->wheel), wait_ns = tcp_wait_deadline(t);
+	uint64_t wheel_ns = ms == UINT64_MAX ? RG_NEVER : ms * RG_NS_PER_MS;
 
-	return ms == UINT64_MAX ? RG_NEVER : ms * RG_NS_PER_MS;
+	return wheel_ns < wait_ns ? wheel_ns : wait_ns;
 }

@@ -19,12 +19,12 @@ struct tcp_cfg {
 	uint32_t max_conns;
 	uint32_t n_buffers; // 2 KiB chunks shared by send queues and reassembly
 	uint16_t listen_port;
-	uint16_t mss;     // we announce and send at most, 1460
-	uint32_t rcv_wnd; // bytes, window we offer: 65535 without scaling
-	uint32_t
-		snd_max; // bytes queued per connection at most; 8 KiB while half of the buffers are used
+	uint16_t mss;       // we announce and send at most, 1460
+	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
+	uint32_t snd_max;   // bytes queued per connection at most; 8 KiB while buffers are scarce
 	uint8_t quick_acks; // data segments of a connection acknowledged at once, at most 15
-	uint8_t secret[32]; // ISN (RFC 6528) and table hash
+	uint32_t max_time_wait; // records of 64 bytes; 0: a quarter of max_conns, at least 64
+	uint8_t secret[32];     // SYN cookies and table hash
 };
 
 enum tcp_end {           // why a connection has gone
@@ -63,7 +63,7 @@ struct tcp_ops {
 	void (*sent)(void *ctx, uint32_t idx, uint64_t now_ns);
 	// FIN from the peer, after all its data. Half-closed: we may still send, then tcp_close().
 	void (*peer_closed)(void *ctx, uint32_t idx, uint64_t now_ns);
-	// The connection has gone (or only TIME-WAIT is left). The slot's upper state ends here.
+	// The connection has gone (at most a TIME-WAIT record is left). The slot's upper state ends here.
 	void (*ended)(void *ctx, uint32_t idx, enum tcp_end why, uint64_t now_ns);
 };
 
@@ -88,5 +88,6 @@ void tcp_abort(struct tcp *t, uint32_t idx, uint64_t now_ns);
 bool tcp_is_open(const struct tcp *t, uint32_t idx); // established, close-wait: may send
 uint32_t tcp_gen(const struct tcp *t, uint32_t idx); // never 0
 const struct rg_addr *tcp_peer(const struct tcp *t, uint32_t idx);
-uint32_t tcp_n_conns(const struct tcp *t); // slots in use, TIME-WAIT included
+uint32_t tcp_n_conns(const struct tcp *t);     // slots in use
+uint32_t tcp_n_time_wait(const struct tcp *t); // records in use
 uint32_t tcp_n_free_buffers(const struct tcp *t);

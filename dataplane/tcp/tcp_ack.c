@@ -1,31 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What an acknowledgement does: round-trip time (RFC 6298), congestion control (RFC 5681, NewReno
-// of RFC 6582, initial window of RFC 6928), the peer's window. Runs in a worker; sends nothing new,
+// of RFC 6582, SACK of RFC 6675, initial window of RFC 6928), the peer's window. Runs in a worker; sends nothing new,
 // retransmits one segment at most.
 #include "tcp/tcp_int.h"
 
-void tcp_ack_rtt(struct tcp_conn *c, uint64_t now_ns) {
-	uint32_t r = tcp_max((uint32_t)(now_ns / RG_NS_PER_US) - c->rtt_at_us, 1);
-	uint32_t delta, rto_max_us = TCP_RTO_MAX_MS * 1000u;
+// flight: bytes that were out when rtt_us was measured. With timestamps each of their ACKs measures,
+// and so counts for less (RFC 7323 appendix G).
+void tcp_ack_rtt(struct tcp_conn *c, uint32_t rtt_us, uint32_t flight) {
+	int64_t r = tcp_min(tcp_max(rtt_us, 1), TCP_RTO_MAX_MS * 1000u), delta;
+	uint32_t n = 1;
 
 	c->flags &= (uint16_t)~TCP_F_TIMED;
 	c->n_backoff = 0; // RFC 6298 section 5: a new measurement ends the back-off
-	r = tcp_min(r, rto_max_us);
+	if ((c->flags & TCP_F_TS) != 0)
+		n = tcp_max((flight + 2u * c->mss - 1) / (2u * c->mss), 1);
 	if (c->srtt_us == 0) { // RFC 6298 2.2
-		c->srtt_us = r;
-		c->rttvar_us = r / 2;
-	} else { // RFC 6298 2.3
-		delta = c->srtt_us > r ? c->srtt_us - r : r - c->srtt_us;
-		c->rttvar_us = c->rttvar_us - c->rttvar_us / 4 + delta / 4;
-		c->srtt_us = tcp_max(c->srtt_us - c->srtt_us / 8 + r / 8, 1);
+		c->srtt_us = (uint32_t)r;
+		c->rttvar_us = (uint32_t)r / 2;
+		return;
 	}
-	c->rto_us = c->srtt_us + tcp_max(4 * c->rttvar_us, 1000);
-	c->rto_us = tcp_min(tcp_max(c->rto_us, TCP_RTO_MIN_MS * 1000u), rto_max_us);
+	delta = r - c->srtt_us; // RFC 6298 2.3
+	c->rttvar_us = (uint32_t)(c->rttvar_us +
+				  ((delta < 0 ? -delta : delta) - c->rttvar_us) / (4 * (int64_t)n));
+	c->srtt_us = (uint32_t)(c->srtt_us + delta / (8 * (int64_t)n));
+	c->srtt_us = tcp_max(c->srtt_us, 1);
+}
+
+// The round-trip time that this acknowledgement of something new shows, if it does.
+static void measure(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint32_t flight) {
+	uint32_t ms;
+
+	if ((c->flags & TCP_F_TS) != 0) { // RFC 7323 4.1
+		ms = tcp_ts_now(t, c->ts_offset) - s->ts_ecr;
+		if (s->has_ts && ms <= TCP_RTO_MAX_MS)
+			tcp_ack_rtt(c, ms * 1000, flight);
+	} else if ((c->flags & TCP_F_TIMED) != 0 && tcp_seq_lt(c->rtt_seq, s->ack)) {
+		tcp_ack_rtt(c, (uint32_t)(t->now_ns / RG_NS_PER_US) - c->rtt_at_us, flight);
+	}
 }
 
 uint32_t tcp_ack_initial_cwnd(const struct tcp_conn *c) {
-	if ((c->flags & TCP_F_SYN_LOST) != 0) // RFC 5681 3.1
-		return c->mss;
 	return tcp_min(10u * c->mss, tcp_max(2u * c->mss, 14600)); // RFC 6928 section 2
 }
 
@@ -49,7 +63,29 @@ static void take_duplicate(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	c->flags |= TCP_F_RECOVERY;
 	c->flags &= (uint16_t)~TCP_F_PARTIAL;
 	c->cwnd = c->ssthresh + 3u * c->mss;
-	tcp_out_resend(t, c, now_ns);
+	tcp_out_resend(t, c, c->snd_una, c->mss, now_ns);
+	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+}
+
+// RFC 6675 section 5. What is sent again after the first segment, tcp_out_flush() finds out.
+static void take_sack(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, uint64_t now_ns) {
+	struct tcp_range hole;
+
+	if (!tcp_sack_take(t, c, s) || (c->flags & TCP_F_RECOVERY) != 0)
+		return;
+	c->n_dupacks += c->n_dupacks < UINT8_MAX;
+	// Section 5.1: not again for what a time-out has already sent again.
+	if ((c->n_dupacks < 3 && !tcp_sack_is_lost(t, c)) || tcp_seq_lt(c->snd_una, c->recover) ||
+	    c->timer != TCP_T_RTO)
+		return;
+	halve(c);
+	c->recover = c->snd_max;
+	c->flags |= TCP_F_RECOVERY;
+	c->cwnd = c->ssthresh;
+	tcp_sack_enter(t, c);
+	hole = tcp_sack_gap(t, c, c->snd_una);
+	tcp_sack_resent(t, c,
+			hole.seq + tcp_out_resend(t, c, hole.seq, hole.end - hole.seq, now_ns));
 	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 }
 
@@ -74,21 +110,23 @@ static bool recover(struct tcp *t, struct tcp_conn *c, uint32_t acked, uint64_t 
 		c->n_dupacks = 0;
 		return true;
 	}
+	if ((c->flags & TCP_F_SACK) != 0)
+		return true; // the scoreboard knows what is missing
 	c->flags |= TCP_F_PARTIAL;
 	c->cwnd = c->cwnd > acked ? c->cwnd - acked : 0;
 	c->cwnd = tcp_max(c->cwnd + (acked >= c->mss ? c->mss : 0), c->mss);
-	tcp_out_resend(t, c, now_ns);
+	tcp_out_resend(t, c, c->snd_una, c->mss, now_ns);
 	return is_first;
 }
 
 // ack is above snd_una. Returns the bytes of data it took off the queue.
-static uint32_t take_new(struct tcp *t, struct tcp_conn *c, uint32_t ack, uint64_t now_ns) {
-	uint32_t acked = ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
+static uint32_t take_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s,
+			 uint64_t now_ns) {
+	uint32_t ack = s->ack, acked = ack - c->snd_una, flight = c->snd_nxt - c->snd_una;
 	uint32_t bytes = tcp_min(acked, c->q.len);
 	bool is_timer_due = true;
 
-	if ((c->flags & TCP_F_TIMED) != 0 && tcp_seq_lt(c->rtt_seq, ack))
-		tcp_ack_rtt(c, now_ns);
+	measure(t, c, s, flight);
 	if (acked > bytes)
 		c->flags |= TCP_F_FIN_ACKED;
 	tcp_sndq_ack(&c->q, &t->pool, bytes);
@@ -102,6 +140,7 @@ static uint32_t take_new(struct tcp *t, struct tcp_conn *c, uint32_t ack, uint64
 		c->n_dupacks = 0;
 		grow(c, acked, flight);
 	}
+	tcp_sack_trim(t, c);
 	if (c->timer == TCP_T_RTO && c->snd_nxt == c->snd_una)
 		tcp_timer_stop(c); // RFC 6298 5.2
 	else if (c->timer == TCP_T_RTO && is_timer_due)
@@ -112,6 +151,7 @@ static uint32_t take_new(struct tcp *t, struct tcp_conn *c, uint32_t ack, uint64
 bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, uint32_t *acked) {
 	const struct tcp_seg *s = &rx->seg;
 	uint32_t wnd = (uint32_t)s->wnd << c->snd_wscale;
+	bool is_new;
 
 	*acked = 0;
 	// RFC 5961 5.2: neither for what was never sent, nor older than a window.
@@ -122,18 +162,21 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, u
 	}
 	if (c->timer == TCP_T_WINDOW)
 		c->n_retries = 0; // RFC 9293 3.8.6.1: it answers, so it may stay closed
-	if (tcp_seq_lt(c->snd_una, s->ack))
-		*acked = take_new(t, c, s->ack, rx->now_ns);
-	else if (s->ack == c->snd_una && tcp_seg_len(s) == 0 && wnd == c->snd_wnd &&
-		 c->timer == TCP_T_RTO) // RFC 5681 section 2
+	is_new = tcp_seq_lt(c->snd_una, s->ack);
+	if (is_new)
+		*acked = take_new(t, c, s, rx->now_ns);
+	else if ((c->flags & TCP_F_SACK) == 0 && s->ack == c->snd_una && tcp_seg_len(s) == 0 &&
+		 wnd == c->snd_wnd && c->timer == TCP_T_RTO) // RFC 5681 section 2
 		take_duplicate(t, c, rx->now_ns);
-	// RFC 9293 3.10.7.4: only the newest segment speaks for the window.
-	if (tcp_seq_lt(c->snd_wl1, s->seq) ||
-	    (c->snd_wl1 == s->seq && tcp_seq_leq(c->snd_wl2, s->ack))) {
+	// RFC 9293 3.10.7.4: only the newest segment speaks for the window. Sequence
+	// numbers do not tell when something is sent again, a higher acknowledgement does.
+	if (is_new || tcp_seq_lt(c->snd_wl1, s->seq) ||
+	    (c->snd_wl1 == s->seq && s->ack == c->snd_una)) {
 		c->snd_wnd = wnd;
 		c->snd_wl1 = s->seq;
-		c->snd_wl2 = s->ack;
 		c->max_wnd = tcp_max(c->max_wnd, wnd);
 	}
+	if ((c->flags & TCP_F_SACK) != 0 && s->n_sack > 0)
+		take_sack(t, c, s, rx->now_ns);
 	return true;
 }

@@ -115,6 +115,17 @@ void tcp_sndq_ack(struct tcp_sndq *q, struct tcp_pool *p, uint32_t n) {
 		q->nxt = q->head;
 }
 
+struct tcp_pos tcp_sndq_at(const struct tcp_sndq *q, const struct tcp_pool *p, uint32_t off) {
+	struct tcp_pos pos = q->head;
+
+	if (off == q->len)
+		return q->tail;
+	for (off += pos.off; off >= TCP_CHUNK_BYTES; off -= TCP_CHUNK_BYTES)
+		pos.chunk = p->chunks[pos.chunk].next;
+	pos.off = (uint16_t)off;
+	return pos;
+}
+
 void tcp_sndq_rewind(struct tcp_sndq *q) {
 	q->nxt = q->head;
 }

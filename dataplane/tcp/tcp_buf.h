@@ -14,8 +14,9 @@
 
 struct tcp_chunk {
 	uint32_t next;
-	uint32_t seq; // reassembly: of the first byte
-	uint32_t len; // reassembly
+	uint32_t seq;   // reassembly: of the first byte
+	uint32_t len;   // reassembly
+	uint32_t stamp; // reassembly: rises with what came last
 };
 
 struct tcp_pool {
@@ -55,6 +56,8 @@ size_t tcp_sndq_room(const struct tcp_sndq *q, const struct tcp_pool *p); // wha
 void tcp_sndq_append(struct tcp_sndq *q, struct tcp_pool *p, struct rg_slice d);
 // Drops n bytes (<= len) at the head; the send position moves along when it would fall behind.
 void tcp_sndq_ack(struct tcp_sndq *q, struct tcp_pool *p, uint32_t n);
+// The place of byte `off` (<= len) of the queue.
+struct tcp_pos tcp_sndq_at(const struct tcp_sndq *q, const struct tcp_pool *p, uint32_t off);
 // The send position goes back to the head.
 void tcp_sndq_rewind(struct tcp_sndq *q);
 // Up to `max` pieces that hold the *len bytes at `pos`, which moves on; *len is cut when they do not

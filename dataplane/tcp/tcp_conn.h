@@ -1,29 +1,43 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A connection of the TCP engine: its states, timers and flags, three cache lines by how often they
-// are touched. Belongs to one worker.
+// Inside dataplane/tcp: the connection, the engine. Everything belongs to one worker.
 #pragma once
 
-#include "regate/addr.h"
+#include "tcp/tcp.h"
 #include "tcp/tcp_buf.h"
+#include "tcp/tcp_hdr.h"
+#include "tcp/tcp_table.h"
 #include "tcp/tcp_wheel.h"
+
+#define TCP_MSS_DEFAULT 536                // RFC 9293 3.7.1, when the peer names none
+#define TCP_MSS_NARROW 984                 // RFC 4821 7.2 and 7.7: what every path is to take
+#define TCP_SND_SCARCE 8192                // queued per connection while buffers are scarce
+#define TCP_RTO_INIT_MS 1000               // RFC 6298 2.1
+#define TCP_RTO_MIN_MS 200                 // below RFC 6298 2.4 (1 s), as everywhere today
+#define TCP_RTO_MAX_MS 60000               // RFC 6298 2.5
+#define TCP_DRAIN_SEGS 64                  // segments thrown away after tcp_close()
+#define TCP_DELACK_MS 35                   // plus a timer tick stays below 40
+#define TCP_LINGER_MS 60000                // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
+#define TCP_MAX_RETRIES 8                  // of the same data
+#define TCP_TS_STALE 31640                 // of 65.536 s: 24 days, RFC 7323 5.5
+#define TCP_CHALLENGES_PER_S 10            // per connection, RFC 5961 section 7
+#define TCP_SSTHRESH_INIT (UINT32_MAX / 2) // RFC 5681 3.1: arbitrarily high
+#define TCP_CWND_MAX (1u << 30)
 
 enum tcp_state {
 	TCP_CLOSED,
-	TCP_SYN_RCVD,
 	TCP_ESTABLISHED,
 	TCP_CLOSE_WAIT,
 	TCP_FIN_WAIT_1,
 	TCP_FIN_WAIT_2,
 	TCP_CLOSING,
 	TCP_LAST_ACK,
-	TCP_TIME_WAIT,
 };
 
 enum tcp_timer {      // what the connection's main timer waits for
 	TCP_T_NONE,   //
 	TCP_T_RTO,    // something is in flight
 	TCP_T_WINDOW, // nothing is in flight and the window holds back what is queued
-	TCP_T_LINGER, // TIME-WAIT, FIN-WAIT-2
+	TCP_T_LINGER, // FIN-WAIT-2
 };
 
 enum {                              // flags of a connection
@@ -36,10 +50,11 @@ enum {                              // flags of a connection
 	TCP_F_TIMED = 1 << 6,       // rtt_seq is being timed
 	TCP_F_RECOVERY = 1 << 7,    // RFC 6582 fast recovery
 	TCP_F_PARTIAL = 1 << 8,     // its first partial ACK has come
-	TCP_F_SYN_LOST = 1 << 9,    // the SYN-ACK was sent again
+	TCP_F_TS = 1 << 9,          // timestamps on every segment, RFC 7323 3.2
 	TCP_F_FIN_QUEUED = 1 << 10, // tcp_close() was called
 	TCP_F_FIN_ACKED = 1 << 11,  // and the peer has our FIN
 	TCP_F_PEER_FIN = 1 << 12,   // fin_seq is known, data before it is missing
+	TCP_F_SACK = 1 << 13,       // both sides know SACK, RFC 2018
 };
 
 // Times are milliseconds or microseconds modulo 2^32; all of them lie within minutes of now.
@@ -57,35 +72,92 @@ struct tcp_conn {
 	// Sending. snd_nxt goes back to snd_una on a time-out, snd_max never goes back.
 	uint32_t snd_max;
 	uint32_t snd_wnd, max_wnd; // the peer's window now, and the largest ever
-	uint32_t snd_wl1, snd_wl2; // RFC 9293 3.10.7.4: segment of the last window update
+	uint32_t snd_wl1;          // RFC 9293 3.10.7.4: segment of the last window update
 	uint32_t cwnd, ssthresh, recover;
+	uint32_t board; // chunk of the SACK scoreboard, TCP_NIL: empty
 	struct tcp_sndq q;
 	uint8_t snd_wscale;
 	uint8_t n_dupacks;
 	uint8_t n_retries; // sent again without any progress
-	uint8_t n_backoff; // doublings of rto_us; or of the window timer
+	uint8_t n_backoff; // doublings of the RTO; or of the window timer
 
 	// Timers.
 	uint32_t timer_at_ms, delack_at_ms;
 	struct tcp_wheel_link link;
-	uint32_t rtt_seq, rtt_at_us;
-	uint32_t srtt_us, rttvar_us, rto_us; // RFC 6298; srtt_us 0: no sample yet
+	union {
+		struct { // without timestamps: one segment at a time is timed
+			uint32_t rtt_seq, rtt_at_us;
+		};
+		struct { // what we echo, and what our clock is ahead of the engine's
+			uint32_t ts_recent, ts_offset;
+		};
+	};
+	uint32_t srtt_us, rttvar_us; // RFC 6298; srtt_us 0: no sample yet
 	uint32_t sent_at_ms;
 
 	// Rare.
-	uint32_t challenge_at_ms;
+	uint16_t challenge_at;
 	uint8_t n_challenges;
 	uint8_t n_unacked : 4; // data segments received since our last ACK
 	uint8_t n_quick : 4;   // data segments received, up to cfg.quick_acks
 	uint16_t n_ooo;        // reassembly chunks; after tcp_close() segments thrown away
+	uint16_t opened_at;    // in 256 ms
+	uint16_t ts_age;       // when ts_recent was taken, in 65.536 s
 	uint32_t fin_seq;
 	union {
 		struct { // reassembly, chunks by rising seq
 			uint32_t ooo_head, ooo_tail;
 		};
-		struct { // free slot, TIME-WAIT, half-open: the list it is in
-			uint32_t list_prev, list_next;
-		};
+		uint32_t free_next; // free slot
 	};
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct tcp_conn) == 192, "a connection is three cache lines");
+
+// What is left of one, see tcp_wait.c.
+struct tcp_wait {
+	struct rg_addr peer, local;
+	uint32_t rcv_nxt, snd_max, ts_recent;
+	uint32_t at_ms;      // since when it lingers
+	uint32_t next, prev; // by at_ms; free: next
+	uint16_t challenge_at;
+	uint8_t n_challenges;
+	bool has_ts : 1, has_wscale : 1;
+	bool is_time_wait : 1; // else it was closed, but is too young to be forgotten
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct tcp_wait) == 64, "a record is one cache line");
+
+struct tcp_waits {
+	struct tcp_wait *recs;
+	struct tcp_table table;
+	uint32_t max, n;
+	uint32_t n_used; // ever used; those above it have never been touched
+	uint32_t free, head, tail;
+};
+
+struct tcp {
+	struct tcp_cfg cfg;
+	struct tcp_ops ops;
+	struct rg_stats *stats;
+	struct tcp_conn *conns;
+	struct tcp_table table;
+	struct tcp_pool pool;
+	struct tcp_wheel wheel;
+	uint64_t now_ns;        // of the call we are in
+	struct tcp_range dsack; // data of the segment in hand that we had already; empty: none
+	const struct tcp_conn *dsack_of;
+	uint32_t ooo_stamp;
+	uint8_t cookie_key[16], table_key[16], ts_key[16];
+	uint32_t n_conns;
+	uint32_t n_used; // slots ever used; the rest has never been touched
+	uint32_t free_head;
+	struct tcp_waits waits;
+	uint16_t max_ooo; // reassembly chunks per connection
+	uint8_t rcv_wscale;
+};
+
+// The segment in the hands of tcp_input().
+struct tcp_rx {
+	const struct tcp_in *in;
+	struct tcp_seg seg;
+	uint64_t now_ns;
+};

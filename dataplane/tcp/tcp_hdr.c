@@ -5,11 +5,42 @@
 
 #include "regate/err.h"
 
-enum { OPT_END = 0, OPT_NOP = 1, OPT_MSS = 2, OPT_WSCALE = 3 };
+enum {
+	OPT_END = 0,
+	OPT_NOP = 1,
+	OPT_MSS = 2,
+	OPT_WSCALE = 3,
+	OPT_SACK_OK = 4,
+	OPT_SACK = 5,
+	OPT_TS = 8
+};
 
-// RFC 9293 3.2: an option whose length is illegal makes the segment unusable; an unknown one is
-// skipped. A known one of an odd length is skipped as well.
-static int parse_syn_options(struct rg_slice opts, struct tcp_seg *s) {
+// MSS, window scale and SACK-permitted mean something on a SYN only. One of an odd length is skipped.
+static void parse_option(struct tcp_seg *s, uint8_t kind, struct rg_slice body) {
+	bool is_syn = (s->flags & TCP_SYN) != 0;
+	struct rg_rd rd = rg_rd(body);
+
+	if (is_syn && kind == OPT_MSS && body.len == 2) {
+		s->mss = (uint16_t)rg_rd_be(&rd, 2);
+	} else if (is_syn && kind == OPT_WSCALE && body.len == 1) {
+		s->wscale = body.p[0] < TCP_WSCALE_MAX ? body.p[0] : TCP_WSCALE_MAX;
+	} else if (is_syn && kind == OPT_SACK_OK && body.len == 0) {
+		s->has_sack_ok = true;
+	} else if (kind == OPT_TS && body.len == 8) {
+		s->has_ts = true;
+		s->ts_val = (uint32_t)rg_rd_be(&rd, 4);
+		s->ts_ecr = (uint32_t)rg_rd_be(&rd, 4);
+	} else if (!is_syn && kind == OPT_SACK && body.len % 8 == 0) {
+		s->n_sack = (uint8_t)(body.len / 8); // at most 4 in 40 bytes of options
+		for (unsigned i = 0; i < s->n_sack; i++) {
+			s->sack[i].seq = (uint32_t)rg_rd_be(&rd, 4);
+			s->sack[i].end = (uint32_t)rg_rd_be(&rd, 4);
+		}
+	}
+}
+
+// RFC 9293 3.2: unknown options are skipped. RG_E_PROTO: one has an illegal length.
+static int parse_options(struct rg_slice opts, struct tcp_seg *s) {
 	struct rg_rd rd = rg_rd(opts);
 
 	while (rd.p < rd.end) {
@@ -26,10 +57,7 @@ static int parse_syn_options(struct rg_slice opts, struct tcp_seg *s) {
 		body = rg_rd_bytes(&rd, len - 2u);
 		if (rd.bad)
 			return RG_E_PROTO;
-		if (kind == OPT_MSS && body.len == 2)
-			s->mss = (uint16_t)(body.p[0] << 8 | body.p[1]);
-		else if (kind == OPT_WSCALE && body.len == 1)
-			s->wscale = body.p[0] < TCP_WSCALE_MAX ? body.p[0] : TCP_WSCALE_MAX;
+		parse_option(s, kind, body);
 	}
 	return RG_OK;
 }
@@ -50,11 +78,21 @@ int tcp_hdr_parse(struct rg_slice in, struct tcp_seg *out) {
 	if (header_len < TCP_HDR_LEN || header_len > in.len)
 		return RG_E_PROTO;
 	s.data = rg_skip(in, header_len);
-	if ((s.flags & TCP_SYN) != 0 &&
-	    parse_syn_options(rg_slice(in.p + TCP_HDR_LEN, header_len - TCP_HDR_LEN), &s) != RG_OK)
+	// Of a connection that stands, data is worth more than what follows an option gone wrong.
+	if (parse_options(rg_slice(in.p + TCP_HDR_LEN, header_len - TCP_HDR_LEN), &s) != RG_OK &&
+	    (s.flags & TCP_SYN) != 0)
 		return RG_E_PROTO;
 	*out = s;
 	return RG_OK;
+}
+
+static void put_syn_options(struct rg_wr *w, const struct tcp_seg *s) {
+	rg_put_be(w, OPT_MSS << 8 | 4, 2);
+	rg_put_be(w, s->mss, 2);
+	if (s->has_sack_ok)
+		rg_put_be(w, OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK_OK << 8 | 2, 4);
+	if (s->wscale != TCP_WSCALE_NONE)
+		rg_put_be(w, (uint32_t)OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | s->wscale, 4);
 }
 
 void tcp_hdr_put(struct tcp_out *o, const struct tcp_seg *s) {
@@ -68,13 +106,21 @@ void tcp_hdr_put(struct tcp_out *o, const struct tcp_seg *s) {
 	rg_put_be(&w, s->flags, 1);
 	rg_put_be(&w, s->wnd, 2);
 	rg_put_be(&w, 0, 4); // checksum, urgent pointer
-	if ((s->flags & TCP_SYN) != 0) {
-		rg_put_be(&w, OPT_MSS << 8 | 4, 2);
-		rg_put_be(&w, s->mss, 2);
-		if (s->wscale != TCP_WSCALE_NONE)
-			rg_put_be(&w,
-				  (uint32_t)OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | s->wscale,
-				  4);
+	if ((s->flags & TCP_SYN) != 0)
+		put_syn_options(&w, s);
+	if (s->has_ts) { // RFC 7323 appendix A
+		rg_put_be(&w, OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10, 4);
+		rg_put_be(&w, s->ts_val, 4);
+		rg_put_be(&w, s->ts_ecr, 4);
+	}
+	if (s->n_sack > 0)
+		rg_put_be(&w,
+			  (uint32_t)(OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK << 8 | 2) +
+				  8u * s->n_sack,
+			  4);
+	for (unsigned i = 0; i < s->n_sack; i++) {
+		rg_put_be(&w, s->sack[i].seq, 4);
+		rg_put_be(&w, s->sack[i].end, 4);
 	}
 	o->header[12] = (uint8_t)(w.len / 4 << 4);
 	o->header_len = (uint8_t)w.len;

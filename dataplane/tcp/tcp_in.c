@@ -20,15 +20,29 @@ static bool take_rst(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx)
 	return refuse(t);
 }
 
-// RFC 5961 4.2; a SYN that we have already answered gets its answer again.
-static bool take_syn(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
-	bool is_again = c->state == TCP_SYN_RCVD && (rx->seg.flags & TCP_ACK) == 0 &&
-			rx->seg.seq + 1 == c->rcv_nxt;
+void tcp_conn_take_ts(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now_ns) {
+	c->ts_recent = s->ts_val;
+	c->ts_age = (uint16_t)(tcp_ms(now_ns) >> 16);
+}
 
-	if (!is_again)
-		tcp_out_challenge(t, c, rx->now_ns);
-	else if (tcp_out_may_challenge(c, rx->now_ns))
-		tcp_out_syn_ack(t, c);
+// Data below rcv_nxt has come again.
+static void note_old(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s) {
+	if (tcp_seq_lt(s->seq, c->rcv_nxt))
+		tcp_out_note_dup(t, c, s->seq, tcp_min((uint32_t)s->data.len, c->rcv_nxt - s->seq));
+}
+
+// RFC 7323 5.3: protection against wrapped sequence numbers. False: it is older than what we have.
+static bool check_ts(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
+	uint16_t age = (uint16_t)((tcp_ms(rx->now_ns) >> 16) - c->ts_age);
+
+	if ((c->flags & TCP_F_TS) == 0)
+		return true;
+	if (!rx->seg.has_ts) // 3.2
+		return refuse(t);
+	if (!tcp_seq_lt(rx->seg.ts_val, c->ts_recent) || age > TCP_TS_STALE)
+		return true;
+	note_old(t, c, &rx->seg);
+	tcp_out_challenge(t, c, rx->now_ns);
 	return refuse(t);
 }
 
@@ -39,8 +53,13 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 
 	if ((s->flags & TCP_RST) != 0)
 		return take_rst(t, c, rx);
-	if ((s->flags & TCP_SYN) != 0)
-		return take_syn(t, c, rx);
+	if ((s->flags & TCP_SYN) != 0) { // RFC 5961 4.2
+		tcp_out_challenge(t, c, rx->now_ns);
+		return refuse(t);
+	}
+	if (!check_ts(t, c, rx))
+		return false;
+	note_old(t, c, s);
 	if (!tcp_seq_lt(s->seq, c->rcv_nxt + wnd) ||
 	    (len == 0 ? tcp_seq_lt(s->seq, c->rcv_nxt) : !tcp_seq_lt(c->rcv_nxt, s->seq + len))) {
 		// An old duplicate means that our ACK was lost; only empty segments can loop.
@@ -52,6 +71,9 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 	}
 	if ((s->flags & TCP_ACK) == 0)
 		return refuse(t);
+	// RFC 7323 4.3: while an ACK is held back, the first that it will answer is what it echoes.
+	if ((c->flags & TCP_F_TS) != 0 && c->n_unacked == 0 && tcp_seq_leq(s->seq, c->rcv_nxt))
+		tcp_conn_take_ts(c, s, rx->now_ns);
 	if (tcp_seq_lt(s->seq, c->rcv_nxt)) {
 		s->data = rg_skip(s->data, c->rcv_nxt - s->seq);
 		s->seq = c->rcv_nxt;
@@ -62,20 +84,6 @@ static bool check_sequence(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx)
 		s->flags &= (uint8_t)~TCP_FIN;
 	}
 	return true;
-}
-
-static void take_time_wait(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
-	const struct tcp_seg *s = &rx->seg;
-
-	if (tcp_listen_reuse(t, c, rx))
-		return;
-	refuse(t);
-	if ((s->flags & TCP_RST) != 0) // RFC 1337: an RST must not end TIME-WAIT
-		return;
-	if (tcp_seg_len(s) > 0 || s->seq != c->rcv_nxt)
-		tcp_out_challenge(t, c, rx->now_ns);
-	if ((s->flags & TCP_FIN) != 0) // the last ACK was lost
-		tcp_timer_set(t, c, TCP_T_LINGER, TCP_LINGER_MS, rx->now_ns);
 }
 
 // Our FIN has been acknowledged. False: the connection is done with.
@@ -172,13 +180,7 @@ static bool take_fin(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx)
 void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	uint32_t gen = c->gen, acked;
 
-	if (c->state == TCP_TIME_WAIT) {
-		take_time_wait(t, c, rx);
-		return;
-	}
 	if (!check_sequence(t, c, rx))
-		return;
-	if (c->state == TCP_SYN_RCVD && !tcp_listen_establish(t, c, rx))
 		return;
 	memcpy(c->mac, rx->in->mac, sizeof(c->mac));
 	if (!tcp_ack_input(t, c, rx, &acked))

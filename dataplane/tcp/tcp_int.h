@@ -1,59 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Inside dataplane/tcp: the engine and what the files of the engine call of each
-// other. Everything belongs to one worker. After any op was called the connection may be gone:
-// compare its generation before touching it again.
+// Inside dataplane/tcp: what the files of the engine call of each other. After any op was called the
+// connection may be gone: compare its generation before touching it again.
 #pragma once
 
-#include "tcp/tcp.h"
-#include "tcp/tcp_buf.h"
+#include "regate/siphash.h"
 #include "tcp/tcp_conn.h"
-#include "tcp/tcp_hdr.h"
-#include "tcp/tcp_table.h"
-
-#define TCP_MSS_DEFAULT 536                // RFC 9293 3.7.1, when the peer names none
-#define TCP_MSS_MIN 64                     // less than this would be a packet amplifier
-#define TCP_MSS_NARROW 984                 // RFC 4821 7.2 and 7.7: what every path is to take
-#define TCP_RTO_INIT_MS 1000               // RFC 6298 2.1
-#define TCP_RTO_INIT_LOST_MS 3000          // RFC 6298 5.7, after a lost SYN-ACK
-#define TCP_RTO_MIN_MS 200                 // below RFC 6298 2.4 (1 s), as everywhere today
-#define TCP_RTO_MAX_MS 60000               // RFC 6298 2.5
-#define TCP_DRAIN_SEGS 64                  // segments thrown away after tcp_close()
-#define TCP_DELACK_MS 35                   // plus a timer tick stays below 40
-#define TCP_LINGER_MS 60000                // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
-#define TCP_MAX_RETRIES 8                  // of the same data
-#define TCP_MAX_SYN_RETRIES 4              // of a SYN-ACK: 31 s
-#define TCP_CHALLENGES_PER_S 10            // per connection, RFC 5961 section 7
-#define TCP_SSTHRESH_INIT (UINT32_MAX / 2) // RFC 5681 3.1: arbitrarily high
-#define TCP_SND_SCARCE 8192                // queued per connection while buffers are scarce
-#define TCP_CWND_MAX (1u << 30)
-
-struct tcp_list { // of slots, oldest first
-	uint32_t head, tail;
-};
-
-struct tcp {
-	struct tcp_cfg cfg;
-	struct tcp_ops ops;
-	struct rg_stats *stats;
-	struct tcp_conn *conns;
-	struct tcp_table table;
-	struct tcp_pool pool;
-	struct tcp_wheel wheel;
-	uint8_t isn_key[16], table_key[16];
-	uint32_t n_conns, n_half, max_half;
-	uint32_t n_used; // slots ever used; the rest has never been touched
-	uint32_t free_head;
-	struct tcp_list wait, half; // TIME-WAIT and half-open slots
-	uint16_t max_ooo;           // reassembly chunks per connection
-	uint8_t rcv_wscale;
-};
-
-// The segment in the hands of tcp_input().
-struct tcp_rx {
-	const struct tcp_in *in;
-	struct tcp_seg seg;
-	uint64_t now_ns;
-};
 
 static inline bool tcp_seq_lt(uint32_t a, uint32_t b) {
 	return (int32_t)(a - b) < 0;
@@ -92,6 +43,27 @@ static inline uint32_t tcp_rcv_wnd(const struct tcp *t, const struct tcp_conn *c
 	return tcp_min(t->cfg.rcv_wnd, UINT16_MAX);
 }
 
+// For ages of hours: a clock of 256 ms.
+static inline uint16_t tcp_coarse(uint64_t now_ns) {
+	return (uint16_t)(tcp_ms(now_ns) >> 8);
+}
+
+// Our timestamp clock, in milliseconds.
+static inline uint32_t tcp_ts_now(const struct tcp *t, uint32_t offset) {
+	return tcp_ms(t->now_ns) + offset;
+}
+
+static inline uint32_t tcp_hash(const struct tcp *t, const struct rg_addr *peer,
+				const struct rg_addr *local) {
+	return (uint32_t)rg_siphash_flow(t->table_key, peer, local);
+}
+
+static inline bool tcp_is_between(const struct tcp_in *in, const struct rg_addr *peer,
+				  const struct rg_addr *local) {
+	return peer->port == in->src.port && local->port == in->dst.port &&
+	       memcmp(peer->ip, in->src.ip, 16) == 0 && memcmp(local->ip, in->dst.ip, 16) == 0;
+}
+
 // tcp.c: slots.
 struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in); // NULL: table full
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
@@ -99,26 +71,34 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
 void tcp_conn_end(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint64_t now_ns);
 // RST to the peer, then tcp_conn_end().
 void tcp_conn_reset(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
-// Both FINs are through and ours went first: ended(), then the slot lingers.
+// Both FINs are through and ours went first: a TIME-WAIT record takes its place.
 void tcp_conn_wait(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
-
-// Into SYN-RECEIVED, and out of it.
-void tcp_half_add(struct tcp *t, struct tcp_conn *c);
-void tcp_half_del(struct tcp *t, struct tcp_conn *c);
 
 // tcp_in.c: a segment of a connection.
 void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx);
+void tcp_conn_take_ts(struct tcp_conn *c, const struct tcp_seg *s, uint64_t now_ns);
 
+// What is added to our timestamp clock for these two addresses: nobody can tell from the clock he
+// sees what others see, nor when we started (RFC 7323 section 7.1).
+uint32_t tcp_listen_ts_offset(const struct tcp *t, const struct tcp_in *in);
 // tcp_listen.c: from nothing to ESTABLISHED.
-void tcp_listen_input(struct tcp *t, const struct tcp_rx *rx);
-// A SYN for TIME-WAIT connection c, RFC 9293 3.10.7.4: it makes way when the SYN is certainly new.
-// False: it is not.
-bool tcp_listen_reuse(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx);
-// The ACK of our SYN-ACK. False: the segment is done with (and the connection maybe gone).
-bool tcp_listen_establish(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx);
+void tcp_listen_input(struct tcp *t, struct tcp_rx *rx);
+// Answers a SYN. iss_min: our number comes after it; NULL: any.
+void tcp_listen_syn(struct tcp *t, const struct tcp_rx *rx, const uint32_t *iss_min);
+bool tcp_listen_has_cookie(const struct tcp *t, const struct tcp_rx *rx); // of a third packet
+
+// tcp_wait.c
+[[nodiscard]] int tcp_wait_init(struct tcp_waits *w, uint32_t max); // 0 or -ENOMEM; max > 0
+void tcp_wait_fini(struct tcp_waits *w);
+void tcp_wait_add(struct tcp *t, const struct tcp_conn *c, bool is_time_wait, uint64_t now_ns);
+void tcp_wait_del(struct tcp *t, struct tcp_wait *r);
+struct tcp_wait *tcp_wait_find(struct tcp *t, const struct tcp_in *in, uint32_t hash);
+void tcp_wait_input(struct tcp *t, struct tcp_wait *r, struct tcp_rx *rx);
+uint64_t tcp_wait_deadline(const struct tcp *t); // RG_NEVER: none
+void tcp_wait_tick(struct tcp *t, uint64_t now_ns, unsigned budget);
 
 // tcp_ack.c: RFC 5681, 6298, 6582.
-void tcp_ack_rtt(struct tcp_conn *c, uint64_t now_ns);
+void tcp_ack_rtt(struct tcp_conn *c, uint32_t rtt_us, uint32_t flight); // a measurement
 uint32_t tcp_ack_initial_cwnd(const struct tcp_conn *c);
 // Takes the acknowledgement and window of an acceptable segment. False: drop the segment.
 // *acked: bytes of data that left the queue.
@@ -127,13 +107,18 @@ bool tcp_ack_input(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx, u
 // tcp_out.c: everything that leaves.
 void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_out_ack(struct tcp *t, struct tcp_conn *c);
+// The segment in hand brought what we had: the next ACK of this call says so (RFC 2883).
+void tcp_out_note_dup(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len);
 // RFC 5961 section 7: answers to what should not have come are rationed. True: one may go.
-bool tcp_out_may_challenge(struct tcp_conn *c, uint64_t now_ns);
+bool tcp_may_challenge(uint16_t *at, uint8_t *n, uint64_t now_ns);
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
-void tcp_out_syn_ack(struct tcp *t, struct tcp_conn *c);
+void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss); // to a SYN
+void tcp_out_wait_ack(struct tcp *t, const struct tcp_wait *r, const struct tcp_rx *rx);
 void tcp_out_rst(struct tcp *t, struct tcp_conn *c);
 void tcp_out_rst_for(struct tcp *t, const struct tcp_rx *rx); // for a segment of no connection
-void tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint64_t now_ns); // from snd_una
+// Sends at most len bytes from seq again. Returns the sequence numbers that took.
+uint32_t tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len,
+			uint64_t now_ns);
 void tcp_out_probe(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 
 // tcp_reasm.c
@@ -141,7 +126,28 @@ void tcp_out_probe(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 bool tcp_reasm_add(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct rg_slice d);
 // Hands up what has become in order. False: the connection is gone.
 bool tcp_reasm_deliver(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
+// The up to `max` runs that changed last, the last one first (RFC 2018 section 4).
+unsigned tcp_reasm_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_range *out,
+			  unsigned max);
 void tcp_reasm_free(struct tcp *t, struct tcp_conn *c);
+
+// tcp_sack.c: RFC 2018, RFC 6675.
+// Takes the blocks of an acknowledgement. True: they told something new.
+bool tcp_sack_take(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s);
+void tcp_sack_trim(struct tcp *t, struct tcp_conn *c); // snd_una has moved, or recovery has ended
+void tcp_sack_free(struct tcp *t, struct tcp_conn *c);
+bool tcp_sack_is_lost(const struct tcp *t, const struct tcp_conn *c); // what snd_una names
+// Recovery begins, and goes on to `end`. There is a scoreboard.
+void tcp_sack_enter(struct tcp *t, struct tcp_conn *c);
+void tcp_sack_resent(struct tcp *t, struct tcp_conn *c, uint32_t end);
+uint32_t tcp_sack_pipe(const struct tcp *t, const struct tcp_conn *c);
+// The next hole to fill in recovery, NextSeg() rule 1; is_any: rule 3. False: none.
+bool tcp_sack_next(const struct tcp *t, const struct tcp_conn *c, bool is_any,
+		   struct tcp_range *out);
+bool tcp_sack_rescue(const struct tcp *t, const struct tcp_conn *c,
+		     struct tcp_range *out); // rule 4
+// What the peer lacks at or above seq: the first such range, up to snd_max.
+struct tcp_range tcp_sack_gap(const struct tcp *t, const struct tcp_conn *c, uint32_t seq);
 
 // tcp_timer.c
 void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint32_t in_ms,
@@ -150,5 +156,13 @@ static inline void tcp_timer_stop(struct tcp_conn *c) {
 	c->timer = TCP_T_NONE; // the wheel finds out when it gets there
 }
 void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
+// RFC 6298 2.1 to 2.4.
+static inline uint32_t tcp_timer_rto_us(const struct tcp_conn *c) {
+	uint32_t us = c->srtt_us + tcp_max(4 * c->rttvar_us, 1000);
+
+	if (c->srtt_us == 0)
+		return TCP_RTO_INIT_MS * 1000;
+	return tcp_min(tcp_max(us, TCP_RTO_MIN_MS * 1000u), TCP_RTO_MAX_MS * 1000u);
+}
 // Time-out now, doublings included.
 uint32_t tcp_timer_rto_ms(const struct tcp_conn *c);

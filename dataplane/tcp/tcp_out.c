@@ -8,12 +8,35 @@ static void emit(struct tcp *t, struct tcp_out *o) {
 	t->ops.output(t->ops.ctx, o);
 }
 
-static uint16_t wnd_field(const struct tcp *t, const struct tcp_conn *c) {
-	uint32_t wnd = tcp_rcv_wnd(t, c);
+static uint16_t wnd_field(const struct tcp *t, bool has_wscale) {
+	return (uint16_t)tcp_min(t->cfg.rcv_wnd >> (has_wscale ? t->rcv_wscale : 0), UINT16_MAX);
+}
 
-	if ((c->flags & TCP_F_WSCALE) != 0)
-		wnd >>= t->rcv_wscale;
-	return (uint16_t)tcp_min(wnd, UINT16_MAX);
+void tcp_out_note_dup(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len) {
+	if ((c->flags & TCP_F_SACK) == 0 || len == 0)
+		return;
+	c->flags |= TCP_F_ACK_NOW;
+	if (t->dsack_of == c && t->dsack.end == seq) {
+		t->dsack.end += len;
+	} else if (t->dsack_of == NULL) {
+		t->dsack_of = c;
+		t->dsack = (struct tcp_range){seq, seq + len};
+	}
+}
+
+// The SACK blocks that find room beside len bytes of data.
+static void put_blocks(struct tcp *t, const struct tcp_conn *c, struct tcp_seg *s, size_t len) {
+	unsigned max = TCP_SACK_MAX - s->has_ts;
+	bool is_dup = t->dsack_of == c;
+
+	if ((c->flags & TCP_F_SACK) == 0 || (!is_dup && c->ooo_head == TCP_NIL) ||
+	    len + 4 + 8 * TCP_SACK_MAX > c->mss)
+		return;
+	if (is_dup) { // RFC 2883 section 4: first
+		s->sack[0] = t->dsack;
+		t->dsack_of = NULL;
+	}
+	s->n_sack = (uint8_t)(is_dup + tcp_reasm_blocks(t, c, s->sack + is_dup, max - is_dup));
 }
 
 // Sends a segment of c; pos says where its `len` bytes are. It carries the ACK that was due.
@@ -22,10 +45,16 @@ static void send_segment(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint8_
 	struct tcp_out o;
 	struct tcp_seg s = {.seq = seq,
 			    .ack = c->rcv_nxt,
-			    .wnd = wnd_field(t, c),
+			    .wnd = wnd_field(t, (c->flags & TCP_F_WSCALE) != 0),
 			    .flags = flags | TCP_ACK,
-			    .wscale = TCP_WSCALE_NONE};
+			    .wscale = TCP_WSCALE_NONE,
+			    .has_ts = (c->flags & TCP_F_TS) != 0};
 
+	if (s.has_ts) {
+		s.ts_val = tcp_ts_now(t, c->ts_offset);
+		s.ts_ecr = c->ts_recent;
+	}
+	put_blocks(t, c, &s, len);
 	o.src = c->local;
 	o.dst = c->peer;
 	o.mac = c->mac;
@@ -44,35 +73,57 @@ void tcp_out_ack(struct tcp *t, struct tcp_conn *c) {
 	send_segment(t, c, c->timer == TCP_T_WINDOW ? c->snd_nxt : c->snd_max, 0, NULL, 0);
 }
 
-bool tcp_out_may_challenge(struct tcp_conn *c, uint64_t now_ns) {
-	uint32_t now_ms = tcp_ms(now_ns);
+bool tcp_may_challenge(uint16_t *at, uint8_t *n, uint64_t now_ns) {
+	uint16_t now = tcp_coarse(now_ns);
 
-	if (c->n_challenges == 0 || now_ms - c->challenge_at_ms >= 1000) {
-		c->challenge_at_ms = now_ms;
-		c->n_challenges = 0;
+	if (*n == 0 || (uint16_t)(now - *at) >= 4) { // of 256 ms
+		*at = now;
+		*n = 0;
 	}
-	if (c->n_challenges >= TCP_CHALLENGES_PER_S)
+	if (*n >= TCP_CHALLENGES_PER_S)
 		return false;
-	c->n_challenges++;
+	++*n;
 	return true;
 }
 
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	if (tcp_out_may_challenge(c, now_ns))
+	if (tcp_may_challenge(&c->challenge_at, &c->n_challenges, now_ns))
 		tcp_out_ack(t, c);
 }
 
-void tcp_out_syn_ack(struct tcp *t, struct tcp_conn *c) {
-	struct tcp_out o = {.src = c->local, .dst = c->peer, .mac = c->mac};
-	struct tcp_seg s = {.seq = c->snd_una,
-			    .ack = c->rcv_nxt,
+void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss) {
+	struct tcp_out o = {.src = rx->in->dst, .dst = rx->in->src, .mac = rx->in->mac};
+	struct tcp_seg s = {.seq = iss,
+			    .ack = rx->seg.seq + 1,
 			    .wnd = (uint16_t)tcp_min(t->cfg.rcv_wnd, UINT16_MAX),
 			    .flags = TCP_SYN | TCP_ACK,
 			    .mss = t->cfg.mss,
-			    .wscale = TCP_WSCALE_NONE};
+			    .wscale = TCP_WSCALE_NONE,
+			    .has_sack_ok = rx->seg.has_sack_ok,
+			    .has_ts = rx->seg.has_ts};
 
-	if ((c->flags & TCP_F_WSCALE) != 0)
+	if (s.has_ts) {
+		s.ts_val = tcp_ts_now(t, tcp_listen_ts_offset(t, rx->in));
+		s.ts_ecr = rx->seg.ts_val;
+	}
+	if (rx->seg.wscale != TCP_WSCALE_NONE)
 		s.wscale = t->rcv_wscale;
+	tcp_hdr_put(&o, &s);
+	emit(t, &o);
+}
+
+void tcp_out_wait_ack(struct tcp *t, const struct tcp_wait *r, const struct tcp_rx *rx) {
+	struct tcp_out o = {.src = r->local, .dst = r->peer, .mac = rx->in->mac};
+	struct tcp_seg s = {.seq = r->snd_max,
+			    .ack = r->rcv_nxt,
+			    .wnd = wnd_field(t, r->has_wscale),
+			    .flags = TCP_ACK,
+			    .wscale = TCP_WSCALE_NONE,
+			    .has_ts = r->has_ts,
+			    .ts_ecr = r->ts_recent};
+
+	if (s.has_ts)
+		s.ts_val = tcp_ts_now(t, tcp_listen_ts_offset(t, rx->in));
 	tcp_hdr_put(&o, &s);
 	emit(t, &o);
 }
@@ -104,19 +155,30 @@ struct plan {
 	bool is_fin;
 };
 
+// What the congestion window allows to be sent beyond snd_nxt.
+static uint32_t cwnd_room(const struct tcp *t, const struct tcp_conn *c) {
+	uint32_t cwnd = c->cwnd, pipe = c->snd_nxt - c->snd_una;
+
+	if ((c->flags & TCP_F_SACK) != 0)
+		pipe = tcp_sack_pipe(t, c);
+	else if ((c->flags & TCP_F_RECOVERY) == 0)
+		// RFC 3042: the first two duplicate ACKs each let one new segment out.
+		cwnd += tcp_min(c->n_dupacks, 2) * c->mss;
+	return cwnd > pipe ? cwnd - pipe : 0;
+}
+
 // False: nothing may be sent now.
-static bool plan_next(const struct tcp_conn *c, struct plan *p) {
-	uint32_t flight = c->snd_nxt - c->snd_una, cwnd = c->cwnd, avail, usable, wnd;
+static bool plan_next(const struct tcp *t, const struct tcp_conn *c, struct plan *p) {
+	uint32_t flight = c->snd_nxt - c->snd_una, avail, usable;
 
 	if (flight > c->q.len) // the FIN is out too
 		return false;
-	// RFC 3042: the first two duplicate ACKs each let one new segment out.
-	if ((c->flags & TCP_F_RECOVERY) == 0)
-		cwnd += tcp_min(c->n_dupacks, 2) * c->mss;
-	wnd = tcp_min(c->snd_wnd, cwnd);
-	usable = wnd > flight ? wnd - flight : 0;
+	usable = c->snd_wnd > flight ? c->snd_wnd - flight : 0;
+	usable = tcp_min(usable, cwnd_room(t, c));
 	avail = c->q.len - flight;
 	p->len = tcp_min(tcp_min(avail, usable), c->mss);
+	if (c->board != TCP_NIL && tcp_seq_lt(c->snd_nxt, c->snd_max))
+		p->len = tcp_min(p->len, tcp_sack_gap(t, c, c->snd_nxt).end - c->snd_nxt);
 	p->is_fin = (c->flags & TCP_F_FIN_QUEUED) != 0 && p->len == avail &&
 		    c->snd_wnd > flight + p->len;
 	if (p->len == 0)
@@ -135,7 +197,7 @@ static void send_next(struct tcp *t, struct tcp_conn *c, struct plan p, uint64_t
 		flags |= TCP_PSH;
 	if (seq != c->snd_max) {
 		rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
-	} else if ((c->flags & TCP_F_TIMED) == 0) {
+	} else if ((c->flags & (TCP_F_TIMED | TCP_F_TS)) == 0) {
 		c->flags |= TCP_F_TIMED;
 		c->rtt_seq = seq;
 		c->rtt_at_us = (uint32_t)(now_ns / RG_NS_PER_US);
@@ -152,14 +214,44 @@ static bool is_held_back(const struct tcp_conn *c) {
 	return c->snd_nxt == c->snd_una && (c->q.len > 0 || (c->flags & TCP_F_FIN_QUEUED) != 0);
 }
 
+// After a time-out: what the peer has told us since that it has is not sent again.
+static void skip_sacked(struct tcp *t, struct tcp_conn *c) {
+	struct tcp_range gap;
+
+	if (c->board == TCP_NIL || !tcp_seq_lt(c->snd_nxt, c->snd_max))
+		return;
+	gap = tcp_sack_gap(t, c, c->snd_nxt);
+	if (gap.seq == c->snd_nxt)
+		return;
+	c->snd_nxt = gap.seq;
+	c->q.nxt = tcp_sndq_at(&c->q, &t->pool, tcp_min(gap.seq - c->snd_una, c->q.len));
+}
+
+// RFC 6675 section 5, step C, but for new data.
+static void fill_holes(struct tcp *t, struct tcp_conn *c, bool is_any, uint64_t now_ns) {
+	struct tcp_range hole;
+
+	while (cwnd_room(t, c) >= c->mss && tcp_sack_next(t, c, is_any, &hole))
+		tcp_sack_resent(t, c,
+				hole.seq + tcp_out_resend(t, c, hole.seq, hole.end - hole.seq,
+							  now_ns));
+	if (is_any && cwnd_room(t, c) >= c->mss && tcp_sack_rescue(t, c, &hole))
+		tcp_out_resend(t, c, hole.seq, hole.end - hole.seq, now_ns);
+}
+
 void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	struct plan p;
 
 	if (tcp_is_sending(c)) {
+		bool has_holes = c->board != TCP_NIL && (c->flags & TCP_F_RECOVERY) != 0;
+
 		// RFC 5681 4.1: the path may have changed while we were silent.
-		if (c->snd_nxt == c->snd_una && tcp_ms(now_ns) - c->sent_at_ms > c->rto_us / 1000)
+		if (c->snd_nxt == c->snd_una &&
+		    tcp_ms(now_ns) - c->sent_at_ms > tcp_timer_rto_us(c) / 1000)
 			c->cwnd = tcp_min(c->cwnd, tcp_ack_initial_cwnd(c));
-		while (plan_next(c, &p)) {
+		if (has_holes)
+			fill_holes(t, c, false, now_ns);
+		while (skip_sacked(t, c), plan_next(t, c, &p)) {
 			send_next(t, c, p, now_ns);
 			if (c->timer != TCP_T_RTO) {
 				if (c->timer == TCP_T_WINDOW)
@@ -167,6 +259,8 @@ void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 				tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 			}
 		}
+		if (has_holes)
+			fill_holes(t, c, true, now_ns);
 		if (c->timer != TCP_T_WINDOW && is_held_back(c)) {
 			c->n_retries = c->n_backoff = 0;
 			tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
@@ -176,17 +270,21 @@ void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		tcp_out_ack(t, c);
 }
 
-void tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	struct tcp_pos pos = c->q.head;
-	uint32_t sent = c->snd_max - c->snd_una;
-	uint32_t len = tcp_min(tcp_min(c->q.len, sent), c->mss);
-	// What was sent beyond the queue is the FIN.
-	bool is_fin = len == c->q.len && sent > c->q.len;
+uint32_t tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len,
+			uint64_t now_ns) {
+	uint32_t off = seq - c->snd_una, sent = c->snd_max - c->snd_una;
+	uint32_t data = tcp_min(c->q.len, sent);
+	struct tcp_pos pos = tcp_sndq_at(&c->q, &t->pool, tcp_min(off, c->q.len));
+	bool is_fin;
 
+	data = data > off ? tcp_min(tcp_min(data - off, len), c->mss) : 0;
+	// What was sent beyond the queue is the FIN.
+	is_fin = off + data == c->q.len && sent > c->q.len;
 	rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
 	c->flags &= (uint16_t)~TCP_F_TIMED; // Karn: RFC 6298 section 3
 	c->sent_at_ms = tcp_ms(now_ns);
-	send_segment(t, c, c->snd_una, is_fin ? TCP_FIN : 0, &pos, len);
+	send_segment(t, c, seq, is_fin ? TCP_FIN : 0, &pos, data);
+	return data + is_fin;
 }
 
 // RFC 9293 3.8.6.1: an octet beyond the window, or whatever the window does allow. snd_nxt stays:

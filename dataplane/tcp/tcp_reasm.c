@@ -16,6 +16,7 @@ static size_t extend(struct tcp *t, uint32_t i, uint32_t seq, struct rg_slice d)
 	if (end_of(k) != seq)
 		return 0;
 	n = d.len < n ? d.len : n;
+	k->stamp = t->ooo_stamp;
 	memcpy(tcp_pool_mem(&t->pool, i) + k->len, d.p, n);
 	k->len += (uint32_t)n;
 	return n;
@@ -54,11 +55,12 @@ static bool insert(struct tcp *t, struct tcp_conn *c, uint32_t *prev, uint32_t s
 bool tcp_reasm_add(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct rg_slice d) {
 	uint32_t prev = TCP_NIL, i = c->ooo_head;
 
+	t->ooo_stamp++;
 	// Behind a hole segments mostly come in order: at the tail.
 	if (i != TCP_NIL && !tcp_seq_lt(seq, t->pool.chunks[c->ooo_tail].seq))
 		i = c->ooo_tail;
 	while (d.len > 0 && i != TCP_NIL) {
-		const struct tcp_chunk *k = &t->pool.chunks[i];
+		struct tcp_chunk *k = &t->pool.chunks[i];
 		uint32_t gap = k->seq - seq;
 
 		if (tcp_seq_lt(seq, k->seq)) { // the part in front of k
@@ -73,6 +75,8 @@ bool tcp_reasm_add(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct rg_sl
 			size_t n = end_of(k) - seq;
 
 			n = d.len < n ? d.len : n;
+			tcp_out_note_dup(t, c, seq, (uint32_t)n);
+			k->stamp = t->ooo_stamp;
 			seq += (uint32_t)n;
 			d = rg_skip(d, n);
 		}
@@ -107,6 +111,38 @@ bool tcp_reasm_deliver(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 			return false;
 	}
 	return true;
+}
+
+unsigned tcp_reasm_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_range *out,
+			  unsigned max) {
+	uint32_t age[TCP_SACK_MAX], i = c->ooo_head;
+	unsigned n = 0, at;
+
+	while (i != TCP_NIL) {
+		const struct tcp_chunk *k = &t->pool.chunks[i];
+		struct tcp_range run = {k->seq, end_of(k)};
+		uint32_t run_age = t->ooo_stamp - k->stamp;
+
+		for (i = k->next; i != TCP_NIL && t->pool.chunks[i].seq == run.end; i = k->next) {
+			k = &t->pool.chunks[i];
+			run.end = end_of(k);
+			run_age = tcp_min(run_age, t->ooo_stamp - k->stamp);
+		}
+		// An answer that leaves from inside data(): this run is next to be delivered.
+		if (!tcp_seq_lt(c->rcv_nxt, run.seq))
+			continue;
+		for (at = n; at > 0 && age[at - 1] > run_age; at--)
+			if (at < max) {
+				age[at] = age[at - 1];
+				out[at] = out[at - 1];
+			}
+		if (at == max)
+			continue;
+		age[at] = run_age;
+		out[at] = run;
+		n += n < max;
+	}
+	return n;
 }
 
 void tcp_reasm_free(struct tcp *t, struct tcp_conn *c) {

@@ -47,24 +47,10 @@ void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 }
 
 uint32_t tcp_timer_rto_ms(const struct tcp_conn *c) {
-	uint64_t ms = (uint64_t)c->rto_us << tcp_min(c->n_backoff, MAX_SHIFT);
+	uint64_t ms = (uint64_t)tcp_timer_rto_us(c) << tcp_min(c->n_backoff, MAX_SHIFT);
 
 	ms = (ms + 999) / 1000;
 	return ms < TCP_RTO_MAX_MS ? (uint32_t)ms : TCP_RTO_MAX_MS;
-}
-
-static void on_syn_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	if (++c->n_retries > TCP_MAX_SYN_RETRIES) {
-		rg_stat_inc(t->stats, RG_DROP_tcp_timeout);
-		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
-		return;
-	}
-	c->n_backoff++;
-	c->flags |= TCP_F_SYN_LOST;
-	c->flags &= (uint16_t)~TCP_F_TIMED;
-	rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
-	tcp_out_syn_ack(t, c);
-	tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 }
 
 static void on_window(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
@@ -99,6 +85,7 @@ static void on_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	c->n_dupacks = 0;
 	c->snd_nxt = c->snd_una; // what is out there counts as lost
 	tcp_sndq_rewind(&c->q);
+	tcp_sack_free(t, c);   // RFC 2018 section 8: the peer may have thrown it away
 	if (c->snd_wnd == 0) { // the peer took its window back: no congestion, so probe
 		c->n_retries = c->n_backoff = 0;
 		tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
@@ -131,8 +118,6 @@ static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 			on_linger(t, c, now_ns);
 		else if (c->timer == TCP_T_WINDOW)
 			on_window(t, c, now_ns);
-		else if (c->state == TCP_SYN_RCVD)
-			on_syn_rto(t, c, now_ns);
 		else
 			on_rto(t, c, now_ns);
 	}
@@ -143,6 +128,8 @@ static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget) {
 	uint32_t idx;
 
+	t->now_ns = now_ns;
 	while ((idx = tcp_wheel_pop(&t->wheel, now_ns / RG_NS_PER_MS, &budget)) != TCP_NIL)
 		fire(t, &t->conns[idx], now_ns);
+	tcp_wait_tick(t, now_ns, budget);
 }

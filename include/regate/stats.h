@@ -54,6 +54,7 @@
 	X(tcp_checksum, "wrong TCP checksum")                           \
 	X(tcp_port, "TCP port not served")                              \
 	X(tcp_no_conn, "TCP segment for no connection")                 \
+	X(tcp_cookie, "TCP ACK that completes no handshake")            \
 	X(tcp_window, "TCP segment outside the window")                 \
 	X(tcp_table_full, "TCP connection table full")                  \
 	X(tcp_no_buffer, "TCP buffers used up")                         \

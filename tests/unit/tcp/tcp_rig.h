@@ -38,10 +38,15 @@ static inline void rig_in(struct rig *r, struct rig_in i) {
 	rg_put_be(&w, r->cfg.listen_port, 2);
 	rg_put_be(&w, r->peer_isn + i.seq, 4);
 	rg_put_be(&w, (i.flags & F_A) != 0 ? r->iss + i.ack : 0, 4);
-	rg_put_be(&w, (20 + i.opts.len) / 4 << 4, 1);
+	rg_put_be(&w, (20 + i.opts.len + (r->has_ts ? 12 : 0)) / 4 << 4, 1);
 	rg_put_be(&w, i.flags, 1);
 	rg_put_be(&w, wnd, 2);
 	rg_put_be(&w, 0, 4);
+	if (r->has_ts) {
+		rg_put_be(&w, 0x0101080a, 4);
+		rg_put_be(&w, r->ts_val, 4);
+		rg_put_be(&w, (i.flags & F_A) != 0 ? r->ts_ecr : 0, 4);
+	}
 	rg_put(&w, i.opts);
 	rg_put(&w, i.data);
 	ck_assert(!w.overflow);
@@ -90,6 +95,17 @@ static inline void rig_wait(struct rig *r, uint32_t ms) {
 	r->now_ns = end_ns;
 }
 
+// The whole pool is back, no slot is left, and after a minute no record.
+static inline void rig_free_clean(struct rig *r) {
+	ck_assert_uint_eq(tcp_n_conns(r->t), 0);
+	ck_assert_uint_eq(tcp_n_free_buffers(r->t), r->cfg.n_buffers);
+	ck_assert_uint_eq(r->t->wheel.n, 0);
+	rig_wait(r, TCP_LINGER_MS);
+	ck_assert_uint_eq(tcp_n_time_wait(r->t), 0);
+	ck_assert(tcp_next_deadline(r->t) == RG_NEVER);
+	rig_free(r);
+}
+
 // Lets time pass until something is sent; returns the milliseconds it took, UINT32_MAX if never.
 static inline uint32_t rig_wait_out(struct rig *r) {
 	uint64_t start_ns = r->now_ns;
@@ -105,12 +121,16 @@ static inline uint32_t rig_wait_out(struct rig *r) {
 	return (uint32_t)((r->now_ns - start_ns) / RG_NS_PER_MS);
 }
 
-// Handshake, RTT 10 ms. Then the peer's next byte is 1 and ours is 1.
+// Handshake. Then the peer's next byte is 1 and ours is 1, and a round trip took 10 ms.
 static inline void rig_open_opts(struct rig *r, struct rg_slice opts) {
 	IN(r, F_S, 0, 0, .opts = opts);
 	rig_expect(r, F_SA, 0, 1, 0);
 	r->now_ns += 10 * RG_NS_PER_MS;
 	IN(r, F_A, 1, 1);
+	if (r->n_opened > 0 && tcp_is_open(r->t, r->idx)) {
+		r->t->conns[r->idx].srtt_us = 10000;
+		r->t->conns[r->idx].rttvar_us = 5000;
+	}
 }
 
 static inline void rig_open(struct rig *r) {

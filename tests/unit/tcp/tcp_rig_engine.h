@@ -38,6 +38,8 @@ struct rig {
 	uint64_t now_ns;
 	uint32_t peer_isn, iss; // base of the peer's and of our sequence numbers
 	uint16_t peer_port;
+	bool has_ts; // the peer sends timestamps: ts_val, and what it last saw
+	uint32_t ts_val, ts_ecr;
 	struct rig_seg out[RIG_OUT];
 	unsigned n_out, n_read;
 	uint32_t idx; // of the last op
@@ -77,6 +79,8 @@ static void rig_output(void *ctx, const struct tcp_out *o) {
 	q->s.data.p = q->data;
 	q->dst_port = (uint16_t)(b[2] << 8 | b[3]);
 	q->mac0 = o->mac[0];
+	if (q->s.has_ts)
+		r->ts_ecr = q->s.ts_val;
 	if ((q->s.flags & F_SA) == F_SA)
 		r->iss = q->s.seq;
 }
@@ -158,13 +162,4 @@ static inline void rig_free(struct rig *r) {
 	ck_assert_uint_eq(rg_stat_get(&r->stats, RG_STAT_tcp_closed), r->n_ended);
 	tcp_free(r->t);
 	free(r);
-}
-
-// The whole pool is back and no slot is left.
-static inline void rig_free_clean(struct rig *r) {
-	ck_assert_uint_eq(tcp_n_conns(r->t), 0);
-	ck_assert_uint_eq(tcp_n_free_buffers(r->t), r->cfg.n_buffers);
-	ck_assert_uint_eq(r->t->wheel.n, 0);
-	ck_assert_uint_eq(r->t->n_half, 0);
-	rig_free(r);
 }

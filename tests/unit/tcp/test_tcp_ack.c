@@ -63,7 +63,7 @@ START_TEST(round_trip_time) {
 	rig_open(r);
 	ck_assert_uint_eq(conn(r)->srtt_us, 10000); // of the SYN-ACK
 	ck_assert_uint_eq(conn(r)->rttvar_us, 5000);
-	ck_assert_uint_eq(conn(r)->rto_us, 200000);
+	ck_assert_uint_eq(tcp_timer_rto_us(conn(r)), 200000);
 	for (unsigned i = 0; i < 40; i++, seq += 10) {
 		rig_send(r, 10);
 		rig_expect(r, F_PA, seq, 1, 10);
@@ -73,7 +73,7 @@ START_TEST(round_trip_time) {
 	}
 	ck_assert_uint_gt(conn(r)->srtt_us, 290000);
 	ck_assert_uint_le(conn(r)->srtt_us, 300000);
-	ck_assert_uint_gt(conn(r)->rto_us, 300000);
+	ck_assert_uint_gt(tcp_timer_rto_us(conn(r)), 300000);
 	rig_free(r);
 }
 END_TEST
@@ -192,6 +192,21 @@ START_TEST(old_segment_does_not_set_window) {
 }
 END_TEST
 
+// A segment sent again is older by its number, newer by what it acknowledges.
+START_TEST(newer_ack_sets_window) {
+	struct rig *r = rig_new();
+
+	rig_open(r);
+	rig_send(r, 5000);
+	r->n_read = r->n_out = 0;
+	IN(r, F_A, 4, 1, .data = RG_LIT("d"));
+	IN(r, F_A, 1, 2921, .data = RG_LIT("abc"), .wnd = 3000);
+	ck_assert_uint_eq(conn(r)->snd_wnd, 3000);
+	r->n_read = r->n_out;
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(restart_after_idle) {
 	struct rig *r = rig_new();
 
@@ -219,6 +234,7 @@ int main(void) {
 		RIG_CASE(not_duplicates),
 		RIG_CASE(duplicates_after_timeout_are_ignored),
 		RIG_CASE(old_segment_does_not_set_window),
+		RIG_CASE(newer_ack_sets_window),
 		RIG_CASE(restart_after_idle),
 	};
 

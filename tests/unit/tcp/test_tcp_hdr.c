@@ -50,6 +50,49 @@ START_TEST(written_is_read_back) {
 }
 END_TEST
 
+// What a SYN says, and what every segment may say.
+START_TEST(options_are_read_back) {
+	struct tcp_out o = {.src.port = 443, .dst.port = 50000};
+	struct tcp_seg in = {.flags = (_i & 1) != 0 ? TCP_SYN : TCP_ACK,
+			     .mss = 1400,
+			     .wscale = (_i & 2) != 0 ? 14 : TCP_WSCALE_NONE,
+			     .has_sack_ok = (_i & 4) != 0,
+			     .has_ts = (_i & 8) != 0,
+			     .n_sack = (_i & 1) != 0 ? 0 : (uint8_t)(_i / 16),
+			     .sack = {{1, 2}, {3, 4}, {0xfffffff0, 5}, {6, 7}},
+			     .ts_val = 0x01020304,
+			     .ts_ecr = 0xfffefdfc};
+	struct tcp_seg out;
+	bool is_syn = (_i & 1) != 0;
+
+	tcp_hdr_put(&o, &in);
+	ck_assert_uint_eq(o.header_len % 4, 0);
+	ck_assert_int_eq(tcp_hdr_parse(guard_copy(rg_slice(o.header, o.header_len)), &out), RG_OK);
+	ck_assert_uint_eq(out.data.len, 0);
+	ck_assert_uint_eq(out.mss, is_syn ? 1400 : 0);
+	ck_assert_uint_eq(out.wscale, is_syn ? in.wscale : TCP_WSCALE_NONE);
+	ck_assert_int_eq(out.has_sack_ok, is_syn && in.has_sack_ok);
+	ck_assert_int_eq(out.has_ts, in.has_ts);
+	ck_assert_uint_eq(out.ts_val, in.has_ts ? in.ts_val : 0);
+	ck_assert_uint_eq(out.ts_ecr, in.has_ts ? in.ts_ecr : 0);
+	ck_assert_uint_eq(out.n_sack, in.n_sack);
+	ck_assert_mem_eq(out.sack, in.sack, in.n_sack * sizeof(*in.sack));
+}
+END_TEST
+
+START_TEST(odd_lengths_are_skipped) {
+	struct tcp_seg s;
+
+	ck_assert_int_eq(tcp_hdr_parse(guard_hex(PORTS "01020304 05060708 a010 1234 0000 0000 "
+						       "050e 0000000100000002 00000003 "
+						       "0806 00000001"),
+				       &s),
+			 RG_OK);
+	ck_assert_uint_eq(s.n_sack, 0);
+	ck_assert(!s.has_ts);
+}
+END_TEST
+
 START_TEST(prefixes) {
 	struct rg_slice whole = guard_hex(PORTS "01020304 05060708 a002 1234 0000 0000 "
 						"020405b4 01 030307 080a0000000000000000 0000");
@@ -89,6 +132,8 @@ int main(void) {
 	const struct rig_case cases[] = {
 		RIG_CASE(fields),
 		RIG_ROWS(written_is_read_back, 3),
+		RIG_ROWS(options_are_read_back, 64),
+		RIG_CASE(odd_lengths_are_skipped),
 		RIG_CASE(prefixes),
 		RIG_CASE(random_options),
 	};

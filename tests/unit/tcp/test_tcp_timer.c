@@ -65,16 +65,16 @@ END_TEST
 START_TEST(progress_resets_the_count) {
 	struct rig *r = rig_new();
 
-	rig_open_opts(r, RG_LIT("\x02\x04\x00\x64")); // 100
-	rig_send(r, 1000);
+	rig_open_opts(r, RG_LIT("")); // segments of 536
+	rig_send(r, 5360);
 	r->n_read = r->n_out = 0;
 	for (unsigned i = 0; i < 10; i++) {
 		for (unsigned k = 0; k < 3; k++) {
 			rig_wait_out(r);
-			ck_assert_uint_eq(r->out[0].s.seq - r->iss, 1 + i * 100);
+			ck_assert_uint_eq(r->out[0].s.seq - r->iss, 1 + i * 536);
 			r->n_read = r->n_out = 0;
 		}
-		IN(r, F_A, 1, 1 + (i + 1) * 100);
+		IN(r, F_A, 1, 1 + (i + 1) * 536);
 		r->n_read = r->n_out = 0;
 	}
 	ck_assert_uint_eq(r->n_ended, 0);
@@ -242,9 +242,11 @@ END_TEST
 START_TEST(budget) {
 	struct rig *r = rig_new();
 
-	for (unsigned i = 0; i < 8; i++, r->peer_port++)
-		IN(r, F_S, 0, 0);
-	r->n_read = r->n_out = 0;
+	for (unsigned i = 0; i < 8; i++, r->peer_port++) {
+		rig_open_opts(r, RIG_MSS_1460);
+		rig_send(r, 10);
+		r->n_read = r->n_out = 0;
+	}
 	r->now_ns += 1100 * RG_NS_PER_MS;
 	for (unsigned i = 0; i < 100 && tcp_next_deadline(r->t) <= r->now_ns; i++) {
 		unsigned before = r->n_out;
