@@ -88,6 +88,7 @@ static void sink_plain(void *arg, struct rg_slice d) {
 	struct worker *w = r->w;
 	struct conn *c = r->c;
 
+	c->record_since_ns = w->now_ns;
 	if (c->phase == RG_PHASE_TLS) {
 		c->phase = RG_PHASE_HTTP;
 		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
@@ -178,6 +179,7 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 		.flow = {.bound.lease_idx = RG_LEASE_NONE, .wwsf = UINT16_MAX},
 		.since_ns = now_ns,
 		.unbound_since_ns = now_ns,
+		.record_since_ns = now_ns,
 		.deadline_ns = now_ns + w->cfg->head_timeout_s * RG_NS_PER_S,
 	};
 	if (c->tls == NULL) {
