@@ -204,11 +204,11 @@ class Churn(Case):
                     time.sleep(0.01)
                 e(s)
         self.assertGreater(self.stat("now_conns"), 0)
-        self.assertGreater(self.stat("now_tcp_slots"), len(todo))
+        self.assertLessEqual(self.stat("now_tcp_slots"), len(todo))  # a lone SYN takes none
         time.sleep(7)  # the gateway's own time-outs, but for WebSockets
         for s in self.left:
             s.close()
-        # What met silence is sent again, in vain; a half-open connection lives 31 s, TIME-WAIT 60 s.
+        # What met silence is sent again, in vain.
         wait_for("all buffers back", self.is_free, 30)
         wait_for("all slots back", lambda: self.is_free(["now_tcp_slots"]), 120)
         self.assertEqual(self.lab.ctl("conn", "list")["data"]["total"], 0)
