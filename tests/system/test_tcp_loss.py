@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from lab import ROOT, TAP, enter_new_netns, sh  # noqa: E402
+import wic  # noqa: E402
 from wic import Sip, Ws, http, lease  # noqa: E402
 
 N = 50
@@ -30,11 +31,13 @@ table inet imp {{
 
 
 class TcpLoss(GatewayCase):
-    lab_args = {"pool": 5 * N}
+    # Four losses in a row, which some segment meets, take 15 s of retransmissions.
+    lab_args = {"pool": 5 * N, "conf": {"dataplane": {"head_timeout": "120s"}}}
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        wic.TIMEOUT_S = 120
         cls.router = ["nsenter", f"--net=/proc/{cls.lab.regated.pid}/ns/net"]
         enter_new_netns()
         for step in ("ip link add vA type veth peer name vB", f"ip link set vB netns {os.getpid()}",

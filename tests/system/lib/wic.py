@@ -17,6 +17,7 @@ from lab import DOMAIN, GATEWAY_IP
 ORIGIN = f"https://{GATEWAY_IP}"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+TIMEOUT_S = 10  # of one socket operation; a test may change it
 serial = itertools.count(1)
 
 
@@ -27,8 +28,8 @@ def tls_context():
     return ctx
 
 
-def tls_connect(ctx=None, timeout=10):
-    raw = socket.create_connection((GATEWAY_IP, 443), timeout=timeout)
+def tls_connect(ctx=None, timeout=None):
+    raw = socket.create_connection((GATEWAY_IP, 443), timeout=timeout or TIMEOUT_S)
     return (ctx or tls_context()).wrap_socket(raw, server_hostname=f"epcscf1.{DOMAIN}")
 
 
@@ -165,7 +166,7 @@ class Closed(Exception):
 
 
 class Ws:
-    def __init__(self, origin=ORIGIN, protocol="sip", path="/w2", version="13", extra=(), timeout=10,
+    def __init__(self, origin=ORIGIN, protocol="sip", path="/w2", version="13", extra=(), timeout=None,
                  sock=None):
         self.sock = sock or tls_connect(timeout=timeout)
         key = base64.b64encode(os.urandom(16)).decode()
