@@ -22,7 +22,7 @@ def show_client(lab):
     client = lab.node("jssip_client.js")
     words = {"lease": "client    leased {impu} over HTTPS, without typing anything",
              "registered": "client    JsSIP says registered: REGISTER > core > 200, {expires} s",
-             "refreshed": "client    refreshed: answered by the dataplane, the core saw nothing",
+             "refreshed": "client    refreshed: {where}",
              "unregistered": "client    de-registered in the core"}
     for line in client.stdout:
         try:
@@ -31,7 +31,9 @@ def show_client(lab):
             continue
         text = words.get(step.get("step"))
         if text:
-            say(text.format_map({"impu": "?", "expires": "?", **step}))
+            local = sum(lab.counters()["reg_local_ok"]) > 0
+            where = "answered in the dataplane, the core saw nothing" if local else "answered by the core"
+            say(text.format_map({"impu": "?", "expires": "?", "where": where, **step}))
     error = client.stderr.read().strip()
     if client.wait() != 0:
         say("client    failed: " + (error.splitlines()[-1] if error else f"exit {client.returncode}"))
