@@ -40,7 +40,7 @@ def show_client(lab):
     return client.returncode == 0
 
 
-def show(lab, host_net):
+def show(lab):
     say(f"core      {lab.core_kind} on 127.0.0.1:6060 (SIP over TCP), pid {lab.core.pid}")
     say(f"gateway   regated on TAP port {TAP}, https://{GATEWAY_IP}/, pid {lab.regated.pid}")
     say(f"pool      {lab.pool_size} identity pairs; account alice, password 'correct horse'")
@@ -50,12 +50,15 @@ def show(lab, host_net):
     say(f"counters  REGISTER: {total['reg_local_ok']} answered in the dataplane, "
         f"{total['reg_punted']} passed to the control plane; "
         f"{at_core} requests to the core")
-    if ok and host_net:
+    return ok
+
+
+def show_what_to_try(lab, host_net):
+    if host_net:
         say(f"try       open https://{GATEWAY_IP}/ in a browser and accept the demo certificate")
-    elif ok:
+    else:
         say(f"try       nsenter -t {lab.regated.pid} -n curl -k https://{GATEWAY_IP}/")
     say(f"try       build/controlplane/cli/regatectl --socket {lab.path('ctl.sock')} lease list")
-    return ok
 
 
 def main():
@@ -76,9 +79,10 @@ def main():
     signal.signal(signal.SIGHUP, on_signal)  # the terminal was closed
     try:
         with Lab(core=args.core, host_net=args.host_net, hugepages=True) as lab:
-            ok = show(lab, args.host_net)
+            ok = show(lab)
             if args.once or not ok:
                 return 0 if ok else 1
+            show_what_to_try(lab, args.host_net)
             say("ready     Ctrl-C ends everything and leaves nothing behind")
             while lab.regated.poll() is None:
                 if stop.wait(0.5):
