@@ -134,8 +134,13 @@ void eal_stop(void);
 void port_stop(struct rg_dp *dp);
 
 // --- worker.c
-int worker_run(void *arg);                              // lcore main
-void worker_output(void *ctx, const struct tcp_out *o); // tcp_ops.output
+int worker_run(void *arg); // lcore main
+
+// --- packet.c: frames
+unsigned packet_owner(const struct worker *w, const struct rte_mbuf *m); // worker of its flow
+void packet_input(struct worker *w, struct rte_mbuf *m);                 // m is consumed
+void packet_output(void *ctx, const struct tcp_out *o);                  // tcp_ops.output
+void packet_flush(struct worker *w); // sends what the poll has put together
 
 // --- start.c
 [[nodiscard]] int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len);

@@ -41,7 +41,7 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 	};
 	struct tcp_ops ops = {
 		.ctx = w,
-		.output = worker_output,
+		.output = packet_output,
 		.opened = conn_opened,
 		.data = conn_data,
 		.sent = conn_sent,
