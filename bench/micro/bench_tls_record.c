@@ -12,6 +12,8 @@
 
 struct work {
 	struct tls_ctx ctx;
+	union tls_secrets secrets[N_CONNS];
+	struct tls_long more[N_CONNS];
 	enum tls_suite suite;
 	const struct tls_aead *aeads;
 	uint64_t n_bytes; // that came out
@@ -45,7 +47,8 @@ static void run_open(void *arg, uint64_t n_ops) {
 		struct tls_conn *c = &w->conns[w->at];
 
 		c->seq[TLS_RD] = 0;
-		if (tls_input(c, rg_slice(w->records[w->at], RECORD_LEN(OPEN_LEN)), &sink) != 0)
+		if (tls_input(&w->ctx, c, rg_slice(w->records[w->at], RECORD_LEN(OPEN_LEN)),
+			      &sink) != 0)
 			abort();
 		w->at = (w->at + 1) % N_CONNS;
 	}
@@ -61,7 +64,7 @@ static void run_seal(void *arg, uint64_t n_ops) {
 		struct tls_conn *c = &w->conns[w->at];
 
 		c->seq[TLS_WR] &= 0xffff;
-		if (tls_write(c, rg_slice(answer, SEAL_LEN), &sink) != 0)
+		if (tls_write(&w->ctx, c, rg_slice(answer, SEAL_LEN), &sink) != 0)
 			abort();
 		w->at = (w->at + 1) % N_CONNS;
 	}
@@ -130,12 +133,19 @@ static bool fill(struct work *w) {
 	for (w->at = 0; w->at < N_CONNS; w->at++) {
 		struct tls_conn *c = &w->conns[w->at];
 
-		*c = (struct tls_conn){.ctx = &w->ctx, .suite = w->suite, .is_established = true};
-		for (int i = 0; i < TLS_MAX_KEY; i++)
+		tls_conn_init(c, (uint32_t)w->at);
+		c->suite = w->suite;
+		c->is_established = true;
+		for (int i = 0; i < 16; i++)
 			c->key[TLS_RD][i] = c->key[TLS_WR][i] = (uint8_t)(w->at * 31 + (uint64_t)i);
+		for (int i = 0; w->suite != TLS_AES128 && i < TLS_MAX_KEY; i++)
+			w->more[w->at].key[TLS_RD][i] = w->more[w->at].key[TLS_WR][i] =
+				(uint8_t)(w->at * 31 + (uint64_t)i);
+		if (w->suite != TLS_AES128)
+			w->secrets[w->at].more = &w->more[w->at];
 		if (w->suite == TLS_AES128 && w->ctx.crypt->imb != NULL)
 			IMB_AES128_GCM_PRE(w->ctx.crypt->imb, c->key[TLS_RD], &expanded[w->at]);
-		if (tls_write(c, rg_slice(request, OPEN_LEN), &sink) != 0)
+		if (tls_write(&w->ctx, c, rg_slice(request, OPEN_LEN), &sink) != 0)
 			return false;
 	}
 	w->at = 0;
@@ -161,6 +171,7 @@ int main(int argc, char **argv) {
 
 			w->ctx.crypt = tls_crypt_new(NULL);
 			w->suite = suite;
+			w->ctx.secrets = w->secrets;
 			w->aeads = engine == 0 ? tls_aead_imb() : tls_aead_evp();
 			if (w->ctx.crypt == NULL || (engine == 0 && w->ctx.crypt->imb == NULL) ||
 			    !fill(w)) {

@@ -32,8 +32,8 @@ static void conn_release(struct worker *w, struct conn *c) {
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE)
 		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
 	buf_put(w, c);
-	tls_conn_free(c->tls);
-	c->tls = NULL;
+	tls_conn_fini(w->tls, &c->tls);
+	c->is_open = false;
 	c->src = (struct rg_slice){0};
 	w->n_conns--;
 }
@@ -115,7 +115,7 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 	struct conn_ref ref = {w, c};
 	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
 
-	if (c->end == END_NO && tls_write(c->tls, d, &sink) != RG_OK)
+	if (c->end == END_NO && tls_write(w->tls, &c->tls, d, &sink) != RG_OK)
 		c->end = END_ABORT; // reads slower than it asks: its queue is full
 }
 
@@ -146,10 +146,10 @@ void conn_finish(struct worker *w, struct conn *c) {
 	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
 	uint32_t idx = conn_idx(w, c);
 
-	if (c->end == END_NO || c->tls == NULL)
+	if (c->end == END_NO || !c->is_open)
 		return;
 	if (c->end == END_CLOSE)
-		tls_close(c->tls, &sink);
+		tls_close(w->tls, &c->tls, &sink);
 	conn_release(w, c);
 	if (c->end == END_CLOSE)
 		tcp_close(w->tcp, idx, w->now_ns);
@@ -173,7 +173,7 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 	struct conn *c = &w->conns[idx];
 
 	*c = (struct conn){
-		.tls = tls_conn_new(w->tls),
+		.is_open = true,
 		.gen = tcp_gen(w->tcp, idx),
 		.phase = RG_PHASE_TLS,
 		.flow = {.bound.lease_idx = RG_LEASE_NONE, .wwsf = UINT16_MAX},
@@ -182,10 +182,7 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 		.record_since_ns = now_ns,
 		.deadline_ns = now_ns + w->cfg->head_timeout_s * RG_NS_PER_S,
 	};
-	if (c->tls == NULL) {
-		rg_stat_inc(w->stats, RG_DROP_tls_no_memory);
-		return -ENOMEM;
-	}
+	tls_conn_init(&c->tls, idx);
 	w->n_conns++;
 	return 0;
 }
@@ -198,10 +195,10 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 	int rc;
 
 	(void)now_ns; // the same as w->now_ns
-	if (c->tls == NULL)
+	if (!c->is_open)
 		return;
-	rc = tls_input(c->tls, d, &sink);
-	if (rc == RG_OK && c->phase == RG_PHASE_TLS && tls_is_established(c->tls)) {
+	rc = tls_input(w->tls, &c->tls, d, &sink);
+	if (rc == RG_OK && c->phase == RG_PHASE_TLS && tls_is_established(&c->tls)) {
 		c->phase = RG_PHASE_HTTP;
 		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
 	}
@@ -218,7 +215,7 @@ void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns) {
 	struct worker *w = ctx;
 
 	(void)now_ns;
-	if (w->conns[idx].tls != NULL && w->conns[idx].src.len > 0)
+	if (w->conns[idx].is_open && w->conns[idx].src.len > 0)
 		conn_settle(w, &w->conns[idx]);
 }
 
@@ -227,7 +224,7 @@ void conn_peer_closed(void *ctx, uint32_t idx, uint64_t now_ns) {
 	struct conn *c = &w->conns[idx];
 
 	(void)now_ns;
-	if (c->tls == NULL)
+	if (!c->is_open)
 		return;
 	if (c->end == END_NO)
 		c->end =
@@ -241,6 +238,6 @@ void conn_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t now_ns) {
 
 	(void)now_ns;
 	(void)why; // counted in dataplane/tcp
-	if (c->tls != NULL)
+	if (c->is_open)
 		conn_release(w, c);
 }

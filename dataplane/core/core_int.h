@@ -34,9 +34,10 @@ enum conn_end { // how a connection is to end once the call stack is out of TLS
 	END_ABORT, // RST
 };
 
-struct conn {                 // slot idx is the TCP slot idx
-	struct tls_conn *tls; // NULL = slot not in use
+struct conn { // slot idx is the TCP slot idx, and that of TLS
+	struct tls_conn tls;
 	uint32_t gen;         // of the TCP slot
+	bool is_open;         // slot in use
 	uint8_t phase;        // enum rg_conn_phase
 	uint8_t end;          // enum conn_end
 	uint8_t pings;        // sent and unanswered

@@ -76,7 +76,11 @@ static int dp_launch(struct rg_dp *dp, char *err, size_t err_len) {
 }
 
 int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len) {
-	struct tls_ctx *tls = tls_ctx_new(cfg->certificate, cfg->key, err, err_len);
+	const struct tls_cfg tc = {.certificate = cfg->certificate,
+				   .key = cfg->key,
+				   .max_conns = 1,
+				   .max_half_open = 1};
+	struct tls_ctx *tls = tls_ctx_new(&tc, err, err_len);
 
 	tls_ctx_free(tls);
 	return tls == NULL ? -EINVAL : 0;

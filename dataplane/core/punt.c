@@ -58,7 +58,7 @@ void punt_event(struct worker *w, struct conn *c, enum rg_punt_kind kind) {
 static struct conn *reply_conn(struct worker *w, const struct rg_reply *r) {
 	struct conn *c = r->conn.idx < w->cfg->max_conns ? &w->conns[r->conn.idx] : NULL;
 
-	return c == NULL || c->tls == NULL || c->gen != r->conn.gen ? NULL : c;
+	return c == NULL || !c->is_open || c->gen != r->conn.gen ? NULL : c;
 }
 
 static void reply_bind(struct worker *w, struct conn *c, const struct rg_reply *r) {
@@ -138,7 +138,7 @@ static bool query_step(struct worker *w) {
 	for (; pos < end && n < QUERY_BATCH; pos++) {
 		const struct conn *c = &w->conns[pos];
 
-		if (c->tls != NULL)
+		if (c->is_open)
 			info[n++] = (struct rg_conn_info){
 				.conn = conn_id(w, c),
 				.peer = *tcp_peer(w->tcp, pos),

@@ -39,6 +39,12 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 		.snd_max = 128 * 1024,
 		.quick_acks = 8, // TLS, upgrade, first REGISTER
 	};
+	struct tls_cfg tls = {
+		.certificate = cfg->certificate,
+		.key = cfg->key,
+		.max_conns = cfg->max_conns,
+		.max_half_open = cfg->max_conns,
+	};
 	struct tcp_ops ops = {
 		.ctx = w,
 		.output = packet_output,
@@ -55,7 +61,7 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 	w->digester = rg_digester_new(cfg->digest_key);
 	if (w->tcp == NULL || w->digester == NULL)
 		return -ENOMEM;
-	w->tls = tls_ctx_new(cfg->certificate, cfg->key, err, err_len);
+	w->tls = tls_ctx_new(&tls, err, err_len);
 	return w->tls == NULL ? -EINVAL : 0;
 }
 
@@ -93,7 +99,8 @@ int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
 
 void worker_fini(struct worker *w) {
 	for (uint32_t i = 0; w->conns != NULL && i < w->cfg->max_conns; i++)
-		tls_conn_free(w->conns[i].tls);
+		if (w->conns[i].is_open)
+			tls_conn_fini(w->tls, &w->conns[i].tls);
 	for (unsigned i = 0; i < w->n_tx; i++)
 		rte_pktmbuf_free(w->tx[i]);
 	idle_fini(w);

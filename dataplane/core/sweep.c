@@ -19,7 +19,7 @@ static void ws_due(struct worker *w, struct conn *c) {
 static bool is_message_late(const struct worker *w, struct conn *c) {
 	uint64_t limit_ns = w->cfg->head_timeout_s * RG_NS_PER_S;
 
-	if (c->phase != RG_PHASE_WS || !tls_has_partial(c->tls))
+	if (c->phase != RG_PHASE_WS || !tls_has_partial(&c->tls))
 		c->record_since_ns = w->now_ns;
 	return c->phase == RG_PHASE_WS &&
 	       ((c->buf != NULL && w->now_ns - c->buf_since_ns > limit_ns) ||
@@ -42,7 +42,7 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
 	if (c->src.len > 0) { // it may have waited for buffers of others, which nobody tells it of
 		conn_settle(w, c);
-		if (c->tls == NULL)
+		if (!c->is_open)
 			return;
 	}
 	is_late = is_message_late(w, c);
@@ -86,7 +86,7 @@ void sweep_run(struct worker *w) {
 	// As many slots as the time since the last slice asks for, so that sleep does not slow it.
 	todo = RTE_MIN((late_ns + RG_NS_PER_MS) * n / SWEEP_NS + 1, (uint64_t)n);
 	for (; todo > 0; todo--) {
-		if (w->conns[w->sweep_pos].tls != NULL)
+		if (w->conns[w->sweep_pos].is_open)
 			sweep_conn(w, &w->conns[w->sweep_pos]);
 		w->sweep_pos = (w->sweep_pos + 1) % n;
 	}

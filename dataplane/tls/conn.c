@@ -3,34 +3,29 @@
 // worker; no system call, no clock. OpenSSL allocates from the first byte to the hand-over. After
 // a failure the connection is dead: records would be missing.
 #include <errno.h>
-#include <openssl/err.h>
+#include <openssl/crypto.h>
 
 #include "regate/err.h"
 #include "tls_int.h"
 
-struct tls_conn *tls_conn_new(struct tls_ctx *ctx) {
-	struct tls_conn *c = OPENSSL_zalloc(sizeof(*c));
-
-	if (c == NULL)
-		ERR_clear_error();
-	else
-		c->ctx = ctx;
-	return c;
+void tls_conn_init(struct tls_conn *c, uint32_t slot) {
+	*c = (struct tls_conn){.slot = slot, .ref = TLS_NO_REF};
 }
 
-void tls_conn_free(struct tls_conn *c) {
-	if (c == NULL)
-		return;
+void tls_conn_fini(struct tls_ctx *x, struct tls_conn *c) {
 	if (c->is_established) {
-		tls_record_drop(c);
-		tls_keys_fini(c);
+		tls_record_drop(x, c);
+		tls_keys_fini(x, c);
 	} else {
-		tls_handshake_free(c->handshake);
+		tls_handshake_drop(x, c);
 	}
-	OPENSSL_clear_free(c, sizeof(*c));
+	OPENSSL_cleanse(c, sizeof(*c));
+	c->ref = TLS_NO_REF;
+	c->is_dead = true;
 }
 
-int tls_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sink) {
+int tls_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
+	      const struct tls_sink *sink) {
 	if (c->is_dead)
 		return RG_E_PROTO;
 	if (c->is_ended) // RFC 8446 6.1: ignore what follows
@@ -38,23 +33,25 @@ int tls_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sin
 	if (in.len == 0)
 		return RG_OK;
 	if (!c->is_established) {
-		int rc = tls_handshake_input(c, &in, sink);
+		int rc = tls_handshake_input(x, c, &in, sink);
 
 		if (rc != RG_OK)
 			return rc == RG_MORE ? RG_OK : rc;
 	}
-	return tls_record_input(c, in, sink);
+	return tls_record_input(x, c, in, sink);
 }
 
-int tls_write(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink) {
+int tls_write(struct tls_ctx *x, struct tls_conn *c, struct rg_slice d,
+	      const struct tls_sink *sink) {
 	if (!c->is_established || c->is_closed || c->is_dead)
 		return RG_E_STALE;
 	while (d.len > 0) {
 		size_t n = d.len < TLS_MAX_PLAIN ? d.len : TLS_MAX_PLAIN;
-		int rc = tls_record_renew(c, sink);
+		int rc = tls_record_renew(x, c, sink);
 
 		if (rc == RG_OK)
-			rc = tls_record_seal(c, SSL3_RT_APPLICATION_DATA, rg_slice(d.p, n), sink);
+			rc = tls_record_seal(x, c, SSL3_RT_APPLICATION_DATA, rg_slice(d.p, n),
+					     sink);
 		if (rc != RG_OK)
 			return rc;
 		d = rg_skip(d, n);
@@ -62,12 +59,13 @@ int tls_write(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink
 	return RG_OK;
 }
 
-void tls_close(struct tls_conn *c, const struct tls_sink *sink) {
+void tls_close(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink) {
 	static const uint8_t message[] = {SSL3_AL_WARNING, SSL_AD_CLOSE_NOTIFY};
 
 	// During the handshake there is nothing to end (RFC 8446 6.1).
 	if (c->is_established && !c->is_closed && !c->is_dead)
-		(void)tls_record_seal(c, SSL3_RT_ALERT, rg_slice(message, sizeof(message)), sink);
+		(void)tls_record_seal(x, c, SSL3_RT_ALERT, rg_slice(message, sizeof(message)),
+				      sink);
 	c->is_closed = true;
 }
 
@@ -76,5 +74,5 @@ bool tls_is_established(const struct tls_conn *c) {
 }
 
 bool tls_has_partial(const struct tls_conn *c) {
-	return c->is_established && c->partial != NULL;
+	return c->is_established && c->ref != TLS_NO_REF;
 }

@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tls_int.h"
@@ -149,7 +150,18 @@ static bool load_key(struct tls_ctx *c, const char *file, const char *certificat
 	return is_ok;
 }
 
-struct tls_ctx *tls_ctx_new(const char *certificate, const char *key, char *err, size_t err_len) {
+// The arrays that connections find by index. Large ones are not touched before they are needed.
+static bool take_memory(struct tls_ctx *c, const struct tls_cfg *cfg) {
+	c->partials = OPENSSL_malloc(TLS_MAX_PARTIAL * sizeof(c->partials[0]));
+	c->handshakes = OPENSSL_zalloc(cfg->max_half_open * sizeof(c->handshakes[0]));
+	// Not from OpenSSL, which may wipe all of it at the end.
+	c->secrets = aligned_alloc(sizeof(c->secrets[0]), cfg->max_conns * sizeof(c->secrets[0]));
+	return c->partials != NULL && c->handshakes != NULL && c->secrets != NULL &&
+	       tls_pool_init(&c->free_partials, TLS_MAX_PARTIAL) &&
+	       tls_pool_init(&c->free_handshakes, cfg->max_half_open);
+}
+
+struct tls_ctx *tls_ctx_new(const struct tls_cfg *cfg, char *err, size_t err_len) {
 	const struct report report = {err, err_len};
 	struct tls_ctx *c = OPENSSL_zalloc(sizeof(*c));
 
@@ -165,15 +177,11 @@ struct tls_ctx *tls_ctx_new(const char *certificate, const char *key, char *err,
 	c->sha1 = EVP_MD_fetch(c->lib, "SHA1", NULL);
 	c->sha1_ctx = EVP_MD_CTX_new();
 	c->crypt = tls_crypt_new(c->lib);
-	c->partials = OPENSSL_malloc(TLS_MAX_PARTIAL * sizeof(c->partials[0]));
 	if (c->ssl == NULL || c->method == NULL || c->sha1 == NULL || c->sha1_ctx == NULL ||
-	    c->crypt == NULL || c->partials == NULL || !set_policy(c->ssl))
+	    c->crypt == NULL || !set_policy(c->ssl) || !take_memory(c, cfg))
 		goto err;
-	while (c->n_free_partials < TLS_MAX_PARTIAL) {
-		c->free_partials[c->n_free_partials] = (uint16_t)c->n_free_partials;
-		c->n_free_partials++;
-	}
-	if (!load_certificate(c, certificate, &report) || !load_key(c, key, certificate, &report))
+	if (!load_certificate(c, cfg->certificate, &report) ||
+	    !load_key(c, cfg->key, cfg->certificate, &report))
 		goto err;
 	ERR_clear_error();
 	return c;
@@ -191,6 +199,10 @@ void tls_ctx_free(struct tls_ctx *c) {
 	EVP_MD_CTX_free(c->sha1_ctx);
 	EVP_MD_free(c->sha1);
 	OPENSSL_free(c->partials);
+	OPENSSL_free(c->handshakes);
+	free(c->secrets); // those in use were wiped with their connections
+	tls_pool_fini(&c->free_partials);
+	tls_pool_fini(&c->free_handshakes);
 	tls_crypt_free(c->crypt);
 	OSSL_LIB_CTX_free(c->lib);
 	OPENSSL_clear_free(c, sizeof(*c));

@@ -115,15 +115,20 @@ void tls_on_message(int is_write, int version, int type, const void *buf, size_t
 
 // Makes the SSL object. XXX OpenSSL allocates what a ClientHello says it is long, up to 128 KiB,
 // with its first bytes; whoever caps half-open connections should count on that.
-static int start(struct tls_conn *c) {
-	struct tls_handshake *h = OPENSSL_zalloc(sizeof(*h));
-	BIO *b = h == NULL ? NULL : BIO_new(c->ctx->method);
+static int start(struct tls_ctx *x, struct tls_conn *c) {
+	struct tls_handshake *h;
+	BIO *b;
 
+	c->ref = tls_pool_take(&x->free_handshakes);
+	if (c->ref == TLS_NO_REF)
+		return RG_E_LIMIT;
+	h = tls_handshake_of(x, c);
+	b = BIO_new(x->method);
 	if (b != NULL)
-		h->ssl = SSL_new(c->ctx->ssl);
+		h->ssl = SSL_new(x->ssl);
 	if (b == NULL || h->ssl == NULL) {
 		BIO_free(b);
-		tls_handshake_free(h);
+		tls_handshake_drop(x, c);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
@@ -132,21 +137,24 @@ static int start(struct tls_conn *c) {
 	SSL_set_bio(h->ssl, b, b); // consumed
 	SSL_set_app_data(h->ssl, h);
 	SSL_set_accept_state(h->ssl);
-	c->handshake = h;
 	return RG_OK;
 }
 
-void tls_handshake_free(struct tls_handshake *h) {
-	if (h == NULL)
+void tls_handshake_drop(struct tls_ctx *x, struct tls_conn *c) {
+	struct tls_handshake *h;
+
+	if (c->ref == TLS_NO_REF)
 		return;
+	h = tls_handshake_of(x, c);
 	SSL_free(h->ssl);
-	OPENSSL_clear_free(h, sizeof(*h));
+	OPENSSL_cleanse(h, sizeof(*h));
+	tls_pool_put(&x->free_handshakes, c->ref);
+	c->ref = TLS_NO_REF;
 }
 
 // Turns the failure of SSL_do_handshake() into ours. OpenSSL has sent an alert where one is due.
 // The error queue belongs to the thread: what stays in it would be taken for the next connection's.
-static int fail(struct tls_conn *c, int ret) {
-	struct tls_handshake *h = c->handshake;
+static int fail(struct tls_conn *c, const struct tls_handshake *h, int ret) {
 	int error = SSL_get_error(h->ssl, ret);
 
 	ERR_clear_error();
@@ -173,8 +181,8 @@ static enum tls_suite suite_of(const SSL *ssl) {
 }
 
 // From here on the connection is record.c's.
-static int hand_over(struct tls_conn *c) {
-	struct tls_handshake *h = c->handshake;
+static int hand_over(struct tls_ctx *x, struct tls_conn *c) {
+	struct tls_handshake *h = tls_handshake_of(x, c);
 	enum tls_suite suite = suite_of(h->ssl);
 	size_t len;
 
@@ -182,34 +190,34 @@ static int hand_over(struct tls_conn *c) {
 	if (suite == TLS_N_SUITES)
 		return RG_E_PROTO; // one that the policy leaves out
 	c->suite = suite;
-	len = tls_hash_len(c->ctx->crypt->aeads[suite].hash);
+	len = tls_hash_len(x->crypt->aeads[suite].hash);
 	if (h->secret_len[TLS_RD] != len || h->secret_len[TLS_WR] != len)
 		return -ENOMEM; // OpenSSL could not make the line
-	if (!tls_keys_init(c, h)) {
-		tls_keys_fini(c);
+	if (!tls_keys_init(x, c, h)) {
+		tls_keys_fini(x, c);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
 	c->seq[TLS_WR] = h->n_sealed;
-	tls_handshake_free(h);
+	tls_handshake_drop(x, c);
 	ERR_clear_error();
-	c->partial = NULL;
 	c->is_established = true;
 	c->is_dead = false;
 	return RG_OK;
 }
 
-int tls_handshake_input(struct tls_conn *c, struct rg_slice *in, const struct tls_sink *sink) {
+int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
+			const struct tls_sink *sink) {
 	struct tls_handshake *h;
 	int n;
 
-	if (c->handshake == NULL) {
-		int rc = start(c);
+	if (c->ref == TLS_NO_REF) {
+		int rc = start(x, c);
 
 		if (rc != RG_OK)
 			return rc;
 	}
-	h = c->handshake;
+	h = tls_handshake_of(x, c);
 	h->in = *in;
 	h->sink = sink;
 	ERR_clear_error(); // SSL_get_error() looks at the queue
@@ -217,5 +225,5 @@ int tls_handshake_input(struct tls_conn *c, struct rg_slice *in, const struct tl
 	*in = h->in;
 	h->in = rg_slice(NULL, 0);
 	h->sink = NULL;
-	return n == 1 ? hand_over(c) : fail(c, n);
+	return n == 1 ? hand_over(x, c) : fail(c, h, n);
 }

@@ -41,52 +41,60 @@ static bool forget(struct tls_crypt *x, enum tls_hash hash) {
 	return is_ok;
 }
 
-static const struct tls_aead *aead_of(const struct tls_conn *c) {
-	return &c->ctx->crypt->aeads[c->suite];
+static const struct tls_aead *aead_of(const struct tls_ctx *x, const struct tls_conn *c) {
+	return &x->crypt->aeads[c->suite];
 }
 
-static uint8_t *secret_of(struct tls_conn *c, enum tls_dir dir) {
-	return aead_of(c)->hash == TLS_SHA384 ? c->long_secrets + dir * (size_t)TLS_MAX_SECRET
-					      : c->secret[dir];
+static uint8_t *secret_of(struct tls_ctx *x, const struct tls_conn *c, enum tls_dir dir) {
+	union tls_secrets *s = &x->secrets[c->slot];
+
+	return c->suite == TLS_AES128 ? s->secret[dir] : s->more->secret[dir];
 }
 
-static bool derive(struct tls_conn *c, enum tls_dir dir) {
-	const struct tls_aead *a = aead_of(c);
-	const uint8_t *secret = secret_of(c, dir);
-	struct tls_crypt *x = c->ctx->crypt;
+const uint8_t *tls_key_of(const struct tls_ctx *x, const struct tls_conn *c, enum tls_dir dir) {
+	return c->suite == TLS_AES128 ? c->key[dir] : x->secrets[c->slot].more->key[dir];
+}
+
+static bool derive(struct tls_ctx *x, struct tls_conn *c, enum tls_dir dir) {
+	const struct tls_aead *a = aead_of(x, c);
+	const uint8_t *secret = secret_of(x, c, dir);
+	uint8_t *key = c->suite == TLS_AES128 ? c->key[dir] : x->secrets[c->slot].more->key[dir];
 
 	c->seq[dir] = 0;
-	return tls_expand_label(x, a->hash, secret, "key", c->key[dir], a->key_len) &&
-	       tls_expand_label(x, a->hash, secret, "iv", c->iv[dir], TLS_NONCE_LEN);
+	return tls_expand_label(x->crypt, a->hash, secret, "key", key, a->key_len) &&
+	       tls_expand_label(x->crypt, a->hash, secret, "iv", c->iv[dir], TLS_NONCE_LEN);
 }
 
-bool tls_keys_init(struct tls_conn *c, const struct tls_handshake *h) {
-	enum tls_hash hash = aead_of(c)->hash;
+bool tls_keys_init(struct tls_ctx *x, struct tls_conn *c, const struct tls_handshake *h) {
+	enum tls_hash hash = aead_of(x, c)->hash;
 	bool is_ok = true;
 
-	if (hash == TLS_SHA384) {
-		c->long_secrets = OPENSSL_malloc(TLS_N_DIRS * TLS_MAX_SECRET);
-		if (c->long_secrets == NULL)
+	if (c->suite != TLS_AES128) {
+		x->secrets[c->slot].more = OPENSSL_malloc(sizeof(struct tls_long));
+		if (x->secrets[c->slot].more == NULL)
 			return false;
 	}
 	for (int dir = 0; dir < TLS_N_DIRS; dir++) {
-		memcpy(secret_of(c, dir), h->secret[dir], tls_hash_len(hash));
-		is_ok = is_ok && derive(c, dir);
+		memcpy(secret_of(x, c, dir), h->secret[dir], tls_hash_len(hash));
+		is_ok = is_ok && derive(x, c, dir);
 	}
-	return forget(c->ctx->crypt, hash) && is_ok;
+	return forget(x->crypt, hash) && is_ok;
 }
 
-bool tls_keys_update(struct tls_conn *c, enum tls_dir dir) {
-	enum tls_hash hash = aead_of(c)->hash;
-	struct tls_crypt *x = c->ctx->crypt;
-	uint8_t *secret = secret_of(c, dir);
-	bool is_ok = tls_expand_label(x, hash, secret, "traffic upd", secret, tls_hash_len(hash)) &&
-		     derive(c, dir);
+bool tls_keys_update(struct tls_ctx *x, struct tls_conn *c, enum tls_dir dir) {
+	enum tls_hash hash = aead_of(x, c)->hash;
+	uint8_t *secret = secret_of(x, c, dir);
+	bool is_ok = tls_expand_label(x->crypt, hash, secret, "traffic upd", secret,
+				      tls_hash_len(hash)) &&
+		     derive(x, c, dir);
 
-	return forget(x, hash) && is_ok;
+	return forget(x->crypt, hash) && is_ok;
 }
 
-void tls_keys_fini(struct tls_conn *c) {
-	if (aead_of(c)->hash == TLS_SHA384)
-		OPENSSL_clear_free(c->long_secrets, TLS_N_DIRS * TLS_MAX_SECRET);
+void tls_keys_fini(struct tls_ctx *x, struct tls_conn *c) {
+	union tls_secrets *s = &x->secrets[c->slot];
+
+	if (c->suite != TLS_AES128)
+		OPENSSL_clear_free(s->more, sizeof(*s->more));
+	OPENSSL_cleanse(s, sizeof(*s));
 }

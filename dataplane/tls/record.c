@@ -26,22 +26,19 @@ static void make_nonce(const struct tls_conn *c, enum tls_dir dir, uint8_t nonce
 
 	memcpy(nonce, c->iv[dir], TLS_NONCE_LEN);
 	memcpy(&low, nonce + 4, sizeof(low));
-	low ^= __builtin_bswap64(c->seq[dir]);
+	low ^= __builtin_bswap64((uint64_t)c->seq[dir]);
 	memcpy(nonce + 4, &low, sizeof(low));
 }
 
-void tls_record_drop(struct tls_conn *c) {
-	struct tls_ctx *x = c->ctx;
-
-	if (c->partial == NULL)
+void tls_record_drop(struct tls_ctx *x, struct tls_conn *c) {
+	if (c->ref == TLS_NO_REF)
 		return;
-	x->free_partials[x->n_free_partials++] = (uint16_t)(c->partial - x->partials);
-	c->partial = NULL;
+	tls_pool_put(&x->free_partials, c->ref);
+	c->ref = TLS_NO_REF;
 }
 
-int tls_record_seal(struct tls_conn *c, uint8_t type, struct rg_slice d,
+int tls_record_seal(struct tls_ctx *x, struct tls_conn *c, uint8_t type, struct rg_slice d,
 		    const struct tls_sink *sink) {
-	struct tls_ctx *x = c->ctx;
 	uint8_t *rec = x->sealed;
 	size_t n = d.len + 1; // with the content type
 	uint8_t nonce[TLS_NONCE_LEN];
@@ -58,7 +55,8 @@ int tls_record_seal(struct tls_conn *c, uint8_t type, struct rg_slice d,
 	make_nonce(c, TLS_WR, nonce);
 	c->seq[TLS_WR]++;
 	c->is_refused =
-		!x->crypt->aeads[c->suite].seal(x->crypt, c->key[TLS_WR], nonce, rec, n) ||
+		!x->crypt->aeads[c->suite].seal(x->crypt, tls_key_of(x, c, TLS_WR), nonce, rec,
+						n) ||
 		sink->cipher(sink->arg, rg_slice(rec, TLS_HEADER_LEN + n + TLS_TAG_LEN)) < 0;
 	if (!c->is_refused)
 		return RG_OK;
@@ -66,18 +64,18 @@ int tls_record_seal(struct tls_conn *c, uint8_t type, struct rg_slice d,
 	return -ENOBUFS;
 }
 
-int tls_record_renew(struct tls_conn *c, const struct tls_sink *sink) {
+int tls_record_renew(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink) {
 	// RFC 8446 4.6.3: update_not_requested
 	static const uint8_t message[KEY_UPDATE_LEN] = {SSL3_MT_KEY_UPDATE, 0, 0, 1, 0};
 	int rc;
 
 	if (!c->is_update_due && c->seq[TLS_WR] < TLS_MAX_SEALED)
 		return RG_OK;
-	rc = tls_record_seal(c, SSL3_RT_HANDSHAKE, rg_slice(message, sizeof(message)), sink);
+	rc = tls_record_seal(x, c, SSL3_RT_HANDSHAKE, rg_slice(message, sizeof(message)), sink);
 	if (rc != RG_OK)
 		return rc;
 	c->is_update_due = false;
-	if (tls_keys_update(c, TLS_WR))
+	if (tls_keys_update(x, c, TLS_WR))
 		return RG_OK;
 	ERR_clear_error();
 	c->is_dead = true;
@@ -85,26 +83,28 @@ int tls_record_renew(struct tls_conn *c, const struct tls_sink *sink) {
 }
 
 // RFC 8446 6.2: says why, then it is over.
-static int refuse(struct tls_conn *c, uint8_t alert, const struct tls_sink *sink) {
+static int refuse(struct tls_ctx *x, struct tls_conn *c, uint8_t alert,
+		  const struct tls_sink *sink) {
 	const uint8_t message[] = {SSL3_AL_FATAL, alert};
 	int rc = RG_OK;
 
 	ERR_clear_error(); // if EVP says why a record does not open
 	if (!c->is_closed)
-		rc = tls_record_seal(c, SSL3_RT_ALERT, rg_slice(message, sizeof(message)), sink);
+		rc = tls_record_seal(x, c, SSL3_RT_ALERT, rg_slice(message, sizeof(message)), sink);
 	c->is_dead = true;
 	return rc == RG_OK ? RG_E_PROTO : rc;
 }
 
-static int idle(struct tls_conn *c, const struct tls_sink *sink) {
+static int idle(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink) {
 	if (++c->n_idle <= MAX_IDLE)
 		return RG_OK;
-	return refuse(c, SSL_AD_UNEXPECTED_MESSAGE, sink);
+	return refuse(x, c, SSL_AD_UNEXPECTED_MESSAGE, sink);
 }
 
-static int on_data(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink) {
+static int on_data(struct tls_ctx *x, struct tls_conn *c, struct rg_slice d,
+		   const struct tls_sink *sink) {
 	if (d.len == 0) // RFC 8446 5.1: allowed, against traffic analysis
-		return idle(c, sink);
+		return idle(x, c, sink);
 	c->n_idle = 0;
 	c->n_key_updates = 0;
 	sink->plain(sink->arg, d);
@@ -113,16 +113,17 @@ static int on_data(struct tls_conn *c, struct rg_slice d, const struct tls_sink 
 	return RG_OK;
 }
 
-static int on_alert(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink) {
+static int on_alert(struct tls_ctx *x, struct tls_conn *c, struct rg_slice d,
+		    const struct tls_sink *sink) {
 	if (d.len != 2) // RFC 8446 5.1: neither in pieces nor several in a record
-		return refuse(c, d.len == 0 ? SSL_AD_UNEXPECTED_MESSAGE : SSL_AD_DECODE_ERROR,
+		return refuse(x, c, d.len == 0 ? SSL_AD_UNEXPECTED_MESSAGE : SSL_AD_DECODE_ERROR,
 			      sink);
 	switch (d.p[1]) { // RFC 8446 6: whatever the level says
 	case SSL_AD_CLOSE_NOTIFY:
 		c->is_ended = true;
 		return RG_E_CLOSED;
 	case SSL_AD_USER_CANCELLED:
-		return idle(c, sink);
+		return idle(x, c, sink);
 	default:
 		c->is_dead = true;
 		return RG_E_PROTO;
@@ -130,32 +131,33 @@ static int on_alert(struct tls_conn *c, struct rg_slice d, const struct tls_sink
 }
 
 // RFC 8446 4.6.3. May be spread over records (5.1); must end one, since the key changes.
-static int on_handshake(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink) {
+static int on_handshake(struct tls_ctx *x, struct tls_conn *c, struct rg_slice d,
+			const struct tls_sink *sink) {
 	static const uint8_t head[] = {SSL3_MT_KEY_UPDATE, 0, 0, 1};
 
 	if (d.len == 0)
-		return refuse(c, SSL_AD_UNEXPECTED_MESSAGE, sink);
+		return refuse(x, c, SSL_AD_UNEXPECTED_MESSAGE, sink);
 	for (; d.len > 0 && c->n_key_update < sizeof(head); d = rg_skip(d, 1)) {
 		if (d.p[0] != head[c->n_key_update]) // another message, or of another length
-			return refuse(c,
+			return refuse(x, c,
 				      c->n_key_update == 0 ? SSL_AD_UNEXPECTED_MESSAGE
 							   : SSL_AD_DECODE_ERROR,
 				      sink);
 		c->n_key_update++;
 	}
 	if (d.len == 0)
-		return idle(c, sink);
+		return idle(x, c, sink);
 	if (d.len > 1)
-		return refuse(c, SSL_AD_UNEXPECTED_MESSAGE, sink);
+		return refuse(x, c, SSL_AD_UNEXPECTED_MESSAGE, sink);
 	if (d.p[0] > 1)
-		return refuse(c, SSL_AD_ILLEGAL_PARAMETER, sink);
+		return refuse(x, c, SSL_AD_ILLEGAL_PARAMETER, sink);
 	if (++c->n_key_updates > MAX_KEY_UPDATES)
-		return refuse(c, SSL_AD_UNEXPECTED_MESSAGE, sink);
+		return refuse(x, c, SSL_AD_UNEXPECTED_MESSAGE, sink);
 	c->n_key_update = 0;
 	// Answered with our next data, as the RFC allows: then many requests cost one answer, and
 	// none is sent to a peer that takes nothing.
 	c->is_update_due = c->is_update_due || d.p[0] == 1;
-	if (tls_keys_update(c, TLS_RD))
+	if (tls_keys_update(x, c, TLS_RD))
 		return RG_OK;
 	ERR_clear_error();
 	c->is_dead = true;
@@ -178,36 +180,39 @@ static size_t without_padding(const uint8_t *p, size_t n) {
 }
 
 // A whole record.
-static int on_record(struct tls_conn *c, struct rg_slice rec, const struct tls_sink *sink) {
-	struct tls_ctx *x = c->ctx;
+static int on_record(struct tls_ctx *x, struct tls_conn *c, struct rg_slice rec,
+		     const struct tls_sink *sink) {
 	size_t n = rec.len - TLS_HEADER_LEN - TLS_TAG_LEN;
 	uint8_t nonce[TLS_NONCE_LEN];
 	struct rg_slice d;
 
-	if (c->seq[TLS_RD] == UINT64_MAX) // RFC 8446 5.3: must not wrap
-		return refuse(c, SSL_AD_INTERNAL_ERROR, sink);
+	// RFC 8446 5.3: must not wrap. XXX ours is of 32 bits: who sends 2^32 records under one key
+	// (5.5 allows 2^24.5 of AES-GCM) is refused.
+	if (c->seq[TLS_RD] == UINT32_MAX)
+		return refuse(x, c, SSL_AD_INTERNAL_ERROR, sink);
 	make_nonce(c, TLS_RD, nonce);
-	if (!x->crypt->aeads[c->suite].open(x->crypt, c->key[TLS_RD], nonce, rec, x->plain))
-		return refuse(c, SSL_AD_BAD_RECORD_MAC, sink);
+	if (!x->crypt->aeads[c->suite].open(x->crypt, tls_key_of(x, c, TLS_RD), nonce, rec,
+					    x->plain))
+		return refuse(x, c, SSL_AD_BAD_RECORD_MAC, sink);
 	c->seq[TLS_RD]++;
-	tls_record_drop(c);    // its bytes are no longer needed
+	tls_record_drop(x, c); // its bytes are no longer needed
 	if (n > TLS_MAX_INNER) // RFC 8446 5.4
-		return refuse(c, SSL_AD_RECORD_OVERFLOW, sink);
+		return refuse(x, c, SSL_AD_RECORD_OVERFLOW, sink);
 	n = without_padding(x->plain, n);
 	if (n == 0) // RFC 8446 5.4: no content type
-		return refuse(c, SSL_AD_UNEXPECTED_MESSAGE, sink);
+		return refuse(x, c, SSL_AD_UNEXPECTED_MESSAGE, sink);
 	d = rg_slice(x->plain, n - 1);
 	if (c->n_key_update > 0 && x->plain[n - 1] != SSL3_RT_HANDSHAKE) // RFC 8446 5.1
-		return refuse(c, SSL_AD_UNEXPECTED_MESSAGE, sink);
+		return refuse(x, c, SSL_AD_UNEXPECTED_MESSAGE, sink);
 	switch (x->plain[n - 1]) {
 	case SSL3_RT_APPLICATION_DATA:
-		return on_data(c, d, sink);
+		return on_data(x, c, d, sink);
 	case SSL3_RT_ALERT:
-		return on_alert(c, d, sink);
+		return on_alert(x, c, d, sink);
 	case SSL3_RT_HANDSHAKE:
-		return on_handshake(c, d, sink);
+		return on_handshake(x, c, d, sink);
 	default:
-		return refuse(c, SSL_AD_UNEXPECTED_MESSAGE, sink);
+		return refuse(x, c, SSL_AD_UNEXPECTED_MESSAGE, sink);
 	}
 }
 
@@ -232,8 +237,9 @@ static bool fill(struct tls_partial *p, struct rg_slice *in, size_t want) {
 }
 
 // The record that began with earlier input.
-static int go_on(struct tls_conn *c, struct rg_slice *in, const struct tls_sink *sink) {
-	struct tls_partial *p = c->partial;
+static int go_on(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
+		 const struct tls_sink *sink) {
+	struct tls_partial *p = tls_partial_of(x, c);
 
 	if (p->len < TLS_HEADER_LEN) {
 		int alert;
@@ -242,28 +248,30 @@ static int go_on(struct tls_conn *c, struct rg_slice *in, const struct tls_sink 
 			return RG_OK;
 		alert = judge(p->b);
 		if (alert >= 0)
-			return refuse(c, (uint8_t)alert, sink);
+			return refuse(x, c, (uint8_t)alert, sink);
 	}
 	if (!fill(p, in, TLS_HEADER_LEN + body_len(p->b)))
 		return RG_OK;
-	return on_record(c, rg_slice(p->b, p->len), sink);
+	return on_record(x, c, rg_slice(p->b, p->len), sink);
 }
 
-static int keep(struct tls_conn *c, struct rg_slice in) {
-	struct tls_ctx *x = c->ctx;
+static int keep(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in) {
+	struct tls_partial *p;
 
-	if (x->n_free_partials == 0) {
+	c->ref = tls_pool_take(&x->free_partials);
+	if (c->ref == TLS_NO_REF) {
 		c->is_dead = true;
 		return RG_E_LIMIT;
 	}
-	c->partial = &x->partials[x->free_partials[--x->n_free_partials]];
-	c->partial->len = (uint32_t)in.len;
-	memcpy(c->partial->b, in.p, in.len);
+	p = tls_partial_of(x, c);
+	p->len = (uint32_t)in.len;
+	memcpy(p->b, in.p, in.len);
 	return RG_OK;
 }
 
 // The record that begins here.
-static int begin(struct tls_conn *c, struct rg_slice *in, const struct tls_sink *sink) {
+static int begin(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
+		 const struct tls_sink *sink) {
 	struct rg_slice rec = *in;
 
 	if (in->len >= TLS_HEADER_LEN) {
@@ -271,23 +279,24 @@ static int begin(struct tls_conn *c, struct rg_slice *in, const struct tls_sink 
 		size_t len = TLS_HEADER_LEN + body_len(in->p);
 
 		if (alert >= 0)
-			return refuse(c, (uint8_t)alert, sink);
+			return refuse(x, c, (uint8_t)alert, sink);
 		if (in->len >= len) {
 			rec.len = len;
 			*in = rg_skip(*in, len);
-			return on_record(c, rec, sink);
+			return on_record(x, c, rec, sink);
 		}
 	}
 	in->len = 0;
-	return keep(c, rec);
+	return keep(x, c, rec);
 }
 
-int tls_record_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sink) {
+int tls_record_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
+		     const struct tls_sink *sink) {
 	int rc = RG_OK;
 
 	while (rc == RG_OK && in.len > 0)
-		rc = c->partial != NULL ? go_on(c, &in, sink) : begin(c, &in, sink);
+		rc = c->ref != TLS_NO_REF ? go_on(x, c, &in, sink) : begin(x, c, &in, sink);
 	if (rc != RG_OK)
-		tls_record_drop(c);
+		tls_record_drop(x, c);
 	return rc;
 }

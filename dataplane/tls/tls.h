@@ -10,21 +10,26 @@
 #include <stdint.h>
 
 #include "regate/slice.h"
+#include "tls_conn.h"
 
 struct tls_ctx;
-struct tls_conn;
 
 // Connections of one tls_ctx that may hold a part of a record at once, 16 KiB each.
 #define TLS_MAX_PARTIAL 1024
+
+struct tls_cfg {                       // borrowed for the call
+	const char *certificate, *key; // PEM files
+	uint32_t max_conns;
+	uint32_t max_half_open; // connections that may be amid their handshake
+};
 
 // What OpenSSL frees is wiped from now on, in the whole process: it leaves secrets behind otherwise.
 // First thing in main(); false once OpenSSL has allocated anything.
 [[nodiscard]] bool tls_wipe_freed(void);
 
-// PEM files. NULL with one line in err: what is wrong with which file, and the cure (missing,
-// unreadable, not PEM, key does not match the certificate).
-[[nodiscard]] struct tls_ctx *tls_ctx_new(const char *certificate, const char *key, char *err,
-					  size_t err_len);
+// NULL with one line in err: what is wrong with which file, and the cure (missing, unreadable, not
+// PEM, key does not match the certificate).
+[[nodiscard]] struct tls_ctx *tls_ctx_new(const struct tls_cfg *cfg, char *err, size_t err_len);
 void tls_ctx_free(struct tls_ctx *c); // accepts NULL
 
 struct tls_sink {
@@ -33,19 +38,25 @@ struct tls_sink {
 	int (*cipher)(void *arg, struct rg_slice d); // bytes for the peer; negative stops
 };
 
-[[nodiscard]] struct tls_conn *tls_conn_new(struct tls_ctx *c); // NULL without memory
-void tls_conn_free(struct tls_conn *c);                         // accepts NULL
+// slot: below max_conns, of no other connection until tls_conn_fini(). It costs 64 bytes of the
+// tls_ctx from the hand-over on; before the first byte there is nothing to give back.
+void tls_conn_init(struct tls_conn *c, uint32_t slot);
+void tls_conn_fini(struct tls_ctx *x, struct tls_conn *c); // wipes what it held
 
 // Feeds bytes from the peer; all are consumed. RG_OK; RG_E_CLOSED after the peer's close_notify;
 // RG_E_PROTO (an alert was sent where one is due); -ENOBUFS when the sink refused; -ENOMEM in the
-// handshake or a change of keys; RG_E_LIMIT when a record came in part and TLS_MAX_PARTIAL are
-// waiting. The sink may call tls_write() and tls_close() on c, but not free it.
-[[nodiscard]] int tls_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sink);
+// handshake or a change of keys; RG_E_LIMIT when too many handshakes are under way, or when a record
+// came in part and TLS_MAX_PARTIAL are waiting. The sink may call tls_write() and tls_close() on c,
+// but not end it.
+[[nodiscard]] int tls_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
+			    const struct tls_sink *sink);
 // Seals and sends d. RG_OK, -ENOBUFS, RG_E_STALE (not established or closed), -ENOMEM (a change of
 // keys). After -ENOBUFS the connection is dead, since a record is missing: ask tls_sealed_len()
 // for the room before.
-[[nodiscard]] int tls_write(struct tls_conn *c, struct rg_slice d, const struct tls_sink *sink);
-void tls_close(struct tls_conn *c, const struct tls_sink *sink); // close_notify, once
+[[nodiscard]] int tls_write(struct tls_ctx *x, struct tls_conn *c, struct rg_slice d,
+			    const struct tls_sink *sink);
+void tls_close(struct tls_ctx *x, struct tls_conn *c,
+	       const struct tls_sink *sink); // close_notify, once
 bool tls_is_established(const struct tls_conn *c);
 bool tls_has_partial(const struct tls_conn *c); // part of a record waits for its rest
 

@@ -23,7 +23,8 @@
 // Records under one key of ours; then we update it. RFC 8446 5.5 allows 2^24.5 of full size.
 #define TLS_MAX_SEALED ((1u << 24) - 16)
 
-enum tls_dir { TLS_RD, TLS_WR, TLS_N_DIRS };
+#define TLS_NO_REF UINT32_MAX
+
 enum tls_hash { TLS_SHA256, TLS_SHA384, TLS_N_HASHES };
 enum tls_suite { TLS_AES128, TLS_AES256, TLS_CHACHA, TLS_N_SUITES };
 
@@ -60,6 +61,25 @@ struct tls_partial {
 	uint8_t b[TLS_HEADER_LEN + TLS_MAX_CIPHER];
 };
 
+// Indices of what is not in use, last in first out: what was touched is touched again.
+struct tls_pool {
+	uint32_t n, n_free;
+	uint32_t *free;
+};
+
+// What an established connection needs for a change of keys only, by its slot.
+union tls_secrets {
+	uint8_t secret[TLS_N_DIRS][32]; // of AES-128
+	struct tls_long *more;
+};
+static_assert(sizeof(union tls_secrets) == 64, "one cache line");
+
+// The same for suites whose keys and secrets are longer, and their keys.
+struct tls_long {
+	uint8_t secret[TLS_N_DIRS][TLS_MAX_SECRET];
+	uint8_t key[TLS_N_DIRS][TLS_MAX_KEY];
+};
+
 struct tls_ctx {
 	OSSL_LIB_CTX *lib; // own: OpenSSL's locks are never shared between workers
 	SSL_CTX *ssl;
@@ -68,8 +88,10 @@ struct tls_ctx {
 	EVP_MD_CTX *sha1_ctx;
 	struct tls_crypt *crypt;
 	struct tls_partial *partials; // [TLS_MAX_PARTIAL], untouched until needed
-	uint16_t free_partials[TLS_MAX_PARTIAL];
-	unsigned n_free_partials;
+	struct tls_pool free_partials;
+	struct tls_handshake *handshakes; // [max_half_open]
+	struct tls_pool free_handshakes;
+	union tls_secrets *secrets;    // [max_conns], untouched until needed
 	uint8_t plain[TLS_MAX_CIPHER]; // record just opened, for the sink
 	uint8_t sealed[TLS_HEADER_LEN + TLS_MAX_INNER + TLS_TAG_LEN];
 };
@@ -86,32 +108,21 @@ struct tls_handshake {
 	uint8_t secret[TLS_N_DIRS][TLS_MAX_SECRET];
 };
 
-// Three cache lines, of which a record of AES-128 touches two.
-struct tls_conn {
-	struct tls_ctx *ctx;
-	union {
-		struct tls_handshake *handshake; // NULL before the first byte
-		struct tls_partial *partial;     // once is_established; NULL between records
-	};
-	uint8_t suite;          // enum tls_suite
-	uint8_t n_key_updates;  // since the last application data
-	uint8_t n_idle;         // empty records and warnings since then
-	uint8_t n_key_update;   // bytes seen of a KeyUpdate that is spread over records
-	bool is_update_due : 1; // the peer asked; goes before our next data
-	bool is_established : 1;
-	bool is_refused : 1; // by the sink
-	bool is_closed : 1;  // we sent close_notify, or never will
-	bool is_ended : 1;   // the peer sent close_notify
-	bool is_dead : 1;
-	uint64_t seq[TLS_N_DIRS];
-	uint8_t iv[TLS_N_DIRS][TLS_NONCE_LEN];
-	uint8_t key[TLS_N_DIRS][TLS_MAX_KEY];
-	union {
-		uint8_t secret[TLS_N_DIRS][32];
-		uint8_t *long_secrets; // SHA-384: 2 * 48 bytes of their own
-	};
-};
-static_assert(sizeof(struct tls_conn) <= 192, "three cache lines");
+static inline struct tls_handshake *tls_handshake_of(const struct tls_ctx *x,
+						     const struct tls_conn *c) {
+	return &x->handshakes[c->ref];
+}
+
+static inline struct tls_partial *tls_partial_of(const struct tls_ctx *x,
+						 const struct tls_conn *c) {
+	return &x->partials[c->ref];
+}
+
+// pool.c
+bool tls_pool_init(struct tls_pool *p, uint32_t n); // false without memory
+void tls_pool_fini(struct tls_pool *p);
+uint32_t tls_pool_take(struct tls_pool *p); // TLS_NO_REF when there is none
+void tls_pool_put(struct tls_pool *p, uint32_t i);
 
 // handshake.c: the BIO that stands between SSL and the caller's memory.
 BIO_METHOD *tls_bio_method_new(void);
@@ -122,23 +133,26 @@ void tls_on_message(int is_write, int version, int type, const void *buf, size_t
 void tls_on_secret(const SSL *ssl, const char *line);
 // handshake.c: runs it over *in. RG_OK when handed over: *in is what followed; RG_MORE; or as
 // tls_input().
-int tls_handshake_input(struct tls_conn *c, struct rg_slice *in, const struct tls_sink *sink);
-void tls_handshake_free(struct tls_handshake *h); // accepts NULL
+int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
+			const struct tls_sink *sink);
+void tls_handshake_drop(struct tls_ctx *x, struct tls_conn *c); // if there is one
 
 // record.c
-int tls_record_input(struct tls_conn *c, struct rg_slice in, const struct tls_sink *sink);
+int tls_record_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
+		     const struct tls_sink *sink);
 // Seals at most TLS_MAX_PLAIN bytes as one record. RG_OK, or -ENOBUFS and c is dead.
-int tls_record_seal(struct tls_conn *c, uint8_t type, struct rg_slice d,
+int tls_record_seal(struct tls_ctx *x, struct tls_conn *c, uint8_t type, struct rg_slice d,
 		    const struct tls_sink *sink);
 // What has to go out before more data: a KeyUpdate that is due. RG_OK, -ENOBUFS, -ENOMEM.
-int tls_record_renew(struct tls_conn *c, const struct tls_sink *sink);
-void tls_record_drop(struct tls_conn *c); // gives a partial record back
+int tls_record_renew(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink);
+void tls_record_drop(struct tls_ctx *x, struct tls_conn *c); // gives a partial record back
 
 // keys.c: from the secrets of the handshake to keys; from a key to its successor. False without
-// memory. Both leave nothing of the secrets behind but in c.
-bool tls_keys_init(struct tls_conn *c, const struct tls_handshake *h);
-bool tls_keys_update(struct tls_conn *c, enum tls_dir dir);
-void tls_keys_fini(struct tls_conn *c);
+// memory. Both leave nothing of the secrets behind but in the connection's slot.
+bool tls_keys_init(struct tls_ctx *x, struct tls_conn *c, const struct tls_handshake *h);
+bool tls_keys_update(struct tls_ctx *x, struct tls_conn *c, enum tls_dir dir);
+void tls_keys_fini(struct tls_ctx *x, struct tls_conn *c);
+const uint8_t *tls_key_of(const struct tls_ctx *x, const struct tls_conn *c, enum tls_dir dir);
 // RFC 8446 7.1, for out_len up to the length of the hash, without a context.
 bool tls_expand_label(struct tls_crypt *x, enum tls_hash hash, const uint8_t *secret,
 		      const char *label, uint8_t *out, size_t out_len);

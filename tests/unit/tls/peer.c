@@ -164,6 +164,25 @@ struct rg_slice client_secret(int dir) {
 	return rg_slice(secrets[dir], secret_len);
 }
 
+#define N_SLOTS 64
+
+struct tls_ctx *ctx_new(const char *certificate, const char *key, char *err, size_t err_len) {
+	const struct tls_cfg cfg = {
+		.certificate = certificate,
+		.key = key,
+		.max_conns = N_SLOTS,
+		.max_half_open = 8,
+	};
+
+	return tls_ctx_new(&cfg, err, err_len);
+}
+
+uint32_t slot_take(void) {
+	static uint32_t slot;
+
+	return slot++ % N_SLOTS;
+}
+
 SSL_CTX *client_ctx_new(void) {
 	SSL_CTX *c = SSL_CTX_new(TLS_client_method());
 
@@ -177,18 +196,26 @@ SSL_CTX *client_ctx_new(void) {
 struct pair *pair_new(struct tls_ctx *ctx, SSL_CTX *client) {
 	struct pair *p = calloc(1, sizeof(*p));
 
-	p->server = tls_conn_new(ctx);
+	p->ctx = ctx;
+	p->server = &p->conn;
+	tls_conn_init(p->server, slot_take());
 	p->client = SSL_new(client);
 	p->cut = SIZE_MAX;
-	if (p->server == NULL || p->client == NULL)
+	if (p->client == NULL)
 		abort();
 	SSL_set_bio(p->client, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
 	SSL_set_connect_state(p->client);
 	return p;
 }
 
+void pair_end(struct pair *p) {
+	if (p->server != NULL)
+		tls_conn_fini(p->ctx, p->server);
+	p->server = NULL;
+}
+
 void pair_free(struct pair *p) {
-	tls_conn_free(p->server);
+	pair_end(p);
 	SSL_free(p->client);
 	free(p);
 }
@@ -201,9 +228,9 @@ static void take_plain(void *arg, struct rg_slice d) {
 	memcpy(p->plain + p->n_plain, d.p, d.len);
 	p->n_plain += d.len;
 	if (p->echo != NULL && p->echo[0] == '\0')
-		tls_close(p->server, pair_sink(p));
+		tls_close(p->ctx, p->server, pair_sink(p));
 	else if (p->echo != NULL)
-		p->echo_rc = tls_write(p->server, rg_str(p->echo), pair_sink(p));
+		p->echo_rc = tls_write(p->ctx, p->server, rg_str(p->echo), pair_sink(p));
 }
 
 static int take_cipher(void *arg, struct rg_slice d) {
@@ -238,7 +265,7 @@ void pair_to_server(struct pair *p) {
 		while (in.len > 0 && p->rc == RG_OK) {
 			size_t len = in.len < p->cut ? in.len : p->cut;
 
-			p->rc = tls_input(p->server, rg_slice(in.p, len), pair_sink(p));
+			p->rc = tls_input(p->ctx, p->server, rg_slice(in.p, len), pair_sink(p));
 			in = rg_skip(in, len);
 		}
 	}

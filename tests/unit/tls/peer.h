@@ -23,7 +23,8 @@ void make_pair(const char *name, bool is_rsa, const char *password);
 
 // One connection between OpenSSL's client and ours.
 struct pair {
-	struct tls_conn *server;
+	struct tls_ctx *ctx;
+	struct tls_conn *server, conn;
 	SSL *client;
 	uint8_t plain[131072]; // what the server opened
 	size_t n_plain;
@@ -35,10 +36,14 @@ struct pair {
 	int rc; // last of tls_input()
 };
 
+// Slots of connections and half-open ones are plenty. As tls_ctx_new() otherwise.
+struct tls_ctx *ctx_new(const char *certificate, const char *key, char *err, size_t err_len);
+uint32_t slot_take(void); // round and round
 SSL_CTX *client_ctx_new(void);
 // The traffic secret that a client last came to: 0 its own, 1 the server's. Static storage.
 struct rg_slice client_secret(int dir);
 struct pair *pair_new(struct tls_ctx *ctx, SSL_CTX *client);
+void pair_end(struct pair *p); // of the server's side only
 void pair_free(struct pair *p);
 const struct tls_sink *pair_sink(struct pair *p); // static storage
 // Moves what the client has to say into the server.

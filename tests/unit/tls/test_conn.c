@@ -18,7 +18,7 @@ static SSL_CTX *client;
 static void setup(void) {
 	char err[256];
 
-	ctx = tls_ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
+	ctx = ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
 	ck_assert_msg(ctx != NULL, "%s", err);
 	client = client_ctx_new();
 }
@@ -46,19 +46,19 @@ START_TEST(both_ways) {
 
 	p->cut = cuts[_i];
 	ck_assert(!tls_is_established(p->server));
-	ck_assert_int_eq(tls_write(p->server, RG_LIT("x"), pair_sink(p)), RG_E_STALE);
+	ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("x"), pair_sink(p)), RG_E_STALE);
 	ck_assert(pair_handshake(p));
 	ck_assert_str_eq(SSL_get_version(p->client), "TLSv1.3");
 	for (int i = 0; i < 3; i++) {
 		p->n_plain = 0;
 		ck_assert(pair_client_write(p, "hello", 5));
 		ck_assert(is_plain(p, "hello"));
-		ck_assert_int_eq(tls_write(p->server, RG_LIT("world"), pair_sink(p)), RG_OK);
+		ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("world"), pair_sink(p)), RG_OK);
 		ck_assert(pair_client_read(p, buf, 5));
 		ck_assert_mem_eq(buf, "world", 5);
 	}
-	ck_assert_int_eq(tls_input(p->server, rg_slice(NULL, 0), pair_sink(p)), RG_OK);
-	ck_assert_int_eq(tls_write(p->server, rg_slice(NULL, 0), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_input(ctx, p->server, rg_slice(NULL, 0), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_write(ctx, p->server, rg_slice(NULL, 0), pair_sink(p)), RG_OK);
 	ck_assert_int_eq(p->rc, RG_OK);
 	pair_free(p);
 }
@@ -98,7 +98,7 @@ START_TEST(big_data) {
 	for (size_t i = 0; i < len; i++)
 		data[i] = (uint8_t)(i * 7 + i / 251);
 	before = p->n_cipher;
-	ck_assert_int_eq(tls_write(p->server, rg_slice(data, len), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_write(ctx, p->server, rg_slice(data, len), pair_sink(p)), RG_OK);
 	ck_assert_uint_le(p->n_cipher - before, tls_sealed_len(len));
 	ck_assert(pair_client_read(p, back, len));
 	ck_assert_mem_eq(back, data, len);
@@ -114,11 +114,11 @@ START_TEST(server_closes) {
 	size_t before;
 	uint8_t byte;
 
-	tls_close(p->server, pair_sink(p));
+	tls_close(ctx, p->server, pair_sink(p));
 	before = p->n_cipher;
-	tls_close(p->server, pair_sink(p));
+	tls_close(ctx, p->server, pair_sink(p));
 	ck_assert_uint_eq(p->n_cipher, before); // once
-	ck_assert_int_eq(tls_write(p->server, RG_LIT("x"), pair_sink(p)), RG_E_STALE);
+	ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("x"), pair_sink(p)), RG_E_STALE);
 	ck_assert_int_eq(SSL_get_error(p->client, SSL_read(p->client, &byte, 1)),
 			 SSL_ERROR_ZERO_RETURN);
 	ck_assert(pair_client_write(p, "still", 5)); // RFC 8446 6.1: each side closes its own
@@ -139,9 +139,9 @@ START_TEST(client_closes) {
 	(void)SSL_shutdown(p->client);
 	pair_to_server(p);
 	ck_assert_int_eq(p->rc, RG_E_CLOSED);
-	ck_assert_int_eq(tls_input(p->server, RG_LIT("more"), pair_sink(p)), RG_E_CLOSED);
-	ck_assert_int_eq(tls_write(p->server, RG_LIT("bye"), pair_sink(p)), RG_OK);
-	tls_close(p->server, pair_sink(p));
+	ck_assert_int_eq(tls_input(ctx, p->server, RG_LIT("more"), pair_sink(p)), RG_E_CLOSED);
+	ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("bye"), pair_sink(p)), RG_OK);
+	tls_close(ctx, p->server, pair_sink(p));
 	ck_assert(pair_client_read(p, buf, 3));
 	ck_assert_int_eq(SSL_get_error(p->client, SSL_read(p->client, &byte, 1)),
 			 SSL_ERROR_ZERO_RETURN);
@@ -169,7 +169,7 @@ START_TEST(close_early) {
 	struct pair *p = pair_new(ctx, client);
 	size_t before;
 
-	tls_close(p->server, pair_sink(p));
+	tls_close(ctx, p->server, pair_sink(p));
 	ck_assert_uint_eq(p->n_cipher, 0);
 	pair_free(p);
 	p = pair_new(ctx, client);
@@ -177,7 +177,7 @@ START_TEST(close_early) {
 	pair_to_server(p);
 	before = p->n_cipher;
 	ck_assert_uint_gt(before, 0);
-	tls_close(p->server, pair_sink(p));
+	tls_close(ctx, p->server, pair_sink(p));
 	ck_assert_uint_eq(p->n_cipher, before);
 	ck_assert_uint_eq(ERR_peek_error(), 0);
 	pair_free(p);
@@ -211,13 +211,14 @@ START_TEST(garbage_refused) {
 		(void)SSL_do_handshake(good->client);
 		pair_to_server(good);
 		if (by_byte == 0)
-			rc = tls_input(bad->server, in, pair_sink(bad));
+			rc = tls_input(ctx, bad->server, in, pair_sink(bad));
 		for (size_t i = 0; by_byte == 1 && i < in.len && rc == RG_OK; i++)
-			rc = tls_input(bad->server, rg_slice(in.p + i, 1), pair_sink(bad));
+			rc = tls_input(ctx, bad->server, rg_slice(in.p + i, 1), pair_sink(bad));
 		ck_assert_msg(rc == RG_E_PROTO, "%s: %d", garbage[_i].what, rc);
 		ck_assert_uint_eq(ERR_peek_error(), 0);
-		ck_assert_int_eq(tls_input(bad->server, in, pair_sink(bad)), RG_E_PROTO);
-		ck_assert_int_eq(tls_write(bad->server, RG_LIT("x"), pair_sink(bad)), RG_E_STALE);
+		ck_assert_int_eq(tls_input(ctx, bad->server, in, pair_sink(bad)), RG_E_PROTO);
+		ck_assert_int_eq(tls_write(ctx, bad->server, RG_LIT("x"), pair_sink(bad)),
+				 RG_E_STALE);
 		ck_assert_int_eq(SSL_do_handshake(good->client), 1);
 		pair_to_server(good);
 		ck_assert(tls_is_established(good->server));
@@ -237,19 +238,19 @@ START_TEST(foreign_errors) {
 	(void)SSL_do_handshake(p->client);
 	in = rg_slice(buf, (size_t)BIO_read(SSL_get_wbio(p->client), buf, sizeof(buf)));
 	ERR_raise(ERR_LIB_SSL, ERR_R_INTERNAL_ERROR);
-	ck_assert_int_eq(tls_input(p->server, rg_slice(in.p, 10), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_input(ctx, p->server, rg_slice(in.p, 10), pair_sink(p)), RG_OK);
 	ERR_raise(ERR_LIB_SSL, ERR_R_INTERNAL_ERROR);
-	ck_assert_int_eq(tls_input(p->server, rg_skip(in, 10), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_input(ctx, p->server, rg_skip(in, 10), pair_sink(p)), RG_OK);
 	ck_assert(pair_handshake(p));
 	ERR_raise(ERR_LIB_SSL, ERR_R_INTERNAL_ERROR);
-	ck_assert_int_eq(tls_write(p->server, RG_LIT("x"), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("x"), pair_sink(p)), RG_OK);
 	ck_assert(pair_client_read(p, &byte, 1));
 	ck_assert_int_eq(SSL_write(p->client, "hello", 5), 5);
 	in = rg_slice(buf, (size_t)BIO_read(SSL_get_wbio(p->client), buf, sizeof(buf)));
 	ERR_raise(ERR_LIB_SSL, ERR_R_INTERNAL_ERROR);
-	ck_assert_int_eq(tls_input(p->server, rg_slice(in.p, 10), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_input(ctx, p->server, rg_slice(in.p, 10), pair_sink(p)), RG_OK);
 	ERR_raise(ERR_LIB_SSL, ERR_R_INTERNAL_ERROR);
-	ck_assert_int_eq(tls_input(p->server, rg_skip(in, 10), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_input(ctx, p->server, rg_skip(in, 10), pair_sink(p)), RG_OK);
 	ck_assert(is_plain(p, "hello"));
 	pair_free(p);
 }
@@ -265,11 +266,12 @@ START_TEST(bad_record) {
 	n = BIO_read(SSL_get_wbio(p->client), buf, sizeof(buf));
 	ck_assert_int_gt(n, 5);
 	buf[n - 1] ^= 1;
-	ck_assert_int_eq(tls_input(p->server, rg_slice(buf, (size_t)n), pair_sink(p)), RG_E_PROTO);
+	ck_assert_int_eq(tls_input(ctx, p->server, rg_slice(buf, (size_t)n), pair_sink(p)),
+			 RG_E_PROTO);
 	ck_assert_uint_eq(p->n_plain, 0);
 	ck_assert_uint_eq(ERR_peek_error(), 0);
 	ck_assert_int_eq(pair_client_reason(p), SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
-	ck_assert_int_eq(tls_write(p->server, RG_LIT("x"), pair_sink(p)), RG_E_STALE);
+	ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("x"), pair_sink(p)), RG_E_STALE);
 	pair_free(p);
 }
 END_TEST
@@ -283,9 +285,9 @@ START_TEST(sink_refuses) {
 	pair_free(p);
 	p = established();
 	p->n_refuse = 1; // a record
-	ck_assert_int_eq(tls_write(p->server, RG_LIT("x"), pair_sink(p)), -ENOBUFS);
-	ck_assert_int_eq(tls_write(p->server, RG_LIT("x"), pair_sink(p)), RG_E_STALE);
-	ck_assert_int_eq(tls_input(p->server, RG_LIT("x"), pair_sink(p)), RG_E_PROTO);
+	ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("x"), pair_sink(p)), -ENOBUFS);
+	ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("x"), pair_sink(p)), RG_E_STALE);
+	ck_assert_int_eq(tls_input(ctx, p->server, RG_LIT("x"), pair_sink(p)), RG_E_PROTO);
 	ck_assert_uint_eq(ERR_peek_error(), 0);
 	pair_free(p);
 	p = established();
@@ -297,12 +299,13 @@ START_TEST(sink_refuses) {
 	pair_free(p);
 	p = established();
 	p->n_refuse = 1; // close_notify
-	tls_close(p->server, pair_sink(p));
+	tls_close(ctx, p->server, pair_sink(p));
 	ck_assert_uint_eq(ERR_peek_error(), 0);
 	pair_free(p);
 	p = pair_new(ctx, client);
 	p->n_refuse = 1; // an alert
-	ck_assert_int_eq(tls_input(p->server, RG_LIT("\x16\x03\x01\xff\xff\x01\x00\x00\x01\x00"),
+	ck_assert_int_eq(tls_input(ctx, p->server,
+				   RG_LIT("\x16\x03\x01\xff\xff\x01\x00\x00\x01\x00"),
 				   pair_sink(p)),
 			 -ENOBUFS);
 	pair_free(p);
@@ -320,7 +323,7 @@ START_TEST(key_updates) {
 				 1);
 		ck_assert(pair_client_write(p, "hello", 5));
 		ck_assert(is_plain(p, "hello"));
-		ck_assert_int_eq(tls_write(p->server, RG_LIT("world"), pair_sink(p)), RG_OK);
+		ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("world"), pair_sink(p)), RG_OK);
 		ck_assert(pair_client_read(p, buf, 5));
 	}
 	ck_assert_int_eq(p->rc, RG_OK);
@@ -347,12 +350,12 @@ START_TEST(handshake_cap) {
 	static const uint8_t head[] = {0x16, 3, 1, 0x40, 0, 1, 0, 0xf0, 0, 3, 3};
 	static uint8_t body[16384 - 6];
 	struct pair *p = pair_new(ctx, client);
-	int rc = tls_input(p->server, rg_slice(head, sizeof(head)), pair_sink(p));
+	int rc = tls_input(ctx, p->server, rg_slice(head, sizeof(head)), pair_sink(p));
 
 	ck_assert_int_eq(rc, RG_OK);
-	rc = tls_input(p->server, rg_slice(body, 16384 - sizeof(head)), pair_sink(p));
+	rc = tls_input(ctx, p->server, rg_slice(body, 16384 - sizeof(head)), pair_sink(p));
 	ck_assert_int_eq(rc, RG_OK); // 16 KiB
-	rc = tls_input(p->server, rg_slice(body, 1), pair_sink(p));
+	rc = tls_input(ctx, p->server, rg_slice(body, 1), pair_sink(p));
 	ck_assert_int_eq(rc, RG_E_PROTO);
 	pair_free(p);
 }
@@ -360,12 +363,15 @@ END_TEST
 
 START_TEST(lazy) {
 	long live = alloc_live();
-	struct tls_conn *c = tls_conn_new(ctx);
+	struct tls_conn c;
 
-	ck_assert_int_eq(alloc_live(), live + 1);
-	tls_conn_free(c);
+	tls_conn_init(&c, 0);
 	ck_assert_int_eq(alloc_live(), live);
-	tls_conn_free(NULL);
+	tls_conn_fini(ctx, &c);
+	ck_assert_int_eq(alloc_live(), live);
+	ck_assert_int_eq(tls_input(ctx, &c, RG_LIT("x"), NULL), RG_E_PROTO);
+	tls_conn_fini(ctx, &c); // nothing is given back twice
+	ck_assert_uint_eq(ctx->free_handshakes.n_free, ctx->free_handshakes.n);
 }
 END_TEST
 
@@ -375,7 +381,7 @@ static void live_and_die(int how) {
 	char buf[5];
 
 	if (how % 5 == 0) {
-		ck_assert_int_eq(tls_input(p->server, RG_LIT("garbage!"), pair_sink(p)),
+		ck_assert_int_eq(tls_input(ctx, p->server, RG_LIT("garbage!"), pair_sink(p)),
 				 RG_E_PROTO);
 	} else if (how % 5 == 1) {
 		(void)SSL_do_handshake(p->client);
@@ -383,10 +389,10 @@ static void live_and_die(int how) {
 	} else {
 		ck_assert(pair_handshake(p));
 		ck_assert(pair_client_write(p, "hello", 5));
-		ck_assert_int_eq(tls_write(p->server, RG_LIT("world"), pair_sink(p)), RG_OK);
+		ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("world"), pair_sink(p)), RG_OK);
 		ck_assert(pair_client_read(p, buf, 5));
 		if (how % 5 == 2)
-			tls_close(p->server, pair_sink(p));
+			tls_close(ctx, p->server, pair_sink(p));
 		if (how % 5 == 3)
 			(void)SSL_shutdown(p->client);
 		pair_to_server(p);
@@ -419,7 +425,7 @@ START_TEST(without_memory) {
 	(void)SSL_do_handshake(p->client);
 	in = rg_slice(hello, (size_t)BIO_read(SSL_get_wbio(p->client), hello, sizeof(hello)));
 	before = alloc_calls();
-	ck_assert_int_eq(tls_input(p->server, in, pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_input(ctx, p->server, in, pair_sink(p)), RG_OK);
 	n = alloc_calls() - before;
 	ck_assert_int_gt(n, 100);
 	pair_free(p);
@@ -427,7 +433,7 @@ START_TEST(without_memory) {
 	for (long at = 1; at <= n; at += 7) {
 		p = pair_new(ctx, client);
 		alloc_fail_at(at);
-		rc = tls_input(p->server, in, pair_sink(p));
+		rc = tls_input(ctx, p->server, in, pair_sink(p));
 		alloc_fail_at(0);
 		ck_assert_msg(rc == RG_OK || rc == RG_E_PROTO || rc == -ENOMEM, "%ld: %d", at, rc);
 		ck_assert(at > 1 || rc == -ENOMEM);

@@ -32,8 +32,8 @@ static const struct {
 
 START_TEST(error_lines) {
 	char err[1024] = "";
-	struct tls_ctx *c = tls_ctx_new(tmp_path(wrong[_i].certificate), tmp_path(wrong[_i].key),
-					err, sizeof(err));
+	struct tls_ctx *c =
+		ctx_new(tmp_path(wrong[_i].certificate), tmp_path(wrong[_i].key), err, sizeof(err));
 
 	ck_assert_ptr_null(c);
 	ck_assert_msg(strstr(err, tmp_path(wrong[_i].file)) != NULL, "%s", err);
@@ -50,7 +50,7 @@ START_TEST(unreadable) {
 	if (geteuid() == 0)
 		return; // root reads everything
 	ck_assert_int_eq(chmod(tmp_path("b.key"), 0), 0);
-	ck_assert_ptr_null(tls_ctx_new(tmp_path("b.crt"), tmp_path("b.key"), err, sizeof(err)));
+	ck_assert_ptr_null(ctx_new(tmp_path("b.crt"), tmp_path("b.key"), err, sizeof(err)));
 	ck_assert_msg(strstr(err, "make it readable") != NULL, "%s", err);
 }
 END_TEST
@@ -58,9 +58,9 @@ END_TEST
 START_TEST(short_error_buffer) {
 	char err[8] = "1234567";
 
-	ck_assert_ptr_null(tls_ctx_new(tmp_path("none"), tmp_path("none"), err, 4));
+	ck_assert_ptr_null(ctx_new(tmp_path("none"), tmp_path("none"), err, 4));
 	ck_assert_str_eq(err, "cer");
-	ck_assert_ptr_null(tls_ctx_new(tmp_path("none"), tmp_path("none"), NULL, 0));
+	ck_assert_ptr_null(ctx_new(tmp_path("none"), tmp_path("none"), NULL, 0));
 }
 END_TEST
 
@@ -70,7 +70,7 @@ START_TEST(sha1) {
 					 0x16, 0x90, 0xf6, 0x46, 0x06, 0xcf, 0x38,
 					 0x59, 0x45, 0xb2, 0xbe, 0xc4, 0xea};
 	char err[256];
-	struct tls_ctx *c = tls_ctx_new(tmp_path("rsa.crt"), tmp_path("rsa.key"), err, sizeof(err));
+	struct tls_ctx *c = ctx_new(tmp_path("rsa.crt"), tmp_path("rsa.key"), err, sizeof(err));
 	uint8_t out[20];
 	static const uint8_t zero[20];
 	long live;
@@ -101,8 +101,8 @@ START_TEST(leaves_nothing) {
 
 	for (int i = 0; i < 6; i++) {
 		struct tls_ctx *c =
-			tls_ctx_new(tmp_path("a.crt"), tmp_path(i % 2 == 0 ? "a.key" : "b.key"),
-				    err, sizeof(err));
+			ctx_new(tmp_path("a.crt"), tmp_path(i % 2 == 0 ? "a.key" : "b.key"), err,
+				sizeof(err));
 
 		ck_assert((c != NULL) == (i % 2 == 0));
 		tls_ctx_free(c);
@@ -118,7 +118,7 @@ END_TEST
 START_TEST(without_memory) {
 	char err[256];
 	long before = alloc_calls();
-	struct tls_ctx *c = tls_ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
+	struct tls_ctx *c = ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
 	long n = alloc_calls() - before;
 	int n_failed = 0;
 
@@ -127,7 +127,7 @@ START_TEST(without_memory) {
 	for (long at = 1; at <= n; at += at < 8 ? 1 : n / 20) {
 		err[0] = '\0';
 		alloc_fail_at(at);
-		c = tls_ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
+		c = ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
 		alloc_fail_at(0);
 		n_failed += c == NULL;
 		ck_assert(c != NULL || err[0] != '\0');
@@ -143,7 +143,7 @@ static SSL_CTX *client;
 static void setup(void) {
 	char err[256];
 
-	ctx = tls_ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
+	ctx = ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
 	ck_assert_msg(ctx != NULL, "%s", err);
 	client = client_ctx_new();
 }
@@ -253,7 +253,7 @@ START_TEST(no_tickets) {
 	before = p->n_cipher;
 	ck_assert(pair_handshake(p));
 	ck_assert_uint_eq(p->n_cipher, before);
-	ck_assert_int_eq(tls_write(p->server, RG_LIT("x"), pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_write(ctx, p->server, RG_LIT("x"), pair_sink(p)), RG_OK);
 	ck_assert(pair_client_read(p, &byte, 1));
 	ck_assert_int_eq(n_sessions, 0);
 	pair_free(p);

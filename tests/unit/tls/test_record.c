@@ -19,13 +19,13 @@ static uint8_t rec[WIRE_MAX], zeroes[WIRE_MAX];
 static void setup(void) {
 	char err[256];
 
-	ctx = tls_ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
+	ctx = ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
 	ck_assert_msg(ctx != NULL, "%s", err);
 }
 
 // However a test went, nothing may be left of it.
 static void teardown(void) {
-	ck_assert_uint_eq(ctx->n_free_partials, TLS_MAX_PARTIAL);
+	ck_assert_uint_eq(ctx->free_partials.n_free, TLS_MAX_PARTIAL);
 	ck_assert_uint_eq(ERR_peek_error(), 0);
 	tls_ctx_free(ctx);
 }
@@ -52,7 +52,7 @@ START_TEST(rfc8448) {
 
 	memcpy(h.secret[TLS_RD], guard_hex(client_secret).p, 32);
 	memcpy(h.secret[TLS_WR], guard_hex(server_secret).p, 32);
-	ck_assert(tls_keys_init(w->server, &h));
+	ck_assert(tls_keys_init(ctx, w->server, &h));
 	ck_assert_mem_eq(w->server->key[TLS_RD], guard_hex("17422dda596ed5d9acd890e3c63f5051").p,
 			 16);
 	ck_assert_mem_eq(w->server->iv[TLS_RD], guard_hex("5b78923dee08579033e523d9").p, 12);
@@ -87,7 +87,7 @@ START_TEST(sizes) {
 			n % 8 == 0 || n < 300 ? guard_copy(rg_slice(rec, len)) : rg_slice(rec, len);
 
 		w->n_plain = 0;
-		ck_assert_int_eq(tls_input(w->server, in, &sink), RG_OK);
+		ck_assert_int_eq(tls_input(ctx, w->server, in, &sink), RG_OK);
 		ck_assert_uint_eq(w->n_plain, n);
 		ck_assert_mem_eq(w->plain, data, n);
 		ck_assert_int_eq(wire_output(w, data, n), RG_OK);
@@ -146,7 +146,7 @@ START_TEST(cuts) {
 		want += 19;
 		ck_assert_uint_eq(w->n_plain, want);
 		ck_assert_mem_eq(w->plain + want - 19, "hello, hellogoodbye", 19);
-		ck_assert_uint_eq(ctx->n_free_partials, TLS_MAX_PARTIAL);
+		ck_assert_uint_eq(ctx->free_partials.n_free, TLS_MAX_PARTIAL);
 	}
 	wire_free(w);
 }
@@ -165,7 +165,7 @@ START_TEST(tampered) {
 			rc = wire_input(w, rec, len + 1000);
 			ck_assert_uint_eq(w->n_plain, 0);
 			if ((at == 3 || at == 4) && rc == RG_OK) { // waits for more
-				ck_assert_uint_eq(ctx->n_free_partials, TLS_MAX_PARTIAL - 1);
+				ck_assert_uint_eq(ctx->free_partials.n_free, TLS_MAX_PARTIAL - 1);
 				ck_assert_uint_eq(w->n_cipher, 0);
 			} else {
 				ck_assert_int_eq(rc, RG_E_PROTO);
@@ -331,8 +331,8 @@ START_TEST(closed) {
 	const struct tls_sink sink = wire_sink(w);
 	struct rg_slice d;
 
-	tls_close(w->server, &sink);
-	tls_close(w->server, &sink);
+	tls_close(ctx, w->server, &sink);
+	tls_close(ctx, w->server, &sink);
 	ck_assert_int_eq(wire_next(w, &d), 21);
 	ck_assert(rg_eq(d, RG_LIT("\x01\x00")));
 	ck_assert_int_eq(wire_send_update(w, true), RG_OK);
@@ -372,9 +372,9 @@ START_TEST(pool_dry) {
 	struct wire *c = wire_new(ctx, _i);
 	size_t len = seal(a, 23, RG_LIT("hello"), 0);
 
-	ctx->n_free_partials = 1;
+	ctx->free_partials.n_free = 1;
 	ck_assert_int_eq(wire_input(a, rec, 7), RG_OK);
-	ck_assert_uint_eq(ctx->n_free_partials, 0);
+	ck_assert_uint_eq(ctx->free_partials.n_free, 0);
 	ck_assert_int_eq(wire_send(b, 23, RG_LIT("whole")), RG_OK);
 	ck_assert_int_eq(wire_input(b, "\x17", 1), RG_E_LIMIT);
 	ck_assert_int_eq(wire_input(b, "\x17", 1), RG_E_PROTO);
@@ -383,13 +383,13 @@ START_TEST(pool_dry) {
 	a->keys[TLS_RD].seq = 0;
 	ck_assert_uint_eq(len, seal(a, 23, RG_LIT("hello"), 0));
 	ck_assert_int_eq(wire_input(a, rec + 7, len - 7), RG_OK);
-	ck_assert_uint_eq(ctx->n_free_partials, 1);
+	ck_assert_uint_eq(ctx->free_partials.n_free, 1);
 	ck_assert_uint_eq(a->n_plain, 5);
 	ck_assert_int_eq(wire_input(c, rec, 9), RG_OK);
-	ck_assert_uint_eq(ctx->n_free_partials, 0);
+	ck_assert_uint_eq(ctx->free_partials.n_free, 0);
 	wire_free(c); // gives its own back
-	ck_assert_uint_eq(ctx->n_free_partials, 1);
-	ctx->n_free_partials = TLS_MAX_PARTIAL;
+	ck_assert_uint_eq(ctx->free_partials.n_free, 1);
+	ctx->free_partials.n_free = TLS_MAX_PARTIAL;
 	wire_free(a);
 	wire_free(b);
 }
@@ -403,12 +403,12 @@ START_TEST(partial_fails) {
 	rec[len - 1] ^= 1;
 	ck_assert_int_eq(wire_input(w, rec, 10), RG_OK);
 	ck_assert_int_eq(wire_input(w, rec + 10, len - 10), RG_E_PROTO);
-	ck_assert_uint_eq(ctx->n_free_partials, TLS_MAX_PARTIAL);
+	ck_assert_uint_eq(ctx->free_partials.n_free, TLS_MAX_PARTIAL);
 	wire_free(w);
 	w = wire_new(ctx, _i);
 	ck_assert_int_eq(wire_input(w, "\x17\x03", 2), RG_OK);
 	ck_assert_int_eq(wire_input(w, "\x03\xff\xff", 3), RG_E_PROTO);
-	ck_assert_uint_eq(ctx->n_free_partials, TLS_MAX_PARTIAL);
+	ck_assert_uint_eq(ctx->free_partials.n_free, TLS_MAX_PARTIAL);
 	wire_free(w);
 }
 END_TEST
@@ -434,9 +434,10 @@ START_TEST(no_allocation) {
 		size_t cut = i % 3 == 0 ? (size_t)i % len : len;
 
 		w->n_cipher = w->n_plain = 0;
-		if (tls_input(w->server, rg_slice(records[i], cut), &sink) != RG_OK ||
-		    tls_input(w->server, rg_skip(rg_slice(records[i], len), cut), &sink) != RG_OK ||
-		    tls_write(w->server, rg_slice(answer, sizeof(answer)), &sink) != RG_OK ||
+		if (tls_input(ctx, w->server, rg_slice(records[i], cut), &sink) != RG_OK ||
+		    tls_input(ctx, w->server, rg_skip(rg_slice(records[i], len), cut), &sink) !=
+			    RG_OK ||
+		    tls_write(ctx, w->server, rg_slice(answer, sizeof(answer)), &sink) != RG_OK ||
 		    w->n_plain != 600)
 			ck_abort();
 	}

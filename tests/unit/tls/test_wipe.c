@@ -15,10 +15,10 @@ START_TEST(wiped) {
 							 "TLS_AES_256_GCM_SHA384",
 							 "TLS_CHACHA20_POLY1305_SHA256"};
 	char err[256];
-	struct tls_ctx *ctx = tls_ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
+	struct tls_ctx *ctx = ctx_new(tmp_path("a.crt"), tmp_path("a.key"), err, sizeof(err));
 	SSL_CTX *client = client_ctx_new();
 	const int dir = _i / TLS_N_SUITES;
-	uint8_t key[TLS_MAX_KEY], buf[4096];
+	uint8_t key[16], buf[4096];
 	struct rg_slice in;
 	struct pair *p;
 	struct rg_slice secret;
@@ -35,15 +35,18 @@ START_TEST(wiped) {
 
 	secret = client_secret(dir);
 	(void)malloc_watch(secret.p, secret.len);
-	ck_assert_int_eq(tls_input(p->server, in, pair_sink(p)), RG_OK);
+	ck_assert_int_eq(tls_input(ctx, p->server, in, pair_sink(p)), RG_OK);
 	ck_assert_uint_eq(p->n_plain, 5);
 	n_secrets = malloc_watch(NULL, 0);
 	ck_assert_ptr_null(memmem(ctx->crypt, sizeof(*ctx->crypt), secret.p, secret.len));
 
-	memcpy(key, p->server->key[dir], sizeof(key));
+	memcpy(key, tls_key_of(ctx, p->server, dir), 16);
 	(void)malloc_watch(key, 16);
-	tls_conn_free(p->server);
+	pair_end(p);
 	n_keys = malloc_watch(secret.p, secret.len);
+	ck_assert_ptr_null(
+		memmem(ctx->secrets, 64 * sizeof(ctx->secrets[0]), secret.p, secret.len));
+	ck_assert_ptr_null(memmem(p, sizeof(*p), key, sizeof(key)));
 	p->server = NULL;
 	tls_ctx_free(ctx);
 	n_secrets += malloc_watch(NULL, 0);

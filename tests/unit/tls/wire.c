@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "guard.h"
+#include "peer.h"
 
 static void expand(const struct wire_key *k, const char *label, uint8_t *out, size_t out_len) {
 	uint8_t info[64] = {0, (uint8_t)out_len, (uint8_t)(6 + strlen(label))};
@@ -55,9 +56,9 @@ struct wire *wire_new(struct tls_ctx *ctx, int combo) {
 	struct tls_handshake h = {0};
 	struct wire *w = calloc(1, sizeof(*w));
 
-	w->server = tls_conn_new(ctx);
-	if (w->server == NULL)
-		abort();
+	w->ctx = ctx;
+	w->server = &w->conn;
+	tls_conn_init(w->server, slot_take());
 	if (combo >= TLS_N_SUITES || ctx->crypt->imb == NULL)
 		ctx->crypt->aeads = tls_aead_evp();
 	for (int dir = 0; dir < TLS_N_DIRS; dir++) {
@@ -69,13 +70,13 @@ struct wire *wire_new(struct tls_ctx *ctx, int combo) {
 	}
 	w->server->suite = suite;
 	w->server->is_established = true;
-	if (!tls_keys_init(w->server, &h))
+	if (!tls_keys_init(ctx, w->server, &h))
 		abort();
 	return w;
 }
 
 void wire_free(struct wire *w) {
-	tls_conn_free(w->server);
+	tls_conn_fini(w->ctx, w->server);
 	free(w);
 }
 
@@ -112,7 +113,7 @@ static EVP_CIPHER_CTX *begin(struct wire_key *k, const uint8_t *header, bool is_
 	int n;
 
 	memcpy(nonce, k->iv, sizeof(nonce));
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 4; i++)
 		nonce[11 - i] ^= (uint8_t)(k->seq >> (8 * i));
 	k->seq++;
 	if (EVP_CipherInit_ex2(e, cipher, k->key, nonce, is_seal, NULL) != 1 ||
@@ -153,20 +154,20 @@ int wire_send(struct wire *w, uint8_t type, struct rg_slice d) {
 	static uint8_t rec[WIRE_MAX];
 	const struct tls_sink sink = wire_sink(w);
 
-	return tls_input(w->server, rg_slice(rec, wire_seal(&w->keys[TLS_RD], type, d, 0, rec)),
-			 &sink);
+	return tls_input(w->ctx, w->server,
+			 rg_slice(rec, wire_seal(&w->keys[TLS_RD], type, d, 0, rec)), &sink);
 }
 
 int wire_input(struct wire *w, const void *p, size_t len) {
 	const struct tls_sink sink = wire_sink(w);
 
-	return tls_input(w->server, guard_copy(rg_slice(p, len)), &sink);
+	return tls_input(w->ctx, w->server, guard_copy(rg_slice(p, len)), &sink);
 }
 
 int wire_output(struct wire *w, const void *p, size_t len) {
 	const struct tls_sink sink = wire_sink(w);
 
-	return tls_write(w->server, rg_slice(p, len), &sink);
+	return tls_write(w->ctx, w->server, rg_slice(p, len), &sink);
 }
 
 int wire_send_update(struct wire *w, bool is_request) {

@@ -13,11 +13,12 @@ struct wire_key { // of one direction
 	const char *hash;
 	size_t hash_len, key_len;
 	uint8_t secret[48], key[32], iv[12];
-	uint64_t seq;
+	uint32_t seq;
 };
 
 struct wire {
-	struct tls_conn *server;
+	struct tls_ctx *ctx;
+	struct tls_conn *server, conn;
 	struct wire_key keys[TLS_N_DIRS]; // as the server names them
 	uint8_t plain[1 << 16];           // what the server delivered
 	size_t n_plain, n_plain_calls;
