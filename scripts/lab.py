@@ -348,7 +348,8 @@ class Lab:
             return []
 
     def start_regated(self, wait=True):
-        self.regated = self.start("regated", [BUILD + "/controlplane/regated", "--config",
+        program = "regated-test" if "test" in self.conf_over else "regated"
+        self.regated = self.start("regated", [f"{BUILD}/controlplane/{program}", "--config",
                                               self.path("regated.yaml")])
         if wait:
             wait_for("start of regated", self.regated_ready)

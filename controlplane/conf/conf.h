@@ -89,6 +89,10 @@ struct conf {
 	char **wss_urls;        // wic.wss: handed to clients, default wss://<address>[:port]/w2
 	size_t n_wss_urls;
 	enum log_level log_level; // log.level
+	struct {                  // test: (regated-test)
+		char *impair;     // "loss=15,corrupt=15"; may be NULL
+		bool is_echo;
+	} test;
 };
 
 // Reads path, checks all of it, prints every error ("file:line:col: what, cure") to err, and

@@ -191,6 +191,14 @@ static const struct conf_key log_keys[] = {
 	 .text = "least important events that are logged"},
 };
 
+static const struct conf_key test_keys[] = {
+	{"impair", CONF_T_WORD, FIELD(test.impair),
+	 .text = "what happens to packets: seed=1,loss=15,corrupt=15,dup=2,reorder=5 (per cent), "
+		 "delay=10 (ms)"},
+	{"echo", CONF_T_ENUM, FIELD(test.is_echo), .def = "false", .choices = "false|true",
+	 .text = "offer a WebSocket subprotocol that echoes"},
+};
+
 #define KEYS(k) .keys = (k), .n_keys = COUNT(k)
 const struct conf_section conf_sections[] = {
 	{"dataplane", "DPDK port, workers and connections", KEYS(dataplane_keys)},
@@ -210,6 +218,7 @@ const struct conf_section conf_sections[] = {
 	{"ctl", "operator access", KEYS(ctl_keys)},
 	{"wic", "the web page", KEYS(wic_keys)},
 	{"log", "events on stderr", KEYS(log_keys)},
+	{"test", "for regated-test only", KEYS(test_keys), .is_optional = true},
 };
 const size_t conf_n_sections = COUNT(conf_sections);
 

@@ -98,6 +98,8 @@ struct worker {
 	uint8_t scratch[RX_BUF_LEN];
 	uint8_t tx_buf[TX_BUF_LEN];
 
+	struct hooks *hooks; // NULL without a test build's (hooks.h)
+
 	_Alignas(64) struct rg_ring punts;        // worker produces, ctl consumes
 	struct rg_ring replies;                   // ctl produces, worker consumes
 	_Alignas(64) _Atomic(uint32_t) is_asleep; // worker: rw; ctl and peers: ro

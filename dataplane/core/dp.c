@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "core_int.h"
+#include "hooks.h"
 
 static int handoff_start(struct rg_dp *dp) {
 	unsigned n = dp->n_workers;
@@ -83,7 +83,7 @@ int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len) {
 	struct tls_ctx *tls = tls_ctx_new(&tc, err, err_len);
 
 	tls_ctx_free(tls);
-	return tls == NULL ? -EINVAL : 0;
+	return tls == NULL ? -EINVAL : hooks_check(&cfg->test, err, err_len);
 }
 
 int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err, size_t err_len) {

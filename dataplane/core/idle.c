@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <urcu/urcu-qsbr.h>
 
-#include "core_int.h"
+#include "hooks.h"
 
 #define SPIN_NS (50 * RG_NS_PER_US)
 #define SHORT_NAP_NS (100 * RG_NS_PER_US) // ports that cannot wake us, idle for less than QUIET_NS
@@ -61,7 +61,7 @@ static bool has_work(struct worker *w) {
 }
 
 static uint64_t nap_ns(const struct worker *w) {
-	uint64_t max = SLEEP_NS, next = tcp_next_deadline(w->tcp);
+	uint64_t max = SLEEP_NS, next = RTE_MIN(tcp_next_deadline(w->tcp), hooks_deadline(w));
 
 	if (!w->has_rx_fd)
 		max = w->now_ns - w->idle_since_ns < QUIET_NS ? SHORT_NAP_NS : LONG_NAP_NS;

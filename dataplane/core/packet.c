@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames of a worker: builds and sends those of TCP, reads those that came, and says which worker
 // owns one. Never allocates but from the worker's pool of packet buffers.
-#include <rte_ethdev.h>
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
-#include "core_int.h"
+#include "hooks.h"
 
 #define TX_RETRIES 8
 
@@ -15,8 +14,7 @@ void packet_flush(struct worker *w) {
 	if (w->n_tx == 0)
 		return;
 	for (unsigned i = 0; i < TX_RETRIES && sent < w->n_tx; i++)
-		sent += rte_eth_tx_burst(w->port_id, w->queue, w->tx + sent,
-					 (uint16_t)(w->n_tx - sent));
+		sent += hooks_tx(w, w->tx + sent, (uint16_t)(w->n_tx - sent));
 	rg_stat_add(w->stats, RG_STAT_tx_packets, sent);
 	rg_stat_add(w->stats, RG_DROP_tx_full, w->n_tx - sent);
 	for (; sent < w->n_tx; sent++)

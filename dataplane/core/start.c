@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core_int.h"
+#include "hooks.h"
 
 #define BUFFERS_PER_CONN 2 // TCP chunks on average; idle connections hold none
 
@@ -89,6 +89,8 @@ int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
 	rc = worker_memory(w);
 	if (rc == 0)
 		rc = worker_engines(w, err, err_len);
+	if (rc == 0)
+		rc = hooks_init(w);
 	if (rc != 0 && err[0] == '\0')
 		snprintf(err, err_len,
 			 "dataplane.connections: no memory for %u connections of worker %u; lower "
@@ -103,6 +105,7 @@ void worker_fini(struct worker *w) {
 			tls_conn_fini(w->tls, &w->conns[i].tls);
 	for (unsigned i = 0; i < w->n_tx; i++)
 		rte_pktmbuf_free(w->tx[i]);
+	hooks_fini(w);
 	idle_fini(w);
 	tcp_free(w->tcp);
 	tls_ctx_free(w->tls);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The worker: one lcore, one rx and tx queue, its own connections. Polls, hands packets to the
 // worker that owns the flow, runs TCP, sends. Never allocates, locks or logs once it runs.
-#include <rte_ethdev.h>
 #include <rte_prefetch.h>
 #include <urcu/urcu-qsbr.h>
 
-#include "core_int.h"
+#include "hooks.h"
 
 static unsigned poll_port(struct worker *w) {
 	struct rte_mbuf *m[BURST];
-	unsigned n = rte_eth_rx_burst(w->port_id, w->queue, m, BURST);
+	unsigned n = hooks_rx(w, m, BURST);
 	uint64_t woken = 0;
 
 	for (unsigned i = 0; i < n; i++)

@@ -35,6 +35,11 @@ struct rg_reg_cfg {
 	uint32_t rate_per_s, rate_burst; // REGISTERs per flow
 };
 
+struct rg_dp_test {         // only regated-test obeys; rg_dp_check() refuses it elsewhere
+	const char *impair; // of what the port sends and receives, NULL: nothing
+	bool is_echo;       // a WebSocket subprotocol that echoes
+};
+
 struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	const char *port;   // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
 	const char *lcores; // CPU list, one worker each: "1,2"
@@ -61,6 +66,7 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	uint32_t head_timeout_s;            // TLS handshake plus HTTP head; one WebSocket message
 	uint32_t idle_timeout_s;            // HTTP keep-alive
 	uint32_t unbound_timeout_s;         // WebSocket without a registration
+	struct rg_dp_test test;
 };
 
 // First thing in main(), before any thread and any use of OpenSSL: has OpenSSL wipe what it frees,
@@ -68,7 +74,7 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 // the mask). False when OpenSSL is in use already.
 [[nodiscard]] bool rg_dp_prepare_process(void);
 
-// Checks what needs neither EAL nor port: certificate and key. 0, or negative with one line in err.
+// Checks what needs neither EAL nor port: certificate, key, test. 0, or negative with one line in err.
 [[nodiscard]] int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len);
 
 // Starts EAL, port and workers. 0, or negative with one line in err that names place and cure.

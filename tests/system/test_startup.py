@@ -27,12 +27,12 @@ class Startup(unittest.TestCase):
     def tearDown(self):
         self.lab.down()
 
-    def refused(self, *phrases, conf=None, text=None, args=()):
+    def refused(self, *phrases, conf=None, text=None, args=(), program=REGATED):
         """Starts regated on a configuration that it must refuse; the one line it says."""
         self.lab.conf_over = conf or {}
         path = self.lab.make_conf() if text is None else self.lab.write("regated.yaml", text)
         before = set(os.listdir(self.lab.dir))
-        done = subprocess.run([REGATED, "--config", path, *args], capture_output=True, text=True,
+        done = subprocess.run([program, "--config", path, *args], capture_output=True, text=True,
                               timeout=60)
         lines = [x for x in done.stderr.splitlines() if " level=info " not in x]
         self.assertEqual(done.returncode, 1, done.stderr)
@@ -71,6 +71,14 @@ class Startup(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.refused(r"workers", conf={"dataplane": {"workers": 0}}, args=["--check-config"])
         self.refused("does not match", conf={"tls": {"key": "token.key"}}, args=["--check-config"])
+
+    def test_what_only_a_test_build_does(self):
+        for key, value in (("impair", "loss=1"), ("echo", "true")):
+            self.refused("regated-test", conf={"test": {key: value}})
+            self.refused("regated-test", conf={"test": {key: value}}, args=["--check-config"])
+        for impair in ("loss", "loss=101", "loss=1,,dup=1", "loss=1.5", "speed=1", "delay=1001", "=1"):
+            self.refused("test.impair", "not understood", conf={"test": {"impair": impair}},
+                         program=REGATED + "-test")
 
     def test_certificate_and_key_do_not_match(self):
         self.refused("token.key", "match", conf={"tls": {"key": "token.key"}})
