@@ -3,8 +3,8 @@
 // top. Ends are only marked while TLS is on the call stack, and carried out by conn_finish().
 #include "core_int.h"
 
-#define PUMP_LEN 8192 // plaintext bytes of one record of a static response
-#define PUMP_MIN 2048 // the same while TCP has little room; below it is not worth a record
+#define PUMP_LEN 8192u // plaintext bytes of one record of a static response
+#define PUMP_MIN 2048u // the same while TCP has little room; below it is not worth a record
 
 struct conn_ref { // argument of the TLS sink
 	struct worker *w;
@@ -19,22 +19,20 @@ struct rg_conn_id conn_id(const struct worker *w, const struct conn *c) {
 	return (struct rg_conn_id){conn_idx(w, c), c->gen, (uint16_t)w->id};
 }
 
-static void buf_put(struct worker *w, struct conn *c) {
-	if (c->buf == NULL)
-		return;
-	w->free_bufs[w->n_free_bufs++] = c->buf;
-	c->buf = NULL;
-	c->buf_len = 0;
+static void drop_buf(struct worker *w, struct conn *c) {
+	if (c->buf != BUF_NONE)
+		buf_put(&w->bufs, c->buf);
+	c->buf = BUF_NONE;
 }
 
 // Gives back all that the connection holds above TCP.
 static void conn_release(struct worker *w, struct conn *c) {
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE)
 		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
-	buf_put(w, c);
+	drop_buf(w, c);
 	tls_conn_fini(w->tls, &c->tls);
 	c->is_open = false;
-	c->src = (struct rg_slice){0};
+	c->src_left = 0;
 	w->n_conns--;
 }
 
@@ -44,43 +42,67 @@ static int sink_cipher(void *arg, struct rg_slice d) {
 	return tcp_send(r->w->tcp, conn_idx(r->w, r->c), d, r->w->now_ns);
 }
 
-// Takes what it can from buf[0..len); returns how many bytes are left, moved to its start.
-static size_t consume(struct worker *w, struct conn *c, uint8_t *buf, size_t len) {
-	size_t before;
-
-	do {
-		before = len;
-		if (c->end != END_NO || len == 0)
-			return 0;
-		if (c->phase == RG_PHASE_HTTP) {
-			size_t used = conn_http_input(w, c, buf, len);
-
-			len -= used;
-			memmove(buf, buf + used, len);
-		} else {
-			conn_ws_input(w, c, buf, &len);
-		}
-	} while (len != before);
-	return c->end != END_NO ? 0 : len;
+// The connection's own buffer, or the scratch, empty, while it has none.
+static struct buf *its_buf(struct worker *w, const struct conn *c) {
+	if (c->buf != BUF_NONE)
+		return buf_at(&w->bufs, c->buf);
+	buf_reset(w->bufs.scratch, tick_of(w->now_ns));
+	return w->bufs.scratch;
 }
 
-// Keeps the len bytes left in buf for the next call.
-static void keep(struct worker *w, struct conn *c, const uint8_t *buf, size_t len) {
-	if (len == 0) {
-		buf_put(w, c);
+static void no_buffer(struct worker *w, struct conn *c) {
+	rg_stat_inc(w->stats, RG_DROP_no_rx_buffer);
+	if (c->phase == RG_PHASE_HTTP)
+		conn_http_no_buffer(w, c);
+	if (c->end == END_NO)
+		c->end = END_ABORT;
+}
+
+// Moves what b holds to a buffer of the connection's own with room for len bytes.
+static void move_to(struct worker *w, struct conn *c, const struct buf *b, size_t len) {
+	uint32_t idx = buf_copy(&w->bufs, b, len);
+
+	if (idx == BUF_NONE) {
+		no_buffer(w, c);
 		return;
 	}
-	if (c->buf == NULL) {
-		if (w->n_free_bufs == 0) {
-			rg_stat_inc(w->stats, RG_DROP_no_rx_buffer);
-			c->end = END_ABORT;
-			return;
-		}
-		c->buf = w->free_bufs[--w->n_free_bufs];
-		c->buf_since_ns = w->now_ns;
-		memcpy(c->buf, buf, len);
+	drop_buf(w, c);
+	c->buf = idx;
+}
+
+// b is full, and no message in it whole. An HTTP request may be as long as the large ones.
+static void grow(struct worker *w, struct conn *c, const struct buf *b) {
+	bool is_http = c->phase == RG_PHASE_HTTP;
+
+	if (is_http && b->cap < RX_LARGE_LEN) {
+		move_to(w, c, b, RX_LARGE_LEN);
+		return;
 	}
-	c->buf_len = (uint32_t)len;
+	// A parser that wants more has refused already; requests that wait for their turn may come
+	// here.
+	rg_stat_inc(w->stats, is_http ? RG_DROP_http_too_big : RG_DROP_ws_too_big);
+	c->end = END_ABORT;
+}
+
+// Takes what it can out of b, and sees that the rest has a place until more comes.
+static void consume(struct worker *w, struct conn *c, struct buf *b) {
+	uint32_t before;
+
+	do {
+		before = b->len;
+		if (c->end != END_NO || before == 0)
+			break;
+		if (c->phase == RG_PHASE_HTTP)
+			conn_http_input(w, c, b);
+		else
+			conn_ws_input(w, c, b);
+	} while (b->len != before);
+	if (c->end != END_NO)
+		return; // conn_release() gives it back
+	if (b->len == 0 && ws_is_idle(&b->ws))
+		drop_buf(w, c);
+	else if (c->buf == BUF_NONE)
+		move_to(w, c, b, b->len);
 }
 
 static void sink_plain(void *arg, struct rg_slice d) {
@@ -88,26 +110,23 @@ static void sink_plain(void *arg, struct rg_slice d) {
 	struct worker *w = r->w;
 	struct conn *c = r->c;
 
-	c->record_since_ns = w->now_ns;
+	c->record_since = tick_of(w->now_ns);
 	if (c->phase == RG_PHASE_TLS) {
 		c->phase = RG_PHASE_HTTP;
 		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
 	}
 	while (d.len > 0 && c->end == END_NO) {
-		uint8_t *buf = c->buf != NULL ? c->buf : w->scratch;
-		size_t len = c->buf != NULL ? c->buf_len : 0;
-		size_t n = RTE_MIN(d.len, RX_BUF_LEN - len);
+		struct buf *b = its_buf(w, c);
+		size_t n = RTE_MIN(d.len, (size_t)(b->cap - b->len));
 
-		if (n ==
-		    0) { // a parser that wants more than fits has already refused; see RX_BUF_LEN
-			rg_stat_inc(w->stats, c->phase == RG_PHASE_HTTP ? RG_DROP_http_too_big
-									: RG_DROP_ws_too_big);
-			c->end = END_ABORT;
-			return;
+		if (n == 0) {
+			grow(w, c, b);
+			continue;
 		}
-		memcpy(buf + len, d.p, n);
+		memcpy(b->data + b->len, d.p, n);
+		b->len += (uint32_t)n;
 		d = rg_skip(d, n);
-		keep(w, c, buf, consume(w, c, buf, len + n));
+		consume(w, c, b);
 	}
 }
 
@@ -119,25 +138,32 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 		c->end = END_ABORT; // reads slower than it asks: its queue is full
 }
 
+// What is still to be queued of a static response.
+static const uint8_t *src_at(const struct worker *w, const struct conn *c) {
+	const struct rg_file *f = &w->cfg->files[c->src_file];
+
+	return f->response.p + (c->is_head ? f->head_len : f->response.len) - c->src_left;
+}
+
 void conn_pump(struct worker *w, struct conn *c) {
 	const size_t overhead = tls_sealed_len(0);
 	bool has_moved = false;
 
-	while (c->src.len > 0 && c->end == END_NO) {
+	while (c->src_left > 0 && c->end == END_NO) {
 		size_t room = tcp_send_room(w->tcp, conn_idx(w, c));
-		size_t n = RTE_MIN(c->src.len, (size_t)PUMP_LEN);
+		size_t n = RTE_MIN(c->src_left, PUMP_LEN);
 
 		n = RTE_MIN(n, room > overhead ? room - overhead : 0);
-		if (n < RTE_MIN(c->src.len, (size_t)PUMP_MIN))
+		if (n < RTE_MIN(c->src_left, PUMP_MIN))
 			break; // conn_sent() or the sweep goes on
-		conn_write(w, c, rg_slice(c->src.p, n));
-		c->src = rg_skip(c->src, n);
+		conn_write(w, c, rg_slice(src_at(w, c), n));
+		c->src_left -= (uint32_t)n;
 		has_moved = true;
 	}
 	if (!has_moved || c->end != END_NO)
 		return;
-	c->deadline_ns = w->now_ns + w->cfg->idle_timeout_s * RG_NS_PER_S;
-	if (c->src.len == 0 && !c->is_keep_alive)
+	c->deadline = tick_in(w->now_ns, w->cfg->idle_timeout_s);
+	if (c->src_left == 0 && !c->is_keep_alive)
 		c->end = END_CLOSE;
 }
 
@@ -159,9 +185,9 @@ void conn_finish(struct worker *w, struct conn *c) {
 
 void conn_settle(struct worker *w, struct conn *c) {
 	conn_pump(w, c);
-	while (c->end == END_NO && c->buf != NULL && !c->is_http_pending && c->src.len == 0) {
-		keep(w, c, c->buf, consume(w, c, c->buf, c->buf_len));
-		if (c->src.len == 0)
+	while (c->end == END_NO && c->buf != BUF_NONE && !c->is_http_pending && c->src_left == 0) {
+		consume(w, c, its_buf(w, c));
+		if (c->src_left == 0)
 			break;
 		conn_pump(w, c); // nobody acknowledges it before it is sent
 	}
@@ -177,10 +203,10 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 		.gen = tcp_gen(w->tcp, idx),
 		.phase = RG_PHASE_TLS,
 		.flow = {.bound.lease_idx = RG_LEASE_NONE, .wwsf = UINT16_MAX},
-		.since_ns = now_ns,
-		.unbound_since_ns = now_ns,
-		.record_since_ns = now_ns,
-		.deadline_ns = now_ns + w->cfg->head_timeout_s * RG_NS_PER_S,
+		.since = tick_of(now_ns),
+		.unbound_since = tick_of(now_ns),
+		.record_since = tick_of(now_ns),
+		.deadline = tick_in(now_ns, w->cfg->head_timeout_s),
 	};
 	tls_conn_init(&c->tls, idx);
 	w->n_conns++;
@@ -215,7 +241,7 @@ void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns) {
 	struct worker *w = ctx;
 
 	(void)now_ns;
-	if (w->conns[idx].is_open && w->conns[idx].src.len > 0)
+	if (w->conns[idx].is_open && w->conns[idx].src_left > 0)
 		conn_settle(w, &w->conns[idx]);
 }
 

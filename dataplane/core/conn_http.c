@@ -62,7 +62,7 @@ static size_t http_upgrade(struct worker *w, struct conn *c) {
 	conn_write(w, c, rg_wr_slice(&wr));
 	c->phase = RG_PHASE_WS;
 	c->flow.wwsf = up.wwsf;
-	c->deadline_ns = w->now_ns + w->cfg->ws_ping_s * RG_NS_PER_S;
+	c->deadline = tick_in(w->now_ns, w->cfg->ws_ping_s);
 	rg_stat_inc(w->stats, RG_STAT_ws_opened);
 	return w->req.head_len;
 }
@@ -80,9 +80,9 @@ static void http_file(struct worker *w, struct conn *c, const struct rg_file *f)
 		return;
 	}
 	rg_stat_inc(w->stats, RG_STAT_http_static);
-	c->src = f->response;
-	if (w->req.method == HTTP_HEAD)
-		c->src.len = f->head_len;
+	c->src_file = (uint16_t)(f - w->cfg->files);
+	c->is_head = w->req.method == HTTP_HEAD;
+	c->src_left = (uint32_t)(c->is_head ? f->head_len : f->response.len);
 	// conn_settle() pumps; a response longer than the send queue goes on in conn_sent().
 }
 
@@ -94,8 +94,7 @@ static void http_punt(struct worker *w, struct conn *c, struct rg_slice request)
 		return;
 	}
 	rg_stat_inc(w->stats, RG_STAT_http_punted);
-	c->is_http_pending = true;
-	c->deadline_ns = RG_NEVER; // the control plane answers every request
+	c->is_http_pending = true; // the control plane answers every request
 }
 
 static void http_route(struct worker *w, struct conn *c, uint8_t *buf, struct rg_slice body) {
@@ -113,12 +112,12 @@ static void http_route(struct worker *w, struct conn *c, uint8_t *buf, struct rg
 	}
 }
 
-size_t conn_http_input(struct worker *w, struct conn *c, uint8_t *buf, size_t len) {
+static size_t http_input(struct worker *w, struct conn *c, uint8_t *buf, size_t len) {
 	struct rg_slice body;
 	size_t size;
 	int rc;
 
-	if (c->is_http_pending || c->src.len > 0)
+	if (c->is_http_pending || c->src_left > 0)
 		return 0;
 	rc = http_req_parse(rg_slice(buf, len), &w->req);
 	if (rc == RG_MORE)
@@ -136,9 +135,22 @@ size_t conn_http_input(struct worker *w, struct conn *c, uint8_t *buf, size_t le
 		return http_malformed(w, c, rc, 413);
 	rg_stat_inc(w->stats, RG_STAT_http_requests);
 	c->is_keep_alive = w->req.is_keep_alive;
-	c->deadline_ns = w->now_ns + w->cfg->idle_timeout_s * RG_NS_PER_S;
+	c->deadline = tick_in(w->now_ns, w->cfg->idle_timeout_s);
 	http_route(w, c, buf, body);
-	if (!c->is_keep_alive && !c->is_http_pending && c->src.len == 0 && c->end == END_NO)
+	if (!c->is_keep_alive && !c->is_http_pending && c->src_left == 0 && c->end == END_NO)
 		c->end = END_CLOSE;
 	return size;
+}
+
+void conn_http_input(struct worker *w, struct conn *c, struct buf *b) {
+	size_t used = http_input(w, c, b->data, b->len);
+
+	b->len -= (uint32_t)used;
+	memmove(b->data, b->data + used, b->len);
+}
+
+void conn_http_no_buffer(struct worker *w, struct conn *c) {
+	http_answer(w, c, 503, PLAIN_HEADERS "Retry-After: 5\r\nConnection: close\r\n");
+	if (c->end == END_NO)
+		c->end = END_CLOSE;
 }

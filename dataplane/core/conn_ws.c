@@ -23,7 +23,7 @@ void conn_ws_close(struct worker *w, struct conn *c, uint16_t code, const char *
 	ws_put_close(&wr, code, reason);
 	conn_write(w, c, rg_wr_slice(&wr));
 	c->phase = RG_PHASE_CLOSING;
-	c->deadline_ns = w->now_ns + CLOSE_WAIT_NS;
+	c->deadline = tick_in(w->now_ns, CLOSE_WAIT_S);
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE)
 		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
 }
@@ -158,11 +158,11 @@ void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message) {
 		other_input(w, c);
 }
 
-static void ws_event(struct worker *w, struct conn *c, const struct ws_event *ev) {
+static void ws_event(struct worker *w, struct conn *c, struct buf *b, const struct ws_event *ev) {
 	c->pings = 0; // alive, whatever it says
 	switch (ev->type) {
 	case WS_EV_MESSAGE:
-		c->buf_since_ns = w->now_ns; // what is left in the buffer begins another
+		b->since = tick_of(w->now_ns); // what is left in the buffer begins another
 		if (c->phase == RG_PHASE_WS)
 			conn_sip_input(w, c, ev->data);
 		break;
@@ -190,16 +190,16 @@ static void ws_refuse(struct worker *w, struct conn *c, int rc) {
 		c->end = END_CLOSE; // the framing is lost: no close frame can be awaited
 }
 
-void conn_ws_input(struct worker *w, struct conn *c, uint8_t *buf, size_t *len) {
+void conn_ws_input(struct worker *w, struct conn *c, struct buf *b) {
 	struct ws_event ev;
-	int rc = ws_input(&c->ws, buf, *len, &ev);
+	int rc = ws_input(&b->ws, b->data, b->len, &ev);
 
 	if (rc < 0) {
 		ws_refuse(w, c, rc);
 		return;
 	}
 	if (rc == RG_OK)
-		ws_event(w, c, &ev);
-	*len -= ev.drop;
-	memmove(buf + ev.keep, buf + ev.keep + ev.drop, *len - ev.keep);
+		ws_event(w, c, b, &ev);
+	b->len -= (uint32_t)ev.drop;
+	memmove(b->data + ev.keep, b->data + ev.keep + ev.drop, b->len - ev.keep);
 }

@@ -8,25 +8,29 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "buf.h"
 #include "net/net.h"
 #include "reg/reg.h"
 #include "regate/dp.h"
 #include "regate/err.h"
 #include "regate/ring.h"
 #include "tcp/tcp.h"
+#include "tick.h"
 #include "tls/tls.h"
 #include "ws/ws.h"
 
 #define BURST 32
 #define MAX_WORKERS 64
-// One HTTP request (head, body, chunk framing) or one WebSocket message with its frames.
-#define RX_BUF_LEN (HTTP_MAX_HEAD + HTTP_MAX_BODY + 4096)
+// An HTTP head, or a WebSocket message with the header of its last frame and a control frame.
+#define RX_SMALL_LEN (RTE_MAX(HTTP_MAX_HEAD, WS_MAX_MESSAGE) + 256)
+// One HTTP request: head, body, chunk framing.
+#define RX_LARGE_LEN (HTTP_MAX_HEAD + HTTP_MAX_BODY + 4096)
 #define TX_BUF_LEN (SIP_MAX_MSG + 512)
 #define PUNT_RING_LEN (UINT64_C(1) << 22)
 #define REPLY_RING_LEN (UINT64_C(1) << 22)
 #define HANDOFF_LEN 1024
-#define CLOSE_WAIT_NS (2 * RG_NS_PER_S) // for the peer's WebSocket close
-#define SWEEP_NS (500 * RG_NS_PER_MS)   // every connection is looked at this often
+#define CLOSE_WAIT_S 2                // for the peer's WebSocket close
+#define SWEEP_NS (500 * RG_NS_PER_MS) // every connection is looked at this often
 
 enum conn_end { // how a connection is to end once the call stack is out of TLS
 	END_NO,
@@ -36,24 +40,22 @@ enum conn_end { // how a connection is to end once the call stack is out of TLS
 
 struct conn { // slot idx is the TCP slot idx, and that of TLS
 	struct tls_conn tls;
-	uint32_t gen;         // of the TCP slot
-	bool is_open;         // slot in use
-	uint8_t phase;        // enum rg_conn_phase
-	uint8_t end;          // enum conn_end
-	uint8_t pings;        // sent and unanswered
-	bool is_http_pending; // the control plane has our request
-	bool is_keep_alive;   // of the HTTP request being answered
+	uint32_t gen; // of the TCP slot
+	uint32_t buf; // of the pool while a message is partial, else BUF_NONE
+	uint32_t since;
+	uint32_t deadline;      // TLS, HTTP, CLOSING: give up; WS: next ping
+	uint32_t record_since;  // WS: last seen without part of a TLS record, as of the last sweep
+	uint32_t unbound_since; // WS: last seen registered, or opened; as of the last sweep
+	uint32_t src_left;      // bytes of a static response still to be queued
+	uint16_t src_file;      // which one
+	bool is_open;           // slot in use
+	uint8_t phase;          // enum rg_conn_phase
+	uint8_t end;            // enum conn_end
+	uint8_t pings;          // sent and unanswered
+	bool is_http_pending;   // the control plane has our request: no deadline
+	bool is_keep_alive;     // of the HTTP request being answered
+	bool is_head;           // that request was HEAD
 	struct reg_flow flow;
-	struct ws_rx ws;
-	uint8_t *buf; // from the pool while a message is partial, else NULL
-	uint32_t buf_len;
-	uint64_t buf_since_ns; // when the message in it began
-	struct rg_slice src;   // rest of a static response still to be queued
-	uint64_t
-		record_since_ns; // WS: last seen without part of a TLS record, as of the last sweep
-	uint64_t unbound_since_ns; // WS: last seen registered, or opened; as of the last sweep
-	uint64_t since_ns;
-	uint64_t deadline_ns; // TLS, HTTP, CLOSING: give up; WS: next ping
 };
 
 struct worker_stats { // kept apart from what the worker reads on its path
@@ -81,10 +83,8 @@ struct worker {
 	uint64_t now_ns;        // one reading per poll
 	uint64_t sweep_at_ns;
 	uint32_t sweep_pos;
-	uint8_t **free_bufs; // stack of message buffers
-	uint32_t n_free_bufs, n_bufs;
+	struct buf_pool bufs; // of partial messages
 	uint32_t n_tcp_bufs;
-	uint8_t *buf_mem;
 	struct rg_punt *backlog; // flow events that found the punt ring full, oldest first
 	uint32_t n_backlog;
 	uint32_t query, query_pos; // conn list under way; query 0 = none
@@ -95,7 +95,6 @@ struct worker {
 	struct rg_lease_view view;
 	struct sip_msg msg;
 	struct http_req req;
-	uint8_t scratch[RX_BUF_LEN];
 	uint8_t tx_buf[TX_BUF_LEN];
 
 	struct hooks *hooks; // NULL without a test build's (hooks.h)
@@ -165,15 +164,15 @@ void conn_peer_closed(void *ctx, uint32_t idx, uint64_t now_ns);
 void conn_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t now_ns);
 // Seals and queues; on failure the connection is marked for END_ABORT.
 void conn_write(struct worker *w, struct conn *c, struct rg_slice d);
-void conn_pump(struct worker *w, struct conn *c);   // moves c->src towards TCP
+void conn_pump(struct worker *w, struct conn *c);   // moves the static response towards TCP
 void conn_finish(struct worker *w, struct conn *c); // carries out c->end; not inside TLS
 void conn_settle(struct worker *w, struct conn *c); // after work outside TLS: pump, finish
 struct rg_conn_id conn_id(const struct worker *w, const struct conn *c);
 
-// --- conn_http.c, conn_ws.c: take what they can from buf. HTTP returns the bytes used; WebSocket
-// removes them itself and lowers *len.
-size_t conn_http_input(struct worker *w, struct conn *c, uint8_t *buf, size_t len);
-void conn_ws_input(struct worker *w, struct conn *c, uint8_t *buf, size_t *len);
+// --- conn_http.c, conn_ws.c: take one request, one event, out of b, or nothing
+void conn_http_input(struct worker *w, struct conn *c, struct buf *b);
+void conn_http_no_buffer(struct worker *w, struct conn *c); // says so and ends it
+void conn_ws_input(struct worker *w, struct conn *c, struct buf *b);
 void conn_ws_send(struct worker *w, struct conn *c, enum ws_opcode op, struct rg_slice payload);
 void conn_ws_close(struct worker *w, struct conn *c, uint16_t code, const char *reason);
 void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message);

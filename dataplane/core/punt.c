@@ -93,7 +93,7 @@ static void reply_http(struct worker *w, struct conn *c, struct rg_slice payload
 		return;
 	c->is_http_pending = false;
 	conn_write(w, c, payload);
-	c->deadline_ns = w->now_ns + w->cfg->idle_timeout_s * RG_NS_PER_S;
+	c->deadline = tick_in(w->now_ns, w->cfg->idle_timeout_s);
 	if (!c->is_keep_alive && c->end == END_NO)
 		c->end = END_CLOSE;
 }
@@ -126,6 +126,13 @@ static void reply_run(struct worker *w, const struct rg_reply *r, struct rg_slic
 	conn_settle(w, c);
 }
 
+// To the tick, and so no later than it was.
+static uint64_t since_ns(const struct worker *w, const struct conn *c) {
+	uint64_t age = tick_of(w->now_ns) - c->since;
+
+	return ((w->now_ns >> TICK_SHIFT) - age) << TICK_SHIFT;
+}
+
 // Sends the next lines of a connection list. False when the ring is full: go on next time.
 static bool query_step(struct worker *w) {
 	struct rg_conn_info info[QUERY_BATCH];
@@ -143,7 +150,7 @@ static bool query_step(struct worker *w) {
 				.conn = conn_id(w, c),
 				.peer = *tcp_peer(w->tcp, pos),
 				.bound = c->flow.bound,
-				.since_ns = c->since_ns,
+				.since_ns = since_ns(w, c),
 				.phase = c->phase,
 			};
 	}

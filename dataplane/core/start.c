@@ -5,11 +5,19 @@
 
 #include "hooks.h"
 
+#define MAX_SMALL_BUFS 65536u // of a worker: half a GiB when all are used
+#define MAX_LARGE_BUFS 1024u
 #define BUFFERS_PER_CONN 2 // TCP chunks on average; idle connections hold none
 
 static int worker_memory(struct worker *w) {
 	const struct rg_dp_cfg *cfg = w->cfg;
-	uint32_t n_bufs = RTE_MAX(64u, cfg->max_conns / 8);
+	uint32_t n_small = RTE_MAX(64u, cfg->max_conns / 8), n_large = RTE_MAX(16u, n_small / 32);
+	struct buf_cfg bufs = {
+		.n_small = RTE_MIN(n_small, MAX_SMALL_BUFS),
+		.n_large = RTE_MIN(n_large, MAX_LARGE_BUFS),
+		.small_cap = RX_SMALL_LEN,
+		.large_cap = RX_LARGE_LEN,
+	};
 	uint8_t *rings = malloc(PUNT_RING_LEN + REPLY_RING_LEN);
 
 	if (rings == NULL)
@@ -18,14 +26,9 @@ static int worker_memory(struct worker *w) {
 	rg_ring_init(&w->replies, rings + PUNT_RING_LEN, REPLY_RING_LEN);
 	w->conns = calloc(cfg->max_conns, sizeof(*w->conns));
 	w->backlog = calloc(cfg->max_conns, sizeof(*w->backlog));
-	w->buf_mem = malloc((size_t)n_bufs * RX_BUF_LEN);
-	w->free_bufs = calloc(n_bufs, sizeof(*w->free_bufs));
-	if (w->conns == NULL || w->backlog == NULL || w->buf_mem == NULL || w->free_bufs == NULL)
+	if (w->conns == NULL || w->backlog == NULL)
 		return -ENOMEM;
-	w->n_bufs = n_bufs;
-	for (uint32_t i = 0; i < n_bufs; i++)
-		w->free_bufs[w->n_free_bufs++] = w->buf_mem + (size_t)i * RX_BUF_LEN;
-	return 0;
+	return buf_pool_init(&w->bufs, &bufs);
 }
 
 static int worker_engines(struct worker *w, char *err, size_t err_len) {
@@ -112,7 +115,6 @@ void worker_fini(struct worker *w) {
 	rg_digester_free(w->digester);
 	free(w->conns);
 	free(w->backlog);
-	free(w->buf_mem);
-	free(w->free_bufs);
+	buf_pool_fini(&w->bufs);
 	free(w->punts.mem);
 }

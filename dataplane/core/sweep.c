@@ -10,29 +10,30 @@ static void ws_due(struct worker *w, struct conn *c) {
 		return;
 	}
 	c->pings++;
-	c->deadline_ns = w->now_ns + w->cfg->ws_ping_s * RG_NS_PER_S;
+	c->deadline = tick_in(w->now_ns, w->cfg->ws_ping_s);
 	conn_ws_send(w, c, WS_PING, (struct rg_slice){0});
 	rg_stat_inc(w->stats, RG_STAT_ws_pings);
 }
 
 // Buffers for messages and records are few: who begins one must end it. HTTP has its deadline.
 static bool is_message_late(const struct worker *w, struct conn *c) {
-	uint64_t limit_ns = w->cfg->head_timeout_s * RG_NS_PER_S;
+	uint32_t limit_s = w->cfg->head_timeout_s;
 
 	if (c->phase != RG_PHASE_WS || !tls_has_partial(&c->tls))
-		c->record_since_ns = w->now_ns;
+		c->record_since = tick_of(w->now_ns);
 	return c->phase == RG_PHASE_WS &&
-	       ((c->buf != NULL && w->now_ns - c->buf_since_ns > limit_ns) ||
-		w->now_ns - c->record_since_ns > limit_ns);
+	       ((c->buf != BUF_NONE &&
+		 is_tick_old(w->now_ns, buf_at(&w->bufs, c->buf)->since, limit_s)) ||
+		is_tick_old(w->now_ns, c->record_since, limit_s));
 }
 
 // A WebSocket that registers nothing must not hold its slot for ever by answering pings.
 static bool is_unbound_too_long(const struct worker *w, struct conn *c) {
 	if (c->phase != RG_PHASE_WS || c->flow.bound.lease_idx != RG_LEASE_NONE) {
-		c->unbound_since_ns = w->now_ns;
+		c->unbound_since = tick_of(w->now_ns);
 		return false;
 	}
-	return w->now_ns - c->unbound_since_ns > w->cfg->unbound_timeout_s * RG_NS_PER_S;
+	return is_tick_old(w->now_ns, c->unbound_since, w->cfg->unbound_timeout_s);
 }
 
 static void sweep_conn(struct worker *w, struct conn *c) {
@@ -40,7 +41,7 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE && c->flow.bound.promise_end_ns <= w->now_ns)
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
-	if (c->src.len > 0) { // it may have waited for buffers of others, which nobody tells it of
+	if (c->src_left > 0) { // it may have waited for buffers of others, which nobody tells it of
 		conn_settle(w, c);
 		if (!c->is_open)
 			return;
@@ -53,14 +54,14 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 		conn_finish(w, c);
 		return;
 	}
-	if (c->deadline_ns > w->now_ns)
+	if (c->is_http_pending || !is_tick_due(w->now_ns, c->deadline))
 		return;
 	if (c->phase == RG_PHASE_WS) {
 		ws_due(w, c);
 	} else {
 		rg_stat_inc(w->stats, RG_DROP_idle);
 		// Mid-handshake and mid-response there is nothing polite left to say.
-		c->end = c->phase == RG_PHASE_TLS || c->src.len > 0 ? END_ABORT : END_CLOSE;
+		c->end = c->phase == RG_PHASE_TLS || c->src_left > 0 ? END_ABORT : END_CLOSE;
 	}
 	conn_finish(w, c);
 }
@@ -69,7 +70,7 @@ static void count(struct worker *w) {
 	rg_stat_set(w->stats, RG_STAT_now_conns, w->n_conns);
 	rg_stat_set(w->stats, RG_STAT_now_tcp_slots, tcp_n_conns(w->tcp));
 	rg_stat_set(w->stats, RG_STAT_now_tcp_buffers, w->n_tcp_bufs - tcp_n_free_buffers(w->tcp));
-	rg_stat_set(w->stats, RG_STAT_now_rx_buffers, w->n_bufs - w->n_free_bufs);
+	rg_stat_set(w->stats, RG_STAT_now_rx_buffers, w->bufs.n_used);
 }
 
 void sweep_run(struct worker *w) {

@@ -77,6 +77,12 @@ uint16_t ws_close_code_of(int rc);
 void ws_put_header(struct rg_wr *w, enum ws_opcode op, size_t len);
 void ws_put_close(struct rg_wr *w, uint16_t code, const char *reason); // whole frame
 
+// No message is open: the state may be forgotten. A close frame that was seen is the caller's to
+// remember.
+static inline bool ws_is_idle(const struct ws_rx *rx) {
+	return rx->n_fragments == 0;
+}
+
 // RFC 3629: is it UTF-8, no surrogates, nothing overlong?
 bool ws_is_utf8(struct rg_slice s);
 // XOR with the 4-byte key, in place, starting at key offset 0.

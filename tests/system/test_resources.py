@@ -262,6 +262,35 @@ class Hogs(Case):
                 ws.recv()
             self.assertEqual(e.exception.code, 1008)
 
+    def test_requests_that_never_end(self):
+        """Buffers for long requests are few: who comes late is told so, and all come back."""
+        long = (f"POST /v1/lease HTTP/1.1\r\nHost: {GATEWAY_IP}\r\nX: {'x' * 3000}\r\n"
+                f"Content-Length: 8000\r\n\r\n{'x' * 7999}").encode()
+        before = self.stat("drop_no_rx_buffer")
+        for _ in range(16):
+            self.held.append(tls_connect())
+            self.held[-1].sendall(long[:4000])  # into a short one first
+        wait_for("short ones in use", lambda: self.stat("now_rx_buffers") == 16)
+        for s in self.held:
+            s.sendall(long[4000:])
+        time.sleep(0.2)
+        wait_for("all of them in use", lambda: self.stat("now_rx_buffers") == 16)
+        late = tls_connect()
+        self.held.append(late)
+        late.sendall(long)
+        answer = late.recv(65536)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 503 "), answer)
+        self.assertIn(b"\r\nRetry-After: ", answer)
+        self.assertEqual(self.stat("drop_no_rx_buffer"), before + 1)
+        self.assert_served()  # short messages have buffers of their own
+        with tls_connect() as half:
+            half.sendall(LEASE[:-1])
+            wait_for("a short one", lambda: self.stat("now_rx_buffers") == 17)
+            half.sendall(LEASE[-1:])
+            self.assertTrue(half.recv(65536).startswith(b"HTTP/1.1 401 "))
+        wait_for("all buffers back", lambda: self.stat("now_rx_buffers") == 0, 10)
+        self.assertEqual(http("POST", "/v1/lease", b"x" * 8000, {"X": "x" * 3000}).status, 400)
+
     def test_messages_that_never_end(self):
         """A message buffer is for a message under way, not for keeps."""
         half = [Ws(timeout=1) for _ in range(64)]
