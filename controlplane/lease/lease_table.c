@@ -146,11 +146,17 @@ static struct rg_lease *lease_new(const struct lease_entry *e, int *rc) {
 	l->call_id = append(l, &used, e->call_id);
 	l->to_tag = append(l, &used, e->to_tag);
 	l->headers = append(l, &used, e->headers);
+	l->n_bytes = (uint16_t)used;
 	return l;
 }
 
+// Poisoned first: a reader that kept what it must not finds no lease that looks whole.
 static void free_cb(struct rcu_head *head) {
-	free((uint8_t *)head - offsetof(struct rg_lease, rcu));
+	struct rg_lease *l = (struct rg_lease *)((uint8_t *)head - offsetof(struct rg_lease, rcu));
+
+	explicit_bzero(l->bytes, l->n_bytes);
+	explicit_bzero(l, sizeof(*l));
+	free(l);
 }
 
 static void retire(struct rg_lease *l) {

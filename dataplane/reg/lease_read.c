@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reader side of the lease table. Runs on the workers, inside an online QSBR period; copies values
-// out and keeps no pointer.
+// Reader side of the lease table. Runs on the workers, inside an online QSBR period; what it hands
+// out points into the entries and ends with that period.
 #include "regate/lease.h"
 
 #define SLOT_TAGS 0x00ffffffffffffffu // the eighth tag byte has no slot
@@ -13,41 +13,41 @@ static uint64_t candidates(uint64_t tags, uint8_t tag) {
 	return (x - EACH_BYTE) & ~x & EACH_BYTE << 7 & SLOT_TAGS;
 }
 
-static const struct rg_lease *find_in(const struct rg_lease_bucket *b, const struct rg_digest *d) {
-	// Relaxed: a tag only hints; the slot's own load orders what it points to.
-	uint64_t m =
-		candidates(atomic_load_explicit(&b->tags, memory_order_relaxed), rg_lease_tag(d));
+#define N_SLOTS 7
+#define ENTRY_LINES 8 // an entry has about 500 bytes, most of them lines of the answer
 
-	for (; m != 0; m &= m - 1) {
-		// Pairs with the writer's release store of the slot (controlplane/lease).
-		const struct rg_lease *l = atomic_load_explicit(&b->slot[__builtin_ctzll(m) / 8],
-								memory_order_consume);
+// Pairs with the writer's release store of the slot (controlplane/lease).
+static const struct rg_lease *slot_get(const struct rg_lease_bucket *b, unsigned slot) {
+	return atomic_load_explicit(&b->slot[slot], memory_order_consume);
+}
 
-		if (l != NULL && memcmp(&l->digest, d, sizeof(*d)) == 0)
-			return l;
+// Slots of the bucket whose tag fits. Relaxed: a tag only hints; the slot's own load orders what it
+// points to.
+static uint64_t fitting(const struct rg_lease_bucket *b, const struct rg_digest *d) {
+	return candidates(atomic_load_explicit(&b->tags, memory_order_relaxed), rg_lease_tag(d));
+}
+
+static const struct rg_lease *find_in(const struct rg_lease_table *t, uint64_t bucket,
+				      const struct rg_digest *d, uint32_t *at) {
+	const struct rg_lease_bucket *b = &t->buckets[bucket];
+
+	for (uint64_t m = fitting(b, d); m != 0; m &= m - 1) {
+		unsigned slot = (unsigned)__builtin_ctzll(m) / 8;
+		const struct rg_lease *l = slot_get(b, slot);
+
+		if (l == NULL || memcmp(&l->digest, d, sizeof(*d)) != 0)
+			continue;
+		*at = (uint32_t)bucket << 3 | slot;
+		return l;
 	}
 	return NULL;
 }
 
-static size_t end_of(struct rg_span s) {
-	return (size_t)s.off + s.len;
+static struct rg_slice slice_of(const struct rg_lease *l, struct rg_span s) {
+	return rg_slice(l->bytes + s.off, s.len);
 }
 
-static size_t max(size_t a, size_t b) {
-	return a > b ? a : b;
-}
-
-static struct rg_slice slice_of(const struct rg_lease_view *v, struct rg_span s) {
-	return rg_slice(v->copy + s.off, s.len);
-}
-
-// False when the entry does not fit the view, which the writer rules out.
-static bool copy_out(const struct rg_lease *l, struct rg_lease_view *v) {
-	size_t len = max(max(end_of(l->impu), end_of(l->contact)),
-			 max(max(end_of(l->call_id), end_of(l->to_tag)), end_of(l->headers)));
-
-	if (len > sizeof(v->copy))
-		return false;
+static void view(const struct rg_lease *l, uint32_t at, struct rg_lease_view *v) {
 	v->idx = l->idx;
 	// Acquire: pairs with lease_table_set_state(); the state counts from this load on.
 	v->state = atomic_load_explicit(&l->state, memory_order_acquire);
@@ -56,24 +56,72 @@ static bool copy_out(const struct rg_lease *l, struct rg_lease_view *v) {
 	v->core_end_ns = l->core_end_ns;
 	v->core_refresh_ns = l->core_refresh_ns;
 	v->wwsf = l->wwsf;
-	memcpy(v->copy, l->bytes, len);
-	v->impu = slice_of(v, l->impu);
-	v->contact = slice_of(v, l->contact);
-	v->call_id = slice_of(v, l->call_id);
-	v->to_tag = slice_of(v, l->to_tag);
-	v->headers = slice_of(v, l->headers);
-	return true;
+	v->at = at;
+	v->digest = &l->digest;
+	v->impu = slice_of(l, l->impu);
+	v->contact = slice_of(l, l->contact);
+	v->call_id = slice_of(l, l->call_id);
+	v->to_tag = slice_of(l, l->to_tag);
+	v->headers = slice_of(l, l->headers);
 }
 
 bool rg_lease_find(const struct rg_lease_table *t, const struct rg_digest *d,
 		   struct rg_lease_view *out) {
-	const struct rg_lease_bucket *first = &t->buckets[rg_lease_bucket_1(d, t->mask)];
-	const struct rg_lease_bucket *second = &t->buckets[rg_lease_bucket_2(d, t->mask)];
+	uint64_t second = rg_lease_bucket_2(d, t->mask);
 	const struct rg_lease *l;
+	uint32_t at;
 
-	__builtin_prefetch(second);
-	l = find_in(first, d);
+	__builtin_prefetch(&t->buckets[second]);
+	l = find_in(t, rg_lease_bucket_1(d, t->mask), d, &at);
 	if (l == NULL)
-		l = find_in(second, d);
-	return l != NULL && copy_out(l, out);
+		l = find_in(t, second, d, &at);
+	if (l == NULL)
+		return false;
+	view(l, at, out);
+	return true;
+}
+
+// Of a place that may be stale, or of another table: NULL then, too.
+static const struct rg_lease *entry_at(const struct rg_lease_table *t, uint32_t at) {
+	return at >> 3 <= t->mask && (at & 7) < N_SLOTS ? slot_get(&t->buckets[at >> 3], at & 7)
+							: NULL;
+}
+
+bool rg_lease_at(const struct rg_lease_table *t, uint32_t at, struct rg_lease_view *out) {
+	const struct rg_lease *l = entry_at(t, at);
+
+	if (l == NULL)
+		return false;
+	view(l, at, out);
+	return true;
+}
+
+static void prefetch(const struct rg_lease *l) {
+	for (unsigned i = 0; l != NULL && i < ENTRY_LINES; i++)
+		__builtin_prefetch((const uint8_t *)l + (size_t)64 * i);
+}
+
+void rg_lease_prefetch(const struct rg_lease_table *t, const struct rg_digest *d) {
+	__builtin_prefetch(&t->buckets[rg_lease_bucket_1(d, t->mask)]);
+	__builtin_prefetch(&t->buckets[rg_lease_bucket_2(d, t->mask)]);
+}
+
+void rg_lease_prefetch_entry(const struct rg_lease_table *t, const struct rg_digest *d) {
+	const struct rg_lease_bucket *b = &t->buckets[rg_lease_bucket_1(d, t->mask)];
+	uint64_t m = fitting(b, d);
+
+	if (m == 0) {
+		b = &t->buckets[rg_lease_bucket_2(d, t->mask)];
+		m = fitting(b, d);
+	}
+	if (m != 0)
+		prefetch(slot_get(b, (unsigned)__builtin_ctzll(m) / 8));
+}
+
+void rg_lease_prefetch_at(const struct rg_lease_table *t, uint32_t at) {
+	__builtin_prefetch(&t->buckets[at >> 3 & t->mask]);
+}
+
+void rg_lease_prefetch_entry_at(const struct rg_lease_table *t, uint32_t at) {
+	prefetch(entry_at(t, at));
 }

@@ -2,7 +2,8 @@
 // Lease table: token digest -> lease entry. Written by the control loop only, read by the workers
 // under liburcu QSBR. Entries are immutable once published, apart from the atomics marked below;
 // a change publishes a new entry by pointer exchange and retires the old one by call_rcu.
-// Readers copy values out (struct rg_lease_view) and keep no pointer past their quiescent state.
+// Readers get a view whose slices point into the entry (struct rg_lease_view): it is good until
+// their next quiescent state, and nothing of it is kept past that. A freed entry is poisoned first.
 #pragma once
 
 #include <stdatomic.h>
@@ -44,20 +45,24 @@ struct rg_lease {
 	struct rg_span call_id;   // of the client's registration
 	struct rg_span to_tag;
 	struct rg_span headers; // whole header lines of the 200, each ending in CRLF
+	uint16_t n_bytes;
 	uint8_t bytes[];
 };
 
-// What a worker may keep. The slices point into `copy`.
+// What a reader sees of an entry. The digest and the slices are the entry's own bytes: valid until
+// the reader's next quiescent state, which for a worker is the end of the poll. `at` is no pointer
+// and may be kept.
 struct rg_lease_view {
 	uint32_t idx;
-	uint32_t state; // enum rg_lease_state
+	uint32_t state; // enum rg_lease_state, as of the look-up
 	uint64_t gen;
 	uint64_t token_end_ns;
 	uint64_t core_end_ns;
 	uint64_t core_refresh_ns;
 	uint16_t wwsf;
+	uint32_t at; // place in the table, for rg_lease_at()
+	const struct rg_digest *digest;
 	struct rg_slice impu, contact, call_id, to_tag, headers;
-	uint8_t copy[4096];
 };
 
 #define RG_LEASE_BYTES_MAX 4096 // bytes[] of one entry at most
@@ -71,9 +76,9 @@ struct rg_lease_bucket {
 
 struct rg_lease_table {
 	struct rg_lease_bucket *buckets; // n_buckets, a power of two
-	uint64_t mask;
-	uint64_t n_entries;   // ctl only
-	uint64_t max_entries; // ctl only
+	uint64_t mask;                   // n_buckets - 1, below 2^29: places have 32 bits
+	uint64_t n_entries;              // ctl only
+	uint64_t max_entries;            // ctl only
 };
 
 // Where a digest lives; the writer and the readers both go by these. The digest is keyed SHA-256,
@@ -103,6 +108,17 @@ static inline uint8_t rg_lease_tag(const struct rg_digest *d) {
 }
 
 // Reader side (dataplane/reg/lease_read.c). The caller is a registered, online QSBR reader.
-// True when found; *out then holds copies, safe after the quiescent state.
+// True when found; else *out is as it was.
 [[nodiscard]] bool rg_lease_find(const struct rg_lease_table *t, const struct rg_digest *d,
 				 struct rg_lease_view *out);
+// The entry that is at this place now, whosever it is: entries never move, but the place of one that
+// went may be another's, so the caller compares digests. False when the place is empty.
+[[nodiscard]] bool rg_lease_at(const struct rg_lease_table *t, uint32_t at,
+			       struct rg_lease_view *out);
+
+// For a batch: the bucket of each first, then the entry of each (which reads the bucket), then the
+// look-ups. Hints; they wait for nothing and change nothing.
+void rg_lease_prefetch(const struct rg_lease_table *t, const struct rg_digest *d);
+void rg_lease_prefetch_entry(const struct rg_lease_table *t, const struct rg_digest *d);
+void rg_lease_prefetch_at(const struct rg_lease_table *t, uint32_t at);
+void rg_lease_prefetch_entry_at(const struct rg_lease_table *t, uint32_t at);

@@ -1,28 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Stress of the lease table: QSBR readers look up while one writer inserts, replaces, deletes and
-// sets states, for a bounded number of operations. Run under ASan it fails when an entry is freed at
-// once instead of by call_rcu. No real time, no EAL.
+// sets states, for a bounded number of operations. A reader looks at its views only at the end of
+// its burst, as a worker does, by digest and by place. It fails, with and without ASan, when an entry
+// is freed at once instead of by call_rcu, and when hold() reports quiescent states.
+// No EAL.
 #include <check.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "lease/lease_table.h"
 
 #define N_DIGESTS 600
 #define MAX_ENTRIES 512 // fewer: "table full" is met, too, and deletions make room again
-#define N_OPS 400000
+#define N_OPS 3000000
 #define N_READERS 2
+#define BURST 8
+#define HOLD_EACH 1024 // bursts
+#define HOLD_NAPS 40
 
 struct shared {
 	struct rg_lease_table *t;
 	_Atomic(bool) is_over;
 	_Atomic(unsigned) n_ready;
+	_Atomic(uint64_t) n_ops; // of the writer so far
 };
 
 struct reader {
 	pthread_t thread;
 	struct shared *sh;
-	uint64_t rng, n_found, n_missed, n_bad;
+	uint64_t rng, n_bursts, n_found, n_missed, n_bad;
+};
+
+struct burst {
+	unsigned n, i[BURST];
+	struct rg_lease_view v[BURST];
 };
 
 static uint64_t next(uint64_t *rng) { // xorshift64*
@@ -43,8 +55,11 @@ static struct rg_digest digest_of(unsigned i) {
 
 // Everything in an entry follows from its digest's number and its generation.
 static bool is_whole(const struct rg_lease_view *v, unsigned i) {
+	struct rg_digest d = digest_of(i);
+
 	if (v->idx != i || v->token_end_ns != v->gen * 3 || v->core_end_ns != v->gen * 5 ||
-	    v->state > RG_LEASE_ENDING || v->contact.len != 1 + v->gen % 200)
+	    v->state > RG_LEASE_ENDING || v->contact.len != 1 + v->gen % 200 ||
+	    memcmp(v->digest, &d, sizeof(d)) != 0 || !rg_eq(v->impu, RG_LIT("sip:x@y")))
 		return false;
 	for (size_t k = 0; k < v->contact.len; k++)
 		if (v->contact.p[k] != (uint8_t)v->gen)
@@ -52,24 +67,66 @@ static bool is_whole(const struct rg_lease_view *v, unsigned i) {
 	return true;
 }
 
+// Stands still until the writer has replaced everything many times over, and liburcu's thread, which
+// looks every 10 ms, had the time to free what it may.
+static void hold(const struct shared *sh) {
+	uint64_t until = atomic_load(&sh->n_ops) + 10 * N_DIGESTS;
+
+	for (unsigned i = 0;
+	     !atomic_load(&sh->is_over) && (i < HOLD_NAPS || atomic_load(&sh->n_ops) < until); i++)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+// Looks at what a burst found, while all of it must still be there, however long that took.
+static void check_burst(struct reader *r, const struct burst *b) {
+	if (r->n_bursts++ % HOLD_EACH == 0)
+		hold(r->sh);
+	for (unsigned n = 0; n < b->n; n++) {
+		if (is_whole(&b->v[n], b->i[n]))
+			r->n_found++;
+		else
+			r->n_bad++;
+	}
+}
+
+// A look-up by place: whatever is there now has the digest that its number says.
+static void find_at(struct reader *r, const struct burst *b) {
+	struct rg_lease_view v;
+
+	for (unsigned n = 0; n < b->n; n++) {
+		rg_lease_prefetch_at(r->sh->t, b->v[n].at);
+		rg_lease_prefetch_entry_at(r->sh->t, b->v[n].at);
+		if (rg_lease_at(r->sh->t, b->v[n].at, &v) && !is_whole(&v, v.idx))
+			r->n_bad++;
+	}
+}
+
+static void find_burst(struct reader *r, struct burst *b) {
+	b->n = 0;
+	for (unsigned n = 0; n < BURST; n++) {
+		unsigned i = (unsigned)(next(&r->rng) % N_DIGESTS);
+		struct rg_digest d = digest_of(i);
+
+		rg_lease_prefetch(r->sh->t, &d);
+		rg_lease_prefetch_entry(r->sh->t, &d);
+		b->i[b->n] = i;
+		if (rg_lease_find(r->sh->t, &d, &b->v[b->n]))
+			b->n++;
+		else
+			r->n_missed++;
+	}
+}
+
 static void *reader_main(void *arg) {
 	struct reader *r = arg;
-	struct rg_lease_view v;
+	struct burst b;
 
 	urcu_qsbr_register_thread();
 	atomic_fetch_add(&r->sh->n_ready, 1);
 	while (!atomic_load_explicit(&r->sh->is_over, memory_order_relaxed)) {
-		for (unsigned n = 0; n < 8; n++) { // a burst
-			unsigned i = (unsigned)(next(&r->rng) % N_DIGESTS);
-			struct rg_digest d = digest_of(i);
-
-			if (!rg_lease_find(r->sh->t, &d, &v))
-				r->n_missed++;
-			else if (is_whole(&v, i))
-				r->n_found++;
-			else
-				r->n_bad++;
-		}
+		find_burst(r, &b);
+		find_at(r, &b);
+		check_burst(r, &b);
 		urcu_qsbr_quiescent_state();
 	}
 	urcu_qsbr_unregister_thread();
@@ -97,7 +154,8 @@ struct counts {
 	uint64_t n_put, n_replaced, n_full, n_deleted, n_state;
 };
 
-static void write_some(struct rg_lease_table *t, struct counts *c) {
+static void write_some(struct shared *sh, struct counts *c) {
+	struct rg_lease_table *t = sh->t;
 	static const enum rg_lease_state states[] = {RG_LEASE_OFFERED, RG_LEASE_STALE,
 						     RG_LEASE_ENDING};
 	uint64_t rng = 88172645463325252;
@@ -107,6 +165,7 @@ static void write_some(struct rg_lease_table *t, struct counts *c) {
 		unsigned i = (unsigned)(r % N_DIGESTS);
 		struct rg_digest d = digest_of(i);
 
+		atomic_store_explicit(&sh->n_ops, gen, memory_order_relaxed);
 		switch (r >> 32 & 3) {
 		case 0:
 			c->n_deleted += lease_table_del(t, &d) == 0;
@@ -138,7 +197,7 @@ START_TEST(readers_see_whole_entries) {
 	}
 	while (atomic_load(&sh.n_ready) < N_READERS)
 		sched_yield();
-	write_some(sh.t, &c);
+	write_some(&sh, &c);
 	atomic_store(&sh.is_over, true);
 	for (unsigned i = 0; i < N_READERS; i++)
 		pthread_join(readers[i].thread, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The reader of the lease table against tables laid out by hand: both buckets, every slot, tags
-// that lie, and the copies in the view.
+// that lie, places, and what the view points to.
 #include <check.h>
 #include <stdlib.h>
 
@@ -62,6 +62,7 @@ START_TEST(every_slot) {
 	put(_i / 7 == 0 ? 3 : 5, _i % 7, rg_lease_tag(&digest), l);
 	ck_assert(rg_lease_find(&table, &digest, &v));
 	ck_assert_uint_eq(v.idx, 17);
+	ck_assert_uint_eq(v.at, (_i / 7 == 0 ? 3 : 5) * 8 + _i % 7);
 	free(l);
 }
 END_TEST
@@ -71,8 +72,6 @@ START_TEST(view) {
 
 	put(3, 0, rg_lease_tag(&digest), l);
 	ck_assert(rg_lease_find(&table, &digest, &v));
-	memset(l->bytes, 'x', 29); // the view has copies
-	free(l);
 	ck_assert_uint_eq(v.state, RG_LEASE_ACTIVE);
 	ck_assert_uint_eq(v.gen, 42);
 	ck_assert(v.token_end_ns == 1 && v.core_end_ns == 2 && v.core_refresh_ns == 3);
@@ -82,7 +81,9 @@ START_TEST(view) {
 	ck_assert(rg_eq(v.call_id, RG_LIT("call-1")));
 	ck_assert(rg_eq(v.to_tag, RG_LIT("tag")));
 	ck_assert(rg_eq(v.headers, RG_LIT("S: x\r\n")));
-	ck_assert_ptr_eq(v.impu.p, v.copy);
+	ck_assert_ptr_eq(v.impu.p, l->bytes); // no copies
+	ck_assert_ptr_eq(v.digest, &l->digest);
+	free(l);
 }
 END_TEST
 
@@ -132,20 +133,54 @@ START_TEST(eighth_tag) {
 }
 END_TEST
 
-// Spans may reach RG_LEASE_BYTES_MAX and no further; nothing is written when they do.
-START_TEST(largest) {
-	struct rg_lease *l = calloc(1, sizeof(*l) + RG_LEASE_BYTES_MAX + 1);
+START_TEST(by_place) {
+	struct rg_lease *l = lease_new(&digest, 17);
+	struct rg_lease_view w;
 
-	ck_assert_ptr_nonnull(l);
-	l->digest = digest;
-	l->headers = (struct rg_span){RG_LEASE_BYTES_MAX - 10, 10};
-	put(3, 0, rg_lease_tag(&digest), l);
+	put(5, 6, rg_lease_tag(&digest), l);
 	ck_assert(rg_lease_find(&table, &digest, &v));
-	ck_assert_uint_eq(v.headers.len, 10);
-	v.idx = 99;
-	l->headers.len = 11;
-	ck_assert(!rg_lease_find(&table, &digest, &v));
-	ck_assert_uint_eq(v.idx, 99);
+	memset(&w, 0xee, sizeof(w));
+	ck_assert(rg_lease_at(&table, v.at, &w));
+	ck_assert_mem_eq(&v.gen, &w.gen, sizeof(w.gen));
+	ck_assert(w.idx == 17 && w.at == v.at && w.digest == v.digest);
+	l->state = RG_LEASE_STALE;
+	ck_assert(rg_lease_at(&table, v.at, &w));
+	ck_assert_uint_eq(w.state, RG_LEASE_STALE);
+	buckets[5].slot[6] = NULL; // gone: only the place counts, the tag does not
+	ck_assert(!rg_lease_at(&table, v.at, &w));
+	ck_assert_uint_eq(w.idx, 17);
+	free(l);
+}
+END_TEST
+
+// Places that no look-up gave, and a table that is smaller than the one they were of.
+START_TEST(no_place) {
+	static const uint32_t wrong[] = {7, 5 * 8 + 7, N_BUCKETS * 8, UINT32_MAX, UINT32_MAX - 7};
+
+	memset((void *)buckets, 0x55, sizeof(buckets)); // nothing of it may be followed
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		ck_assert(!rg_lease_at(&table, wrong[i], &v));
+		rg_lease_prefetch_at(&table, wrong[i]);
+		rg_lease_prefetch_entry_at(&table, wrong[i]);
+	}
+}
+END_TEST
+
+// Hints leave everything as it is, whatever they find.
+START_TEST(prefetch) {
+	struct rg_lease *l = lease_new(&digest, 17);
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (i == 1)
+			put(5, 2, rg_lease_tag(&digest), NULL);
+		if (i == 2)
+			put(5, 2, rg_lease_tag(&digest), l);
+		rg_lease_prefetch(&table, &digest);
+		rg_lease_prefetch_entry(&table, &digest);
+		rg_lease_prefetch_at(&table, 5 * 8 + 2);
+		rg_lease_prefetch_entry_at(&table, 5 * 8 + 2);
+		ck_assert(rg_lease_find(&table, &digest, &v) == (i == 2));
+	}
 	free(l);
 }
 END_TEST
@@ -174,7 +209,9 @@ int main(void) {
 	tcase_add_test(t, tags_lie);
 	tcase_add_test(t, half_done);
 	tcase_add_test(t, eighth_tag);
-	tcase_add_test(t, largest);
+	tcase_add_test(t, by_place);
+	tcase_add_test(t, no_place);
+	tcase_add_test(t, prefetch);
 	tcase_add_test(t, state_is_live);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
