@@ -75,7 +75,7 @@ static void core_due(struct worker *w, struct conn *c) {
 	struct rg_punt p = {.kind = RG_PUNT_CORE_DUE, .wwsf = c->flow.wwsf};
 
 	if (punt_put(w, c, &p, (struct rg_slice){0}))
-		c->flow.core_asked_ns = w->view.core_refresh_ns;
+		reg_core_asked(&c->flow, &w->view);
 }
 
 static void register_input(struct worker *w, struct conn *c) {
@@ -90,10 +90,8 @@ static void register_input(struct worker *w, struct conn *c) {
 		sip_status(w, c, 400, (struct rg_slice){0});
 		return;
 	}
-	if (r.n_bearer > 0) {
-		rg_token_digest(w->digester, r.bearer, &digest);
-		is_known = rg_lease_find(w->cfg->leases, &digest, &w->view);
-	}
+	if (r.n_bearer > 0)
+		is_known = reg_find_lease(&w->tokens, &c->flow, r.bearer, &digest, &w->view);
 	reg_decide(&w->cfg->reg, &c->flow, &r, peer, is_known ? &w->view : NULL, w->now_ns, &out);
 	if (out.verdict == REG_PUNT) {
 		register_punt(w, c, out.reason, r.n_bearer > 0 ? &digest : NULL);

@@ -76,6 +76,8 @@ struct worker {
 	struct tcp *tcp;
 	struct tls_ctx *tls;
 	struct rg_digester *digester;
+	struct reg_tokens tokens;
+	struct reg_tag_key tag_key;
 	struct ws_policy ws_policy;
 	struct conn *conns;     // cfg->max_conns
 	uint32_t n_conns;       // in use
@@ -90,9 +92,9 @@ struct worker {
 	uint32_t query, query_pos; // conn list under way; query 0 = none
 	bool is_punted;            // something went into the punt ring in this poll
 	uint64_t idle_since_ns;
-	int event_fd, epoll_fd; // wake-ups
-	bool has_rx_fd;         // the port can wake us
-	struct rg_lease_view view;
+	int event_fd, epoll_fd;    // wake-ups
+	bool has_rx_fd;            // the port can wake us
+	struct rg_lease_view view; // of the REGISTER at hand; nothing of it outlives the poll
 	struct sip_msg msg;
 	struct http_req req;
 	uint8_t tx_buf[TX_BUF_LEN];

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Takes what a worker needs before it runs, and gives it back after. Control thread only.
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "hooks.h"
 
@@ -29,6 +31,18 @@ static int worker_memory(struct worker *w) {
 	if (w->conns == NULL || w->backlog == NULL)
 		return -ENOMEM;
 	return buf_pool_init(&w->bufs, &bufs);
+}
+
+// Random bytes; a signal may cut one call short.
+static bool draw(void *p, size_t len) {
+	for (size_t n = 0; n < len;) {
+		ssize_t got = getrandom((uint8_t *)p + n, len - n, 0);
+
+		if (got < 0 && errno != EINTR)
+			return false;
+		n += got > 0 ? (size_t)got : 0;
+	}
+	return true;
 }
 
 static int worker_engines(struct worker *w, char *err, size_t err_len) {
@@ -64,6 +78,9 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 	w->digester = rg_digester_new(cfg->digest_key);
 	if (w->tcp == NULL || w->digester == NULL)
 		return -ENOMEM;
+	if (!draw(&w->tag_key, sizeof(w->tag_key)))
+		return -EIO;
+	w->tokens = (struct reg_tokens){cfg->leases, w->digester, &w->tag_key};
 	w->tls = tls_ctx_new(&tls, err, err_len);
 	return w->tls == NULL ? -EINVAL : 0;
 }

@@ -17,7 +17,8 @@ struct ask { // the question, so that each rule has one argument
 	struct rg_wr text;
 };
 
-// Not keyed: who finds two Call-IDs of one value fools only himself.
+// Not keyed, and of a Call-ID 32 bits are kept: who finds two of one value fools only himself.
+// Whether the Call-ID is the lease's is compared in full.
 static uint64_t hash(struct rg_slice s, uint64_t h) {
 	uint64_t w;
 
@@ -267,7 +268,7 @@ static bool judge_binding(struct ask *a) {
 		return punt(a, RG_WHY_CHANGED);
 	if (is_core_due(a) && core_left_s(a) <= wanted_s(a))
 		return punt(a, RG_WHY_CORE_DUE);
-	if (a->f->call_id_hash == a->call_id_hash && a->r->cseq < a->f->last_cseq)
+	if (a->f->call_id_hash == (uint32_t)a->call_id_hash && a->r->cseq < a->f->last_cseq)
 		return refuse(a, 500); // RFC 3261 10.3 step 7; an equal one came twice: same answer
 	return false;
 }
@@ -285,6 +286,16 @@ static uint64_t granted_s(const struct ask *a) {
 	return s < floor_s ? floor_s : s;
 }
 
+// 11 bits that tell due times apart. Two of one mark in a row, 1 in 2048: the control plane is not
+// told of the second, and hears of it by the REGISTER that the core's binding does not last for.
+static unsigned due_mark(const struct rg_lease_view *l) {
+	return (unsigned)(l->core_refresh_ns * UINT64_C(0x9e3779b97f4a7c15) >> 53);
+}
+
+void reg_core_asked(struct reg_flow *f, const struct rg_lease_view *lease) {
+	f->core_asked = due_mark(lease) & 0x7ff;
+}
+
 // Rules 13 and 14.
 static bool register_locally(struct ask *a) {
 	uint64_t expires_s = granted_s(a);
@@ -293,7 +304,7 @@ static bool register_locally(struct ask *a) {
 		return punt(a, RG_WHY_SHORT);
 	a->out->is_bind = true;
 	a->out->is_moved = !is_bound_here(a);
-	a->out->is_core_due = is_core_due(a) && a->f->core_asked_ns != a->lease->core_refresh_ns;
+	a->out->is_core_due = is_core_due(a) && a->f->core_asked != due_mark(a->lease);
 	a->out->bound.lease_idx = a->lease->idx;
 	a->out->bound.gen = a->lease->gen;
 	a->out->bound.promise_end_ns = a->now_ns + expires_s * RG_NS_PER_S;
@@ -311,9 +322,9 @@ static void note_cseq(struct ask *a) {
 
 	if (a->lease == NULL || !is_passed)
 		return;
-	if (a->f->call_id_hash == a->call_id_hash && a->r->cseq < a->f->last_cseq)
+	if (a->f->call_id_hash == (uint32_t)a->call_id_hash && a->r->cseq < a->f->last_cseq)
 		return;
-	a->f->call_id_hash = a->call_id_hash;
+	a->f->call_id_hash = (uint32_t)a->call_id_hash;
 	a->f->last_cseq = a->r->cseq;
 }
 

@@ -4,20 +4,21 @@
 #include "reg.h"
 #include "regate/clock.h"
 
-#define DROPS_UNTIL_CLOSE 20
-
 // Takes one REGISTER from the flow's allowance; false when it has none left.
 static bool take(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_ns) {
-	uint64_t each_ns, room_ns, at_ns;
+	uint32_t now = (uint32_t)(now_ns / REG_TICK_NS), each, room, ahead;
 
 	if (cfg->rate_per_s == 0)
 		return true;
-	each_ns = RG_NS_PER_S / cfg->rate_per_s;
-	room_ns = cfg->rate_burst > 1 ? (cfg->rate_burst - 1) * each_ns : 0;
-	at_ns = f->tokens_at_ns > now_ns ? f->tokens_at_ns : now_ns;
-	if (at_ns - now_ns > room_ns)
+	each = RG_NS_PER_S / REG_TICK_NS / cfg->rate_per_s;
+	room = cfg->rate_burst > 1 ? (cfg->rate_burst - 1) * each : 0;
+	ahead = f->tokens_at - now;
+	// Further ahead than it is ever set is past. 12 hours after, mistaken: a burst is cut short.
+	if (ahead > room + each)
+		ahead = 0;
+	if (ahead > room)
 		return false;
-	f->tokens_at_ns = at_ns + each_ns;
+	f->tokens_at = now + ahead + each;
 	return true;
 }
 
@@ -39,7 +40,7 @@ void reg_rate(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_ns,
 		out->answer.headers = RG_LIT("Retry-After: 5\r\n");
 		return;
 	}
-	out->verdict = f->n_drops < DROPS_UNTIL_CLOSE ? REG_DROP : REG_CLOSE;
+	out->verdict = f->n_drops < REG_DROPS_UNTIL_CLOSE ? REG_DROP : REG_CLOSE;
 	if (out->verdict == REG_DROP)
 		f->n_drops++;
 }

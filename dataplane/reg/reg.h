@@ -3,20 +3,40 @@
 // the flow, the lease entry and the time. The caller sends what it says.
 #pragma once
 
+#include <assert.h>
+
 #include "regate/dp.h"
 #include "regate/lease.h"
 #include "regate/punt.h"
 #include "regate/sip.h"
 
-struct reg_flow { // per connection, kept by core
+#define REG_DROPS_UNTIL_CLOSE 20
+#define REG_TICK_NS 10000 // of the rate limit: 32 bits of it are 12 hours
+
+struct reg_flow { // per connection, kept by core; all zero but bound.lease_idx and wwsf at first
+	uint64_t token_tag; // of the last token that had a lease, and of that lease; 0 = none
 	struct rg_binding bound;
-	uint32_t last_cseq; // of the Call-ID below; 0 = none
-	uint64_t call_id_hash;
-	uint64_t core_asked_ns; // rule 11: the due time for which the control plane was told
-	uint64_t tokens_at_ns;  // rate limit: time up to which the bucket is used (GCRA)
-	uint16_t wwsf;          // of the Origin; UINT16_MAX = none given
-	bool was_limited;       // the one 503 was sent
-	uint8_t n_drops;        // REGISTERs dropped in a row since then
+	uint32_t lease_at;        // with token_tag: where the lease table has it
+	uint32_t call_id_hash;    // whose CSeq the next is
+	uint32_t last_cseq : 31;  // 0 = none
+	uint32_t was_limited : 1; // the one 503 was sent
+	uint32_t tokens_at;       // ticks: time up to which the bucket is used (GCRA)
+	uint16_t n_drops : 5;     // REGISTERs dropped in a row since then
+	uint16_t core_asked : 11; // rule 11: of the due time that the control plane was told
+	uint16_t wwsf;            // of the Origin; UINT16_MAX = none given
+};
+static_assert(sizeof(struct reg_flow) == 48, "part of the 256 bytes of a connection");
+
+// Key of token tags: all of it random, drawn by the worker at its start, never told to anybody.
+struct reg_tag_key {
+	uint64_t len[2], fold;
+	uint8_t blocks[RG_TOKEN_MAX];
+};
+
+struct reg_tokens { // what a worker finds leases by
+	const struct rg_lease_table *leases;
+	struct rg_digester *digester;
+	const struct reg_tag_key *key;
 };
 
 enum reg_verdict {
@@ -42,10 +62,28 @@ struct reg_out {
 void reg_rate(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_ns,
 	      struct reg_out *out);
 
+// The lease of a bearer token: true when the table has one. On a flow that showed the same token
+// before, without its digest and at the place remembered; the table decides in any case, so what
+// was revoked is gone at once. *digest is set either way. The view is valid until the worker's
+// quiescent state.
+[[nodiscard]] bool reg_find_lease(const struct reg_tokens *t, struct reg_flow *f,
+				  struct rg_slice token, struct rg_digest *digest,
+				  struct rg_lease_view *out);
+// For a batch of flows: first this for each, then reg_prefetch_lease() for each (it reads what this
+// fetched), then the work. Both do nothing on a flow that showed no token yet.
+void reg_prefetch(const struct rg_lease_table *leases, const struct reg_flow *f);
+void reg_prefetch_lease(const struct rg_lease_table *leases, const struct reg_flow *f);
+
+// Tag of a token under the key, never 0; 0 when this CPU cannot, or for more than RG_TOKEN_MAX.
+uint64_t reg_token_tag(const struct reg_tag_key *key, struct rg_slice token);
+
 // lease: the view for the REGISTER's token, or NULL when the table has none or there is no token.
 void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct sip_register *r,
 		const struct rg_addr *peer, const struct rg_lease_view *lease, uint64_t now_ns,
 		struct reg_out *out);
+
+// The control plane was told of this due time (reg_out.is_core_due).
+void reg_core_asked(struct reg_flow *f, const struct rg_lease_view *lease);
 
 // 401 with the Bearer challenge (RFC 8898; never a bare scheme, ims.md 0.7). error may be NULL.
 void reg_put_challenge(struct rg_wr *w, const struct rg_reg_cfg *cfg, const char *error);

@@ -23,11 +23,12 @@ static inline bool rg_conn_eq(struct rg_conn_id a, struct rg_conn_id b) {
 }
 
 // Where a client stands on a flow: which assignment it registered, and until when we promised it.
+// 20 bytes: every connection has one.
 struct rg_binding {
 	uint32_t lease_idx; // RG_LEASE_NONE = not bound
 	uint64_t gen;
 	uint64_t promise_end_ns; // CLOCK_BOOTTIME
-};
+} __attribute__((packed, aligned(4)));
 
 enum rg_punt_kind {
 	RG_PUNT_REGISTER = 1, // payload: one SIP REGISTER
@@ -69,7 +70,6 @@ enum rg_reply_kind {
 	RG_REPLY_SIP = 1, // payload: SIP message to send as one WebSocket text message
 	RG_REPLY_HTTP,    // payload: whole HTTP response
 	RG_REPLY_CLOSE,   // send WebSocket close `code`, then end the connection
-	RG_REPLY_BIND,    // no payload: set the flow's binding
 	RG_REPLY_QUERY,   // list connections; answered by CONN_INFO punts
 };
 

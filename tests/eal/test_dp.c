@@ -140,7 +140,7 @@ START_TEST(replies_to_nobody) {
 	struct seen s = {0};
 
 	need_dp();
-	for (int kind = RG_REPLY_SIP; kind <= RG_REPLY_BIND; kind++) {
+	for (int kind = RG_REPLY_SIP; kind <= RG_REPLY_CLOSE; kind++) {
 		for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 			struct rg_reply r = {.kind = (uint16_t)kind, .conn = ids[i]};
 

@@ -485,7 +485,7 @@ START_TEST(core_due_is_told_once) {
 	ask_decide(&a);
 	ck_assert_uint_eq(a.out.answer.status, 200);
 	ck_assert(a.out.is_core_due);
-	a.flow.core_asked_ns = NOW; // core did
+	reg_core_asked(&a.flow, &a.lease);
 	ask_decide(&a);
 	ck_assert_uint_eq(a.out.answer.status, 200);
 	ck_assert(!a.out.is_core_due);

@@ -85,6 +85,26 @@ START_TEST(long_run) {
 }
 END_TEST
 
+// The flow's ticks have 32 bits: their end changes nothing, nor does a long silence.
+START_TEST(ticks_wrap) {
+	uint64_t end_ns = (UINT64_C(1) << 32) * REG_TICK_NS;
+	static const uint64_t pauses_s[] = {3, 600, 20000, 21600, 40000, 43200, 86400};
+
+	ck_assert_int_eq(ask_rate(&usual, end_ns - 20 * S), GO);
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert_int_eq(ask_rate(&usual, end_ns - S / 2), GO);
+	ck_assert_int_eq(ask_rate(&usual, end_ns - REG_TICK_NS), LIMITED);
+	ck_assert_int_eq(ask_rate(&usual, end_ns), GO);
+	ck_assert_int_eq(ask_rate(&usual, end_ns), LIMITED);
+	for (size_t k = 0; k < sizeof(pauses_s) / sizeof(*pauses_s); k++) {
+		end_ns += pauses_s[k] * S;
+		for (unsigned i = 0; i < 5; i++)
+			ck_assert_int_eq(ask_rate(&usual, end_ns), GO);
+		ck_assert_int_eq(ask_rate(&usual, end_ns), LIMITED);
+	}
+}
+END_TEST
+
 START_TEST(odd_limits) {
 	static const struct rg_reg_cfg none = {0}, single = {.rate_per_s = 1, .rate_burst = 0};
 
@@ -108,6 +128,7 @@ int main(void) {
 	tcase_add_test(t, sustained);
 	tcase_add_test(t, reset);
 	tcase_add_test(t, long_run);
+	tcase_add_test(t, ticks_wrap);
 	tcase_add_test(t, odd_limits);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
