@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// REGISTER view: all of it lies inside the message and obeys its own limits; the key of a contact
+// does not depend on how long it is to live, and is itself a contact.
+#include "fuzz.h"
+#include "regate/sip.h"
+#include "regate/token.h"
+
+static void check_in(struct rg_slice in, const struct sip_register *r) {
+	const struct rg_slice parts[] = {r->via.transport, r->via.host, r->via.branch,
+					 r->via.params,    r->from_uri, r->from_tag,
+					 r->to_uri,        r->to_tag,   r->call_id,
+					 r->contact,       r->bearer};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		fuzz_check_in(in, parts[i]);
+	fuzz_check_in(r->contact, r->contact_uri);
+	fuzz_check_in(r->contact, r->contact_params);
+	fuzz_check_in(r->contact, r->instance);
+}
+
+static void check_values(const struct sip_register *r) {
+	FUZZ_CHECK(r->from_uri.len > 0 && r->from_tag.len > 0 && r->to_uri.len > 0);
+	FUZZ_CHECK(r->via.host.len > 0 && r->call_id.len > 0 && r->cseq <= INT32_MAX);
+	FUZZ_CHECK(r->n_contacts <= 1 && (r->n_contacts == 1) == (r->contact.len > 0));
+	FUZZ_CHECK(!r->is_star || (r->has_expires && r->expires == 0));
+	FUZZ_CHECK(r->reg_id <= INT32_MAX);
+	FUZZ_CHECK(r->instance.len == 0 || (r->instance.len >= 3 && r->instance.p[0] == '"'));
+	FUZZ_CHECK(r->n_bearer > 0 || r->bearer.len == 0);
+	for (size_t i = 0; i < r->bearer.len; i++)
+		FUZZ_CHECK(r->bearer.p[i] > ' ' && r->bearer.p[i] < 0x7f && r->bearer.p[i] != '"');
+}
+
+static void check_key(const struct sip_register *r) {
+	static uint8_t buf[2][2 * SIP_MAX_MSG];
+	struct rg_wr key = rg_wr(buf[0], sizeof(buf[0])), again = rg_wr(buf[1], sizeof(buf[1]));
+	struct sip_register other = *r;
+	struct sip_nameaddr n;
+
+	sip_put_contact_key(&key, r);
+	FUZZ_CHECK(!key.overflow && key.len <= r->contact.len + 3);
+	FUZZ_CHECK(memchr(key.p, '\n', key.len) == NULL && memchr(key.p, '\r', key.len) == NULL);
+	if (r->n_contacts == 0 || r->is_star) {
+		FUZZ_CHECK(key.len == 0);
+		return;
+	}
+	FUZZ_CHECK(sip_nameaddr_parse(rg_wr_slice(&key), &n) == RG_OK);
+	FUZZ_CHECK(rg_eq(n.uri, r->contact_uri));
+	other.contact = rg_wr_slice(&key);
+	other.contact_params = n.params;
+	sip_put_contact_key(&again, &other);
+	FUZZ_CHECK(rg_eq(rg_wr_slice(&again), rg_wr_slice(&key)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
+	static struct sip_msg m;
+	struct sip_register r;
+	struct rg_slice in;
+	int rc;
+
+	if (len > SIP_MAX_MSG)
+		return 0;
+	in = fuzz_guard(0, rg_slice(p, len));
+	if (sip_parse(in, &m) != RG_OK)
+		return 0;
+	rc = sip_register_parse(&m, &r);
+	FUZZ_CHECK(rc == RG_OK || rc == RG_E_PROTO || rc == RG_E_UNSUPPORTED);
+	if (rc != RG_OK)
+		return 0;
+	FUZZ_CHECK(m.is_request && m.method == SIP_REGISTER && r.msg == &m);
+	check_in(in, &r);
+	check_values(&r);
+	check_key(&r);
+	return 0;
+}
