@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Brings up EAL with two lcores, a pair of rings as two ports, the gateway on one and the generator
+// on the other, and takes them down again. Main thread, and the generator's where it says so.
+#include <rte_eth_ring.h>
+#include <rte_launch.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "bed.h"
+
+#define RING_LEN 4096
+#define GATEWAY_LCORE 1
+#define GENERATOR_LCORE 2
+#define GATEWAY_PORT "net_ring_gateway"
+#define GENERATOR_PORT "net_ring_generator"
+#define CALIBRATION_MS 20
+
+static int start_eal(struct bed *b) {
+	const struct rg_dp_cfg cfg = {
+		.port = GATEWAY_PORT, // no PCI
+		.lcores = b->o.cpus,
+		.n_workers = 2,
+		.memory_mib = b->o.memory_mib,
+		.hugepages = RG_HUGE_AUTO,
+	};
+	struct rg_dp dp = {.cfg = &cfg};
+
+	return eal_start(&dp, b->err, sizeof(b->err));
+}
+
+static int make_ports(struct bed *b) {
+	unsigned flags = RING_F_SP_ENQ | RING_F_SC_DEQ;
+	struct rte_ring *up = rte_ring_create("up", RING_LEN, SOCKET_ID_ANY, flags);
+	struct rte_ring *down = rte_ring_create("down", RING_LEN, SOCKET_ID_ANY, flags);
+
+	if (up == NULL || down == NULL ||
+	    rte_eth_from_rings("gateway", &up, 1, &down, 1, SOCKET_ID_ANY) < 0 ||
+	    rte_eth_from_rings("generator", &down, 1, &up, 1, SOCKET_ID_ANY) < 0) {
+		snprintf(b->err, sizeof(b->err), "no memory for the rings; raise --memory");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+// What a poll costs that finds nothing.
+static void calibrate(struct bed *b) {
+	gateway_tell(b->sh, LOAD_RUN);
+	rte_delay_us_block(CALIBRATION_MS * 1000);
+	gateway_stop(b->sh);
+	b->empty_poll_ns = (double)b->sh->cpu_ns / (double)b->sh->polls;
+}
+
+static int generator_main(void *arg) {
+	struct bed *b = arg;
+
+	b->rc = gen_init(&b->gen, &b->o, GENERATOR_PORT, b->err, sizeof(b->err));
+	if (b->rc == 0) {
+		calibrate(b);
+		b->rc = b->measure(b);
+	}
+	gateway_tell(b->sh, LOAD_QUIT);
+	return 0;
+}
+
+static int run(struct bed *b) {
+	int rc = make_ports(b);
+
+	if (rc == 0)
+		rc = gateway_start(&b->gw, GATEWAY_PORT, b->err, sizeof(b->err));
+	if (rc == 0)
+		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
+	if (rc == 0)
+		rc = rte_eal_remote_launch(generator_main, b, GENERATOR_LCORE);
+	rte_eal_mp_wait_lcore();
+	return rc == 0 ? b->rc : rc;
+}
+
+int bed_run(struct bed *b) {
+	int rc;
+
+	b->sh = mmap(NULL, sizeof(*b->sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (b->sh == MAP_FAILED)
+		return -errno;
+	rc = gateway_init(&b->gw, &b->o, b->sh, b->err, sizeof(b->err));
+	if (rc == 0)
+		rc = start_eal(b);
+	if (rc == 0) {
+		rc = run(b);
+		gateway_fini(&b->gw);
+		gen_fini(&b->gen);
+		eal_stop();
+	}
+	munmap(b->sh, sizeof(*b->sh));
+	return rc;
+}
+
+void bed_settle(struct bed *b) {
+	while (rg_stat_get(&b->sh->stats.s, RG_STAT_rx_packets) < b->gen.s.n_packets)
+		rte_pause();
+}
+
+double bed_busy_ns(const struct bed *b) {
+	uint64_t n_empty = b->sh->polls - b->sh->polls_busy;
+
+	return (double)b->sh->cpu_ns - (double)n_empty * b->empty_poll_ns;
+}
+
+int bed_silent(struct bed *b, const char *when) {
+	const struct rg_stats *s = &b->sh->stats.s;
+
+	snprintf(b->err, sizeof(b->err), "the gateway fell silent %s; its counters are above",
+		 when);
+	for (int i = 0; i < RG_N_STATS; i++)
+		if (rg_stat_get(s, i) != 0)
+			fprintf(stderr, "%s %lu\n", rg_stat_name(i), rg_stat_get(s, i));
+	gateway_stop(b->sh);
+	return -ETIMEDOUT;
+}
+
+int bed_open(struct bed *b, uint32_t from, uint32_t to) {
+	gateway_tell(b->sh, LOAD_RUN);
+	if (!gen_open(&b->gen, from, to))
+		return bed_silent(b, "while connections were opened");
+	bed_settle(b);
+	gateway_stop(b->sh);
+	gateway_tell(b->sh, LOAD_PRESET);
+	gateway_wait(b->sh);
+	return 0;
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Gateway and generator joined, and what the measurements share.
+#pragma once
+
+#include "gen.h"
+
+// --- bed.c: gateway and generator, brought up and joined
+struct bed {
+	struct load_opts o;
+	struct load_shared *sh;
+	struct gateway gw;
+	struct gen gen;
+	double empty_poll_ns; // of the gateway, without connections
+	char err[512];
+	int rc;
+	int (*measure)(struct bed *b); // on the generator's lcore
+};
+// Runs b->measure between set-up and tear-down. 0, or negative with one line in b->err.
+[[nodiscard]] int bed_run(struct bed *b);
+// Opens every connection and puts it into service.
+[[nodiscard]] int bed_open(struct bed *b, uint32_t from, uint32_t to);
+// Waits until the gateway has taken all that was sent.
+void bed_settle(struct bed *b);
+// Processor time of the gateway in the last LOAD_RUN without its empty polls, ns.
+double bed_busy_ns(const struct bed *b);
+// "The gateway fell silent", with the reasons it counts.
+int bed_silent(struct bed *b, const char *when);
+
+// --- refresh.c
+int measure_refresh(struct bed *b);
+
+// --- report.c
+struct series { // one value per timed run
+	unsigned n;
+	double v[LOAD_MAX_RUNS];
+};
+void series_add(struct series *s, double v);
+double series_median(const struct series *s);
+// "name": {"median": .., "min": .., "max": ..}
+void report_series(const char *name, const struct series *s);
+void report_host(const struct load_opts *o); // machine, kernel, compiler, flags, commit

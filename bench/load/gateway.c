@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The gateway under load: one production worker with its own tables, made by hand instead of by
+// rg_dp_start(), so that port and EAL can be shared with the generator. What would come from the
+// control plane or from a handshake is put into its connections between two runs of worker_run(),
+// on the worker's own thread.
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lease/lease_table.h"
+#include "load.h"
+#include "tls/tls_int.h"
+
+#define PROMISE_S 3600
+
+static const uint8_t digest_key[RG_DIGEST_KEY_LEN] = "sixteen octets.";
+
+static int fill_leases(struct gateway *g, uint32_t n) {
+	struct rg_digester *d = rg_digester_new(digest_key);
+	int rc = -ENOMEM;
+
+	g->leases = lease_table_new(n);
+	if (g->leases != NULL && d != NULL)
+		rc = load_leases(g->leases, d, 0, n, idle_now_ns());
+	rg_digester_free(d);
+	g->cfg.leases = g->leases;
+	return rc;
+}
+
+int gateway_init(struct gateway *g, const struct load_opts *o, struct load_shared *sh, char *err,
+		 size_t err_len) {
+	int rc;
+
+	g->sh = sh;
+	g->cfg = (struct rg_dp_cfg){
+		.n_workers = 1,
+		.is_busy = true,
+		.mac = {2, 0, 0, 0, 0, 0x99},
+		.ip_be = htonl(LOAD_GATEWAY_IP),
+		.listen_port = LOAD_GATEWAY_PORT,
+		.max_conns = o->n_conns,
+		.certificate = o->certificate,
+		.key = o->key,
+		.is_origin_optional = true,
+		.ws_path = "/w2",
+		.reg = {.realm = "ims.mnc001.mcc001.3gppnetwork.org",
+			.authz_server = "https://wwsf.example.net",
+			.client_max_s = 600,
+			.client_min_s = 60,
+			.guard_s = 30,
+			.rate_per_s = 1000,
+			.rate_burst = 1000},
+		.secret = "thirty-two octets, not a secret",
+		// Nothing of these may fall due in a run.
+		.ws_ping_s = 3600,
+		.ws_pong_misses = 2,
+		.head_timeout_s = 3600,
+		.idle_timeout_s = 3600,
+		.unbound_timeout_s = 3600,
+	};
+	memcpy(g->cfg.digest_key, digest_key, sizeof(digest_key));
+	g->dp.cfg = &g->cfg;
+	g->dp.n_workers = 1;
+	g->dp.event_fd = -1; // nobody reads our punts
+	g->dp.stats = &sh->stats;
+	g->dp.workers = aligned_alloc(64, sizeof(*g->dp.workers));
+	g->dp.origins = calloc(1, sizeof(*g->dp.origins));
+	if (g->dp.workers == NULL || g->dp.origins == NULL)
+		return -ENOMEM;
+	memset(g->dp.workers, 0, sizeof(*g->dp.workers));
+	rc = fill_leases(g, o->n_conns);
+	if (rc != 0) {
+		snprintf(err, err_len, "no memory for %u leases", o->n_conns);
+		return rc;
+	}
+	return worker_init(&g->dp, 0, err, err_len);
+}
+
+int gateway_start(struct gateway *g, const char *port, char *err, size_t err_len) {
+	g->cfg.port = port;
+	g->dp.is_eal_up = true;
+	g->dp.workers->is_stopping = &g->sh->is_stopping;
+	return port_start(&g->dp, err, err_len);
+}
+
+void gateway_fini(struct gateway *g) {
+	if (g->dp.workers != NULL)
+		worker_fini(g->dp.workers);
+	port_stop(&g->dp);
+	free(g->dp.workers);
+	free(g->dp.origins);
+	lease_table_free(g->leases);
+}
+
+// As after a handshake, an upgrade and a first REGISTER.
+static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
+	struct tls_conn *t = c->tls;
+	struct load_keys k;
+
+	load_keys(client, &k);
+	t->suite = TLS_AES128;
+	t->is_established = true;
+	for (int dir = 0; dir < TLS_N_DIRS; dir++) {
+		memcpy(t->key[dir], k.key[dir], sizeof(k.key[dir]));
+		memcpy(t->iv[dir], k.iv[dir], sizeof(k.iv[dir]));
+	}
+	c->phase = RG_PHASE_WS;
+	c->deadline_ns = w->now_ns + w->cfg->ws_ping_s * RG_NS_PER_S;
+	c->flow.wwsf = 0;
+	c->flow.bound = (struct rg_binding){
+		.lease_idx = client,
+		.gen = client + 1,
+		.promise_end_ns = w->now_ns + PROMISE_S * RG_NS_PER_S,
+	};
+}
+
+static void preset(struct worker *w) {
+	for (uint32_t i = 0; i < w->cfg->max_conns; i++) {
+		struct conn *c = &w->conns[i];
+		uint32_t ip_be;
+
+		if (c->tls == NULL || c->phase != RG_PHASE_TLS)
+			continue;
+		memcpy(&ip_be, tcp_peer(w->tcp, i)->ip + 12, sizeof(ip_be));
+		preset_conn(w, c, ntohl(ip_be) - LOAD_CLIENT_NET);
+	}
+}
+
+static uint64_t cpu_ns(void) {
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * RG_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static void run(struct gateway *g) {
+	struct load_shared *sh = g->sh;
+	struct rg_stats *s = &sh->stats.s;
+	uint64_t polls = rg_stat_get(s, RG_STAT_polls);
+	uint64_t polls_busy = rg_stat_get(s, RG_STAT_polls_busy);
+	uint64_t ns = cpu_ns();
+
+	(void)worker_run(g->dp.workers);
+	sh->cpu_ns = cpu_ns() - ns;
+	sh->polls = rg_stat_get(s, RG_STAT_polls) - polls;
+	sh->polls_busy = rg_stat_get(s, RG_STAT_polls_busy) - polls_busy;
+}
+
+int gateway_main(void *arg) {
+	struct gateway *g = arg;
+
+	for (;;) {
+		int cmd = atomic_load_explicit(&g->sh->cmd, memory_order_acquire);
+
+		if (cmd == LOAD_RUN)
+			run(g);
+		else if (cmd == LOAD_PRESET)
+			preset(g->dp.workers);
+		g->sh->n_conns = g->dp.workers->n_conns;
+		if (cmd != LOAD_IDLE)
+			atomic_store_explicit(&g->sh->cmd, LOAD_IDLE, memory_order_release);
+		if (cmd == LOAD_QUIT)
+			return 0;
+		rte_pause();
+	}
+}
+
+void gateway_wait(struct load_shared *sh) {
+	while (atomic_load_explicit(&sh->cmd, memory_order_acquire) != LOAD_IDLE)
+		rte_pause();
+}
+
+void gateway_tell(struct load_shared *sh, enum load_cmd cmd) {
+	gateway_wait(sh);
+	atomic_store_explicit(&sh->is_stopping, false, memory_order_relaxed);
+	atomic_store_explicit(&sh->cmd, cmd, memory_order_release);
+}
+
+void gateway_stop(struct load_shared *sh) {
+	atomic_store_explicit(&sh->is_stopping, true, memory_order_relaxed);
+	gateway_wait(sh);
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The generator: opens connections, makes requests, sends them and takes the answers. One thread,
+// one port. What costs time is done before the clock runs.
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <stdlib.h>
+
+#include "gen.h"
+#include "tls/tls_int.h"
+
+#define N_MBUFS 16383
+#define N_DESC 1024
+#define RX_BURST 64
+#define OPEN_WINDOW 512
+#define CHECK_EVERY 64
+#define SILENCE_NS (10 * RG_NS_PER_S)
+#define AHEAD 8      // requests whose client is prefetched
+#define APART 4096u  // requests between two of one client, when there are enough clients
+#define HEADER_LEN 5 // of a record
+
+int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *err,
+	     size_t err_len) {
+	struct rte_eth_conf conf = {0};
+	int rc;
+
+	g->n_clients = o->n_conns;
+	g->n_requests = o->n_requests;
+	g->is_ack_timed = o->is_ack_timed;
+	g->rng = 1;
+	g->tsc_per_ns = (double)rte_get_tsc_hz() / 1e9;
+	g->clients = calloc(g->n_clients, sizeof(*g->clients));
+	g->requests = malloc(g->n_requests * sizeof(*g->requests));
+	g->crypt = tls_crypt_new(NULL);
+	g->pool = rte_pktmbuf_pool_create("generator", N_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+					  SOCKET_ID_ANY);
+	if (g->clients == NULL || g->requests == NULL || g->crypt == NULL || g->pool == NULL) {
+		snprintf(err, err_len, "no memory for the generator");
+		return -ENOMEM;
+	}
+	memset(g->clients, 0, g->n_clients * sizeof(*g->clients));
+	rc = rte_eth_dev_get_port_by_name(port, &g->port);
+	if (rc == 0)
+		rc = rte_eth_dev_configure(g->port, 1, 1, &conf);
+	if (rc == 0)
+		rc = rte_eth_rx_queue_setup(g->port, 0, N_DESC, SOCKET_ID_ANY, NULL, g->pool);
+	if (rc == 0)
+		rc = rte_eth_tx_queue_setup(g->port, 0, N_DESC, SOCKET_ID_ANY, NULL);
+	if (rc == 0)
+		rc = rte_eth_dev_start(g->port);
+	if (rc != 0)
+		snprintf(err, err_len, "port %s: %s", port, strerror(-rc));
+	return rc;
+}
+
+void gen_fini(struct gen *g) {
+	tls_crypt_free(g->crypt);
+	rte_mempool_free(g->pool);
+	free(g->clients);
+	free(g->requests);
+}
+
+static uint32_t draw(struct gen *g, uint32_t n) {
+	return (uint32_t)((load_mix(g->rng++) >> 32) * n >> 32);
+}
+
+// Records of one segment. All of a segment's records end in it: answers are small.
+static void take_records(struct gen *g, uint32_t client, struct rg_slice d) {
+	struct client *c = &g->clients[client];
+
+	while (d.len > 0) {
+		size_t len = d.len < HEADER_LEN ? 0 : HEADER_LEN + ((size_t)d.p[3] << 8 | d.p[4]);
+
+		if (len == 0 || len > d.len) {
+			g->s.n_bad++;
+			return;
+		}
+		if (g->s.n_replies++ % CHECK_EVERY == 0) {
+			g->s.n_checked++;
+			g->s.n_bad += !gen_check(g, client, rg_slice(d.p, len));
+		}
+		c->n_opened++;
+		d = rg_skip(d, len);
+	}
+}
+
+static void take_segment(struct gen *g, const struct segment *s) {
+	struct client *c = s->client < g->n_clients ? &g->clients[s->client] : NULL;
+
+	g->s.n_resets += (s->flags & SEG_RST) != 0;
+	if (c == NULL || (s->flags & SEG_RST) != 0) {
+		g->s.n_strays++;
+	} else if (c->state == CLIENT_SYN_SENT && (s->flags & SEG_SYN) != 0) {
+		c->state = CLIENT_OPEN;
+		c->rcv_nxt = s->seq + 1;
+		c->ts_recent = s->ts_val;
+		g->s.n_opened++;
+		gen_send(g, s->client, SEG_ACK, (struct rg_slice){0}, 0);
+	} else if (s->data.len > 0 && s->seq == c->rcv_nxt) {
+		c->rcv_nxt += (uint32_t)s->data.len;
+		c->ts_recent = s->ts_val;
+		take_records(g, s->client, s->data);
+		c->is_ack_due = !g->is_ack_timed;
+		if (g->is_ack_timed) {
+			gen_send(g, s->client, SEG_ACK, (struct rg_slice){0}, 0);
+			g->s.n_acks++;
+		}
+	} else if (s->data.len > 0) {
+		g->s.n_again++;
+	}
+}
+
+// Returns the packets that came.
+static unsigned gen_poll(struct gen *g) {
+	struct rte_mbuf *m[RX_BURST];
+	struct segment segs[RX_BURST];
+	unsigned n = rte_eth_rx_burst(g->port, 0, m, RX_BURST);
+
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (unsigned i = 0; i < n; i++) {
+		struct rg_slice frame = rg_slice(rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->data_len);
+
+		g->s.bytes_in += frame.len;
+		segs[i].client = UINT32_MAX;
+		if (!segment_parse(frame, &segs[i]))
+			segs[i] = (struct segment){.client = UINT32_MAX};
+		if (segs[i].client < g->n_clients)
+			rte_prefetch0(&g->clients[segs[i].client]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		take_segment(g, &segs[i]);
+		rte_pktmbuf_free(m[i]);
+	}
+	return n;
+}
+
+// One turn of a sending loop: whatever was queued goes out, whatever came is taken. False when
+// nothing has come for too long.
+static bool gen_turn(struct gen *g, bool is_busy) {
+	uint64_t tsc = rte_rdtsc(), now;
+	unsigned n;
+
+	g->ts_now = (uint32_t)(tsc / (rte_get_tsc_hz() / 1000));
+	n = gen_poll(g);
+	if (g->n_tx > 0)
+		gen_flush(g);
+	now = rte_rdtsc();
+	if (n > 0)
+		g->heard_tsc = now;
+	else if (!is_busy)
+		g->s.idle_tsc += now - tsc;
+	return now - g->heard_tsc < (uint64_t)(SILENCE_NS * g->tsc_per_ns);
+}
+
+bool gen_open(struct gen *g, uint32_t from, uint32_t to) {
+	uint64_t done = g->s.n_opened + (to - from), begun = g->s.n_opened;
+	uint32_t next = from;
+
+	g->heard_tsc = rte_rdtsc();
+	while (g->s.n_opened < done) {
+		bool is_busy = false;
+
+		for (unsigned i = 0;
+		     i < BURST && next < to && next - from < g->s.n_opened - begun + OPEN_WINDOW;
+		     i++, next++) {
+			struct client *c = &g->clients[next];
+
+			c->snd_nxt = (uint32_t)load_mix(next);
+			c->state = CLIENT_SYN_SENT;
+			gen_send(g, next, SEG_SYN, (struct rg_slice){0}, 0);
+			is_busy = true;
+		}
+		if (!gen_turn(g, is_busy))
+			return false;
+	}
+	return true;
+}
+
+bool gen_make(struct gen *g) {
+	uint32_t apart = RTE_MIN(APART, g->n_clients / 2);
+
+	for (uint32_t i = 0; i < g->n_requests; i++) {
+		uint32_t at = g->n_made++, pick;
+
+		do
+			pick = draw(g, g->n_clients);
+		while (g->clients[pick].n_sealed > 0 && at - g->clients[pick].picked_at < apart);
+		g->clients[pick].picked_at = at;
+		if (!gen_seal(g, pick, &g->requests[i]))
+			return false;
+	}
+	return true;
+}
+
+static void send_request(struct gen *g, const struct request *r) {
+	struct client *c = &g->clients[r->client];
+
+	c->is_ack_due = false;
+	gen_send(g, r->client, SEG_PSH | SEG_ACK, rg_slice(r->rec, r->len), r->sum);
+	g->s.n_sent++;
+}
+
+bool gen_refresh(struct gen *g, unsigned window) {
+	uint64_t begun = g->s.n_replies, tsc = rte_rdtsc();
+	uint32_t next = 0;
+
+	g->heard_tsc = tsc;
+	g->s.idle_tsc = 0;
+	while (g->s.n_replies - begun < g->n_requests) {
+		bool is_busy = false;
+
+		for (unsigned i = 0;
+		     i < BURST && next < g->n_requests && next < g->s.n_replies - begun + window;
+		     i++, next++) {
+			if (next + AHEAD < g->n_requests)
+				rte_prefetch0(&g->clients[g->requests[next + AHEAD].client]);
+			send_request(g, &g->requests[next]);
+			is_busy = true;
+		}
+		if (!gen_turn(g, is_busy))
+			return false;
+	}
+	g->s.wall_tsc = rte_rdtsc() - tsc;
+	return true;
+}
+
+void gen_ack_all(struct gen *g) {
+	for (uint32_t i = 0; i < g->n_requests; i++) {
+		uint32_t client = g->requests[i].client;
+
+		if (!g->clients[client].is_ack_due)
+			continue;
+		g->clients[client].is_ack_due = false;
+		gen_send(g, client, SEG_ACK, (struct rg_slice){0}, 0);
+	}
+	gen_flush(g);
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The generator: clients of a few bytes each, their wire and their records. One thread, one port.
+#pragma once
+
+#include "load.h"
+
+// --- gen.c: the generator
+enum client_state { CLIENT_NEW, CLIENT_SYN_SENT, CLIENT_OPEN };
+
+struct client {
+	uint32_t snd_nxt, rcv_nxt, ts_recent;
+	uint32_t n_sealed, n_opened; // records
+	uint32_t picked_at;          // number of the last request made for it
+	uint8_t state;               // enum client_state
+	bool is_ack_due;             // an answer came that nothing has acknowledged
+	uint64_t due_ns;             // when its request under way was to be sent
+};
+static_assert(sizeof(struct client) <= 64, "tiny");
+
+struct request { // sealed beforehand
+	uint32_t client;
+	uint16_t len;
+	uint64_t sum; // of rec, not folded
+	uint8_t rec[LOAD_REQUEST_LEN + 40];
+};
+
+struct gen_stats {
+	uint64_t n_opened;             // connections
+	uint64_t n_replies, n_checked; // whole records that came; those looked at
+	uint64_t n_bad;                // not what a 200 looks like
+	uint64_t n_again;              // segments that came twice
+	uint64_t n_resets, n_strays;   // RST; for nobody, or out of order
+	uint64_t n_lost;               // no packet buffer
+	uint64_t n_sent, n_acks;       // requests; bare ACKs
+	uint64_t n_packets;            // sent
+	uint64_t bytes_out, bytes_in;  // frames
+	uint64_t idle_tsc, wall_tsc;
+};
+
+struct gen {
+	uint16_t port;
+	struct rte_mempool *pool;
+	struct rte_mbuf *tx[BURST];
+	unsigned n_tx;
+	struct client *clients;
+	uint32_t n_clients;
+	struct request *requests;
+	uint32_t n_requests;
+	uint32_t n_made;   // requests, since the start
+	bool is_ack_timed; // else answers are acknowledged by gen_ack_all()
+	struct tls_crypt *crypt;
+	uint64_t rng;
+	double tsc_per_ns;
+	uint32_t ts_now;    // ms: our TCP timestamp
+	uint64_t heard_tsc; // when anything last came
+	struct gen_stats s;
+};
+
+// On the generator's lcore, after EAL. 0, or negative with one line in err.
+[[nodiscard]] int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *err,
+			   size_t err_len);
+void gen_fini(struct gen *g);
+// Opens clients [from, to) by the three-way handshake. False when the gateway fell silent.
+[[nodiscard]] bool gen_open(struct gen *g, uint32_t from, uint32_t to);
+// Makes and seals the requests of one run, for clients picked at random. False without a cipher.
+[[nodiscard]] bool gen_make(struct gen *g);
+// Sends what gen_make() made, at most `window` unanswered at a time, until all are answered. False
+// when the gateway fell silent.
+[[nodiscard]] bool gen_refresh(struct gen *g, unsigned window);
+void gen_ack_all(struct gen *g); // those of is_ack_due
+
+// --- gen_wire.c
+enum { SEG_FIN = 1, SEG_SYN = 2, SEG_RST = 4, SEG_PSH = 8, SEG_ACK = 16 };
+
+struct segment {         // what came, as far as it matters here
+	uint32_t client; // by its address; may be no client of ours
+	uint32_t seq, ack, ts_val;
+	uint8_t flags;
+	struct rg_slice data;
+};
+bool segment_parse(struct rg_slice frame, struct segment *out);
+
+struct tcp_fields {
+	uint16_t port; // source
+	uint8_t flags;
+	uint32_t seq, ack, ts_ecr;
+};
+uint64_t gen_sum(const uint8_t *p, size_t len); // of 16-bit words in memory order, not folded
+// Queues a segment to the gateway; data_sum is gen_sum() of data.
+void gen_put(struct gen *g, uint32_t src, const struct tcp_fields *f, struct rg_slice data,
+	     uint64_t data_sum);
+// The same from a client, whose snd_nxt moves on.
+void gen_send(struct gen *g, uint32_t client, uint8_t flags, struct rg_slice data,
+	      uint64_t data_sum);
+void gen_flush(struct gen *g);
+
+// --- gen_tls.c
+// Seals the client's next request.
+[[nodiscard]] bool gen_seal(struct gen *g, uint32_t client, struct request *out);
+// Opens the client's next record: is it the 200 to its request?
+bool gen_check(struct gen *g, uint32_t client, struct rg_slice record);

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files of the load bench share. One gateway worker (the production libraries, unchanged)
+// and one generator, joined by a pair of rings: the gateway runs on its own thread and does what
+// the generator tells it through struct load_shared.
+#pragma once
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core_int.h"
+#include "regate/lease.h"
+
+#define LOAD_GATEWAY_IP 0x0a4d0002u // 10.77.0.2
+#define LOAD_GATEWAY_PORT 443
+#define LOAD_CLIENT_NET 0x0b000000u // client i has address 11.0.0.0 + i
+#define LOAD_MAX_CLIENTS 16000000u
+
+#define LOAD_MAX_RUNS 101
+
+#define LOAD_TOKEN_LEN 200
+#define LOAD_REQUEST_LEN 862
+#define LOAD_CALL_ID_LEN 29
+
+struct load_opts {
+	unsigned n_conns;
+	unsigned n_requests; // of one timed run
+	unsigned n_runs;
+	unsigned window;   // requests under way at once
+	bool is_ack_timed; // each answer is acknowledged at once; else after the timed run
+	bool is_json;
+	const char *cpus; // "0,1": gateway, generator
+	unsigned memory_mib;
+	const char *certificate, *key;
+};
+
+// --- ident.c: everything about a client follows from its number.
+struct load_keys {
+	uint8_t key[2][16], iv[2][12]; // as the gateway names them: TLS_RD, TLS_WR
+};
+uint64_t load_mix(uint64_t x); // splitmix64
+void load_keys(uint32_t client, struct load_keys *out);
+uint16_t load_port(uint32_t client);
+// The n-th REGISTER of a client.
+void load_request(uint32_t client, uint32_t n, uint8_t out[LOAD_REQUEST_LEN]);
+// Publishes the leases of clients [from, to). 0 or negative.
+[[nodiscard]] int load_leases(struct rg_lease_table *t, struct rg_digester *d, uint32_t from,
+			      uint32_t to, uint64_t now_ns);
+struct rg_slice load_call_id(uint32_t client, uint8_t out[LOAD_CALL_ID_LEN]);
+
+// --- gateway.c
+enum load_cmd {
+	LOAD_IDLE,
+	LOAD_RUN,    // worker_run() until is_stopping
+	LOAD_PRESET, // every connection that is new gets its TLS keys, its WebSocket and its lease
+	LOAD_QUIT,
+};
+
+struct load_shared {
+	_Atomic(int) cmd;           // generator: w; gateway: LOAD_IDLE when it is done
+	_Atomic(bool) is_stopping;  // generator: w
+	struct worker_stats stats;  // gateway: w
+	uint64_t cpu_ns;            // of the last LOAD_RUN: processor time of the gateway's thread
+	uint64_t polls, polls_busy; // the same
+	uint32_t n_conns;           // after the last command
+};
+
+struct gateway {
+	struct rg_dp dp;
+	struct rg_dp_cfg cfg;
+	struct rg_lease_table *leases;
+	struct load_shared *sh;
+};
+
+// Before EAL: tables, engines, leases. 0, or negative with one line in err.
+[[nodiscard]] int gateway_init(struct gateway *g, const struct load_opts *o, struct load_shared *sh,
+			       char *err, size_t err_len);
+// After EAL, once the port `name` exists.
+[[nodiscard]] int gateway_start(struct gateway *g, const char *port, char *err, size_t err_len);
+void gateway_fini(struct gateway *g);
+int gateway_main(void *arg); // of its lcore; struct gateway
+// Generator's side: starts a command; waits for its end.
+void gateway_tell(struct load_shared *sh, enum load_cmd cmd);
+void gateway_wait(struct load_shared *sh);
+void gateway_stop(struct load_shared *sh); // ends LOAD_RUN

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How many REGISTER refreshes a second one gateway core answers, with so many connections open.
+// Each run is made and sealed first, then timed. Generator's lcore.
+#include "bed.h"
+
+struct result {
+	struct series ns, rate, wall_rate, generator_busy, packets, poll_batch;
+};
+
+static int one_run(struct bed *b, struct result *r) {
+	struct gen *g = &b->gen;
+	struct rg_stats *s = &b->sh->stats.s;
+	uint64_t ok = rg_stat_get(s, RG_STAT_reg_local_ok);
+	uint64_t rx = rg_stat_get(s, RG_STAT_rx_packets), tx = rg_stat_get(s, RG_STAT_tx_packets);
+	double n = g->n_requests, busy_ns;
+
+	if (!gen_make(g))
+		return -EIO;
+	gateway_tell(b->sh, LOAD_RUN);
+	if (!gen_refresh(g, b->o.window))
+		return bed_silent(b, "under refreshes");
+	bed_settle(b);
+	gateway_stop(b->sh);
+	busy_ns = bed_busy_ns(b);
+	rx = rg_stat_get(s, RG_STAT_rx_packets) - rx;
+	tx = rg_stat_get(s, RG_STAT_tx_packets) - tx;
+	if (!g->is_ack_timed) {
+		gateway_tell(b->sh, LOAD_RUN);
+		gen_ack_all(g);
+		bed_settle(b);
+		gateway_stop(b->sh);
+	}
+	if (rg_stat_get(s, RG_STAT_reg_local_ok) - ok != g->n_requests || g->s.n_bad > 0) {
+		snprintf(b->err, sizeof(b->err), "%u requests, %lu answered 200, %lu bad answers",
+			 g->n_requests, rg_stat_get(s, RG_STAT_reg_local_ok) - ok, g->s.n_bad);
+		return -EIO;
+	}
+	series_add(&r->ns, busy_ns / n);
+	series_add(&r->rate, n / busy_ns * 1e9);
+	series_add(&r->wall_rate, n * g->tsc_per_ns * 1e9 / (double)g->s.wall_tsc);
+	series_add(&r->generator_busy, 1 - (double)g->s.idle_tsc / (double)g->s.wall_tsc);
+	series_add(&r->packets, (double)(rx + tx) / n);
+	series_add(&r->poll_batch, (double)rx / (double)b->sh->polls_busy);
+	return 0;
+}
+
+int measure_refresh(struct bed *b) {
+	struct result r = {0}, warm_up = {0};
+	int rc = bed_open(b, 0, b->o.n_conns);
+
+	if (rc == 0)
+		rc = one_run(b, &warm_up);
+	for (unsigned i = 0; rc == 0 && i < b->o.n_runs; i++)
+		rc = one_run(b, &r);
+	if (rc != 0)
+		return rc;
+	printf("{\"bench\": \"refresh\", \"conns\": %u, \"requests_per_run\": %u, \"window\": "
+	       "%u,\n ",
+	       b->sh->n_conns, b->o.n_requests, b->o.window);
+	report_host(&b->o);
+	printf(",\n \"request_bytes\": %u, \"token_bytes\": %u, \"suite\": \"AES-128-GCM\",\n "
+	       "\"answers\": %lu, \"answers_opened\": %lu, \"segments_again\": %lu, "
+	       "\"empty_poll_ns\": %.1f,\n ",
+	       LOAD_REQUEST_LEN, LOAD_TOKEN_LEN, b->gen.s.n_replies, b->gen.s.n_checked,
+	       b->gen.s.n_again, b->empty_poll_ns);
+	report_series("ns_per_refresh", &r.ns);
+	printf(",\n ");
+	report_series("refreshes_per_s", &r.rate);
+	printf(",\n ");
+	report_series("refreshes_per_s_wall", &r.wall_rate);
+	printf(",\n ");
+	report_series("generator_busy", &r.generator_busy);
+	printf(",\n ");
+	report_series("packets_per_refresh", &r.packets);
+	printf(",\n ");
+	report_series("packets_per_poll", &r.poll_batch);
+	printf("}\n");
+	return 0;
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Median and range of the runs, and what machine and build they were taken on. JSON.
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "bed.h"
+
+void series_add(struct series *s, double v) {
+	if (s->n < LOAD_MAX_RUNS)
+		s->v[s->n++] = v;
+}
+
+static int compare(const void *a, const void *b) {
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static struct series sorted(const struct series *s) {
+	struct series copy = *s;
+
+	qsort(copy.v, copy.n, sizeof(copy.v[0]), compare);
+	return copy;
+}
+
+double series_median(const struct series *s) {
+	return s->n == 0 ? 0 : sorted(s).v[s->n / 2];
+}
+
+void report_series(const char *name, const struct series *s) {
+	struct series v = sorted(s);
+
+	printf("\"%s\": {\"median\": %.6g, \"min\": %.6g, \"max\": %.6g}", name, series_median(s),
+	       v.n == 0 ? 0 : v.v[0], v.n == 0 ? 0 : v.v[v.n - 1]);
+}
+
+static void cpu_name(char *out, size_t len) {
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[256], name[128];
+
+	snprintf(out, len, "unknown");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "model name : %127[^\n\"\\]", name) == 1) {
+			snprintf(out, len, "%s", name);
+			break;
+		}
+	if (f != NULL)
+		fclose(f);
+}
+
+void report_host(const struct load_opts *o) {
+	struct utsname u = {0};
+	char cpu[128];
+
+	uname(&u);
+	cpu_name(cpu, sizeof(cpu));
+	printf("\"cpu\": \"%s\", \"cpus\": \"%s\", \"kernel\": \"%s\", \"compiler\": \"%s\", "
+	       "\"flags\": \"%s\", \"commit\": \"%s\", \"pages\": \"%s\"",
+	       cpu, o->cpus, u.release, __VERSION__, BENCH_FLAGS, BENCH_COMMIT,
+	       rte_eal_has_hugepages() ? "huge" : "4K");
+}
