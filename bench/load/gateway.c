@@ -95,7 +95,7 @@ void gateway_fini(struct gateway *g) {
 
 // As after a handshake, an upgrade and a first REGISTER.
 static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
-	struct tls_conn *t = c->tls;
+	struct tls_conn *t = &c->tls;
 	struct load_keys k;
 
 	load_keys(client, &k);
@@ -106,7 +106,7 @@ static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
 		memcpy(t->iv[dir], k.iv[dir], sizeof(k.iv[dir]));
 	}
 	c->phase = RG_PHASE_WS;
-	c->deadline_ns = w->now_ns + w->cfg->ws_ping_s * RG_NS_PER_S;
+	c->deadline = tick_in(w->now_ns, w->cfg->ws_ping_s);
 	c->flow.wwsf = 0;
 	c->flow.bound = (struct rg_binding){
 		.lease_idx = client,
@@ -120,7 +120,7 @@ static void preset(struct worker *w) {
 		struct conn *c = &w->conns[i];
 		uint32_t ip_be;
 
-		if (c->tls == NULL || c->phase != RG_PHASE_TLS)
+		if (!c->is_open || c->phase != RG_PHASE_TLS)
 			continue;
 		memcpy(&ip_be, tcp_peer(w->tcp, i)->ip + 12, sizeof(ip_be));
 		preset_conn(w, c, ntohl(ip_be) - LOAD_CLIENT_NET);

@@ -25,7 +25,7 @@ static struct tls_ctx *context(void) {
 
 	if (ctx == NULL) {
 		make_pair("fuzz", false, NULL);
-		ctx = tls_ctx_new(tmp_path("fuzz.crt"), tmp_path("fuzz.key"), err, sizeof(err));
+		ctx = ctx_new(tmp_path("fuzz.crt"), tmp_path("fuzz.key"), err, sizeof(err));
 		tmp_remove();
 		FUZZ_CHECK(ctx != NULL);
 	}
@@ -80,7 +80,7 @@ static struct wire *feed(const struct script *s, size_t cut, int *rc) {
 	while (rest.len > 0 && *rc == RG_OK) {
 		size_t n = rest.len < cut ? rest.len : cut;
 
-		*rc = tls_input(w->server, fuzz_guard(0, rg_slice(rest.p, n)), &sink);
+		*rc = tls_input(context(), w->server, fuzz_guard(0, rg_slice(rest.p, n)), &sink);
 		rest = rg_skip(rest, n);
 	}
 	return w;
@@ -106,6 +106,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 		FUZZ_CHECK(wire_next(whole, &d) >= 0);
 	wire_free(whole);
 	wire_free(part);
-	FUZZ_CHECK(context()->n_free_partials == TLS_MAX_PARTIAL);
+	FUZZ_CHECK(context()->free_partials.n_free == TLS_MAX_PARTIAL);
 	return 0;
 }
