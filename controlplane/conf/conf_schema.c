@@ -40,7 +40,7 @@ static const struct conf_key dataplane_keys[] = {
 	{"listen", CONF_T_COUNT, FIELD(dp.listen), .def = "443", .min = 1, .max = 65535,
 	 .text = "TCP port for https and wss"},
 	{"connections", CONF_T_COUNT, FIELD(dp.connections), .def = "4096", .min = 1,
-	 .max = 16777216,
+	 .max = 16777215, // TCP_MAX_CONNS
 	 .text = "connections of one worker at most; memory for them is taken at start"},
 	{"ping", CONF_T_SECONDS, FIELD(dp.ping_s), .def = "25s", .min = 1, .max = 3600,
 	 .text = "time between WebSocket pings to a silent client"},

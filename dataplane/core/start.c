@@ -47,9 +47,12 @@ static bool draw(void *p, size_t len) {
 
 static int worker_engines(struct worker *w, char *err, size_t err_len) {
 	const struct rg_dp_cfg *cfg = w->cfg;
+	uint32_t n_bufs = RTE_MAX(1024u, cfg->max_conns * BUFFERS_PER_CONN);
 	struct tcp_cfg tc = {
 		.max_conns = cfg->max_conns,
-		.n_buffers = RTE_MAX(1024u, cfg->max_conns * BUFFERS_PER_CONN),
+		.n_buffers = RTE_MIN(n_bufs, TCP_MAX_BUFFERS),
+		.locals = {rg_addr_v4(cfg->ip_be, 0)},
+		.n_locals = 1,
 		.listen_port = cfg->listen_port,
 		.mss = NET_MTU - 40,
 		.rcv_wnd = 65535,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "regate/err.h"
+#include "regate/huge.h"
 #include "regate/siphash.h"
 #include "tcp/tcp_cookie.h"
 #include "tcp/tcp_int.h"
@@ -34,8 +35,12 @@ static uint8_t wscale_for(uint32_t wnd) {
 struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct rg_stats *stats) {
 	size_t conn_size = sizeof(struct tcp_conn);
 	uint32_t n_waits = tcp_max(cfg->max_conns / 4, 64);
-	struct tcp *t = calloc(1, sizeof(*t));
+	struct tcp *t;
 
+	if (cfg->max_conns > TCP_MAX_CONNS || cfg->n_buffers > TCP_MAX_BUFFERS ||
+	    cfg->n_locals > TCP_MAX_LOCALS)
+		return NULL;
+	t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return NULL;
 	if (cfg->max_time_wait != 0)
@@ -46,19 +51,17 @@ struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct
 	t->free_head = TCP_NIL;
 	t->rcv_wscale = wscale_for(cfg->rcv_wnd);
 	// Enough for a window of full segments; many tiny ones are the peer's own loss.
-	t->max_ooo = (uint16_t)tcp_min(cfg->rcv_wnd / 1024 + 4, UINT16_MAX);
+	t->max_ooo = (uint16_t)tcp_min(cfg->rcv_wnd / 1024 + 4, TCP_OOO_MAX);
 	derive_key(cfg->secret, 1, t->cookie_key);
 	derive_key(cfg->secret, 2, t->table_key);
 	derive_key(cfg->secret, 3, t->ts_key);
-	t->conns = aligned_alloc(_Alignof(struct tcp_conn),
-				 conn_size * (cfg->max_conns == 0 ? 1 : cfg->max_conns));
+	t->conns = rg_huge_alloc(cfg->max_conns, conn_size);
 	if (t->conns == NULL || tcp_table_init(&t->table, cfg->max_conns) != 0 ||
 	    tcp_pool_init(&t->pool, cfg->n_buffers) != 0 ||
 	    tcp_wait_init(&t->waits, n_waits) != 0) {
 		tcp_free(t);
 		return NULL;
 	}
-	memset(t->conns, 0, conn_size * (cfg->max_conns == 0 ? 1 : cfg->max_conns));
 	tcp_wheel_init(&t->wheel, &t->conns->link, (uint32_t)conn_size);
 	return t;
 }
@@ -69,8 +72,19 @@ void tcp_free(struct tcp *t) {
 	tcp_wait_fini(&t->waits);
 	tcp_pool_fini(&t->pool);
 	tcp_table_fini(&t->table);
-	free(t->conns);
+	rg_huge_free(t->conns, t->cfg.max_conns, sizeof(*t->conns));
 	free(t);
+}
+
+static uint32_t in_hash(const struct tcp *t, const struct tcp_in *in) {
+	return in->has_hash ? in->hash : tcp_hash(t, &in->src, &in->dst);
+}
+
+uint32_t tcp_local_idx(const struct tcp *t, const struct rg_addr *a) {
+	for (uint32_t i = 0; i < t->cfg.n_locals; i++)
+		if (memcmp(t->cfg.locals[i].ip, a->ip, sizeof(a->ip)) == 0)
+			return i;
+	return TCP_NIL;
 }
 
 static struct tcp_conn *slot_take(struct tcp *t) {
@@ -95,23 +109,26 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in) {
 	memset(c, 0, sizeof(*c));
 	c->gen = gen;
 	c->peer = in->src;
-	c->local = in->dst;
+	c->local = tcp_local_idx(t, &in->dst);
+	c->local_port = in->dst.port;
 	memcpy(c->mac, in->mac, sizeof(c->mac));
-	c->ooo_head = c->ooo_tail = c->board = TCP_NIL;
+	c->ooo = c->board = TCP_NIL;
 	tcp_sndq_init(&c->q);
-	tcp_table_add(&t->table, tcp_hash(t, &c->peer, &c->local), tcp_idx(t, c));
+	tcp_table_add(&t->table, in_hash(t, in), tcp_idx(t, c));
 	t->n_conns++;
 	return c;
 }
 
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c) {
+	struct rg_addr local = tcp_local(t, c);
+
 	c->state = TCP_CLOSED;
 	tcp_sndq_fini(&c->q, &t->pool);
 	tcp_reasm_free(t, c);
 	tcp_sack_free(t, c);
 	if (c->link.slot != 0)
 		tcp_wheel_del(&t->wheel, tcp_idx(t, c));
-	tcp_table_del(&t->table, tcp_hash(t, &c->peer, &c->local), tcp_idx(t, c));
+	tcp_table_del(&t->table, tcp_hash(t, &c->peer, &local), tcp_idx(t, c));
 	c->gen = c->gen + 1 + (c->gen == UINT32_MAX);
 	c->free_next = t->free_head;
 	t->free_head = tcp_idx(t, c);
@@ -129,8 +146,9 @@ static void tell_ended(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint
 
 static void conn_end(struct tcp *t, struct tcp_conn *c, bool is_time_wait, enum tcp_end why,
 		     uint64_t now_ns) {
-	bool is_young = (uint16_t)(tcp_coarse(now_ns) - c->opened_at) <=
-			2 * TCP_COOKIE_MINUTE_NS / RG_NS_PER_MS / 256;
+	// The clock goes round after nine minutes; then a record is made that is not needed.
+	bool is_young = (uint8_t)(tcp_age_clock(now_ns) - c->opened_at) <=
+			2 * TCP_COOKIE_MINUTE_NS / RG_NS_PER_MS / 2048 + 1;
 
 	if (is_time_wait || (is_young && (c->flags & TCP_F_UP) != 0))
 		tcp_wait_add(t, c, is_time_wait, now_ns);
@@ -231,13 +249,30 @@ uint32_t tcp_n_free_buffers(const struct tcp *t) {
 	return t->pool.n_free;
 }
 
+void tcp_rx_hash(const struct tcp *t, struct tcp_in *in) {
+	in->hash = tcp_hash(t, &in->src, &in->dst);
+	in->has_hash = true;
+	__builtin_prefetch(&t->table.entries[tcp_table_home(&t->table, in->hash)]);
+}
+
+uint32_t tcp_rx_prefetch(const struct tcp *t, const struct tcp_in *in) {
+	uint32_t pos = tcp_table_home(&t->table, in->hash);
+	uint32_t idx = tcp_table_next(&t->table, in->hash, &pos);
+
+	if (idx == TCP_NIL)
+		return TCP_NO_SLOT;
+	__builtin_prefetch(&t->conns[idx], 1);
+	__builtin_prefetch((uint8_t *)&t->conns[idx] + 64, 1);
+	return idx;
+}
+
 static struct tcp_conn *find(struct tcp *t, const struct tcp_in *in, uint32_t hash) {
-	uint32_t pos = hash, idx;
+	uint32_t pos = tcp_table_home(&t->table, hash), idx;
 
 	while ((idx = tcp_table_next(&t->table, hash, &pos)) != TCP_NIL) {
 		struct tcp_conn *c = &t->conns[idx];
 
-		if (tcp_is_between(in, &c->peer, &c->local))
+		if (tcp_is_between(in, &c->peer, t->cfg.locals[c->local].ip, c->local_port))
 			return c;
 	}
 	return NULL;
@@ -254,7 +289,7 @@ void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns) {
 		rg_stat_inc(t->stats, RG_DROP_tcp_bad);
 		return;
 	}
-	hash = tcp_hash(t, &in->src, &in->dst);
+	hash = in_hash(t, in);
 	c = find(t, in, hash);
 	r = c == NULL ? tcp_wait_find(t, in, hash) : NULL;
 	if (c != NULL)

@@ -15,9 +15,15 @@
 
 struct tcp;
 
+#define TCP_MAX_CONNS 0xffffffu // of one engine
+#define TCP_MAX_BUFFERS 0xffffffu
+#define TCP_MAX_LOCALS 4
+
 struct tcp_cfg {
-	uint32_t max_conns;
-	uint32_t n_buffers; // 2 KiB chunks shared by send queues and reassembly
+	uint32_t max_conns; // at most TCP_MAX_CONNS
+	uint32_t n_buffers; // 2 KiB chunks shared by send queues and reassembly; TCP_MAX_BUFFERS
+	struct rg_addr locals[TCP_MAX_LOCALS]; // our addresses; the port is not looked at
+	uint8_t n_locals;
 	uint16_t listen_port;
 	uint16_t mss;       // we announce and send at most, 1460
 	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
@@ -38,6 +44,8 @@ struct tcp_in {
 	struct rg_addr src, dst;
 	uint8_t mac[6];
 	struct rg_slice seg; // header and data; the caller has verified the checksum
+	uint32_t hash;       // by tcp_rx_hash()
+	bool has_hash;
 };
 
 struct tcp_out {
@@ -71,6 +79,12 @@ struct tcp_ops {
 				  struct rg_stats *stats); // NULL without memory
 void tcp_free(struct tcp *t);                              // accepts NULL
 
+// Two stages before tcp_input() for who has several segments in hand: each asks the memory for what
+// the next one reads. Both may be left out, and change nothing but time.
+void tcp_rx_hash(const struct tcp *t, struct tcp_in *in);
+// After tcp_rx_hash(). The slot it is probably for, to fetch the upper layer's part; or TCP_NO_SLOT.
+#define TCP_NO_SLOT 0xffffffu
+uint32_t tcp_rx_prefetch(const struct tcp *t, const struct tcp_in *in);
 void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns);
 // Fires due timers, at most `budget` of them. Call when tcp_next_deadline() has passed.
 void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget);

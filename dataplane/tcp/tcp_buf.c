@@ -4,12 +4,13 @@
 #include "tcp/tcp_buf.h"
 
 #include <errno.h>
-#include <stdlib.h>
+
+#include "regate/huge.h"
 
 int tcp_pool_init(struct tcp_pool *p, uint32_t n) {
 	*p = (struct tcp_pool){.n = n, .n_free = n, .free_head = TCP_NIL};
-	p->mem = aligned_alloc(64, (size_t)(n == 0 ? 1 : n) * TCP_CHUNK_BYTES);
-	p->chunks = calloc(n == 0 ? 1 : n, sizeof(*p->chunks));
+	p->mem = rg_huge_alloc(n, TCP_CHUNK_BYTES);
+	p->chunks = rg_huge_alloc(n, sizeof(*p->chunks));
 	if (p->mem == NULL || p->chunks == NULL) {
 		tcp_pool_fini(p);
 		return -ENOMEM;
@@ -18,8 +19,8 @@ int tcp_pool_init(struct tcp_pool *p, uint32_t n) {
 }
 
 void tcp_pool_fini(struct tcp_pool *p) {
-	free(p->mem);
-	free(p->chunks);
+	rg_huge_free(p->mem, p->n, TCP_CHUNK_BYTES);
+	rg_huge_free(p->chunks, p->n, sizeof(*p->chunks));
 	*p = (struct tcp_pool){.free_head = TCP_NIL};
 }
 
@@ -44,90 +45,79 @@ void tcp_pool_put(struct tcp_pool *p, uint32_t chunk) {
 }
 
 void tcp_sndq_init(struct tcp_sndq *q) {
-	static const struct tcp_pos none = {TCP_NIL, 0};
-
-	*q = (struct tcp_sndq){.head = none, .nxt = none, .tail = none};
+	*q = (struct tcp_sndq){.head = TCP_NIL, .tail = TCP_NIL};
 }
 
 void tcp_sndq_fini(struct tcp_sndq *q, struct tcp_pool *p) {
-	while (q->head.chunk != TCP_NIL) {
-		uint32_t chunk = q->head.chunk;
+	while (q->head != TCP_NIL) {
+		uint32_t chunk = q->head;
 
-		q->head.chunk = p->chunks[chunk].next;
+		q->head = p->chunks[chunk].next;
 		tcp_pool_put(p, chunk);
 	}
 	tcp_sndq_init(q);
 }
 
-size_t tcp_sndq_room(const struct tcp_sndq *q, const struct tcp_pool *p) {
-	size_t room = (size_t)p->n_free * TCP_CHUNK_BYTES;
-
-	return q->tail.chunk == TCP_NIL ? room : room + (TCP_CHUNK_BYTES - q->tail.off);
+// Bytes that the last chunk still takes. A full one is left as it is until a byte comes, so that an
+// idle queue holds none.
+static uint32_t tail_room(const struct tcp_sndq *q) {
+	return (TCP_CHUNK_BYTES - (q->off + q->len) % TCP_CHUNK_BYTES) % TCP_CHUNK_BYTES;
 }
 
-// A full last chunk is left as it is until a byte comes, so that an idle queue holds none.
+size_t tcp_sndq_room(const struct tcp_sndq *q, const struct tcp_pool *p) {
+	return (size_t)p->n_free * TCP_CHUNK_BYTES + tail_room(q);
+}
+
 static void grow(struct tcp_sndq *q, struct tcp_pool *p) {
 	uint32_t chunk = tcp_pool_take(p);
 
-	if (q->tail.chunk == TCP_NIL)
-		q->head = q->nxt = (struct tcp_pos){chunk, 0};
+	if (q->tail == TCP_NIL)
+		q->head = chunk;
 	else
-		p->chunks[q->tail.chunk].next = chunk;
-	q->tail = (struct tcp_pos){chunk, 0};
+		p->chunks[q->tail].next = chunk;
+	q->tail = chunk;
 }
 
 void tcp_sndq_append(struct tcp_sndq *q, struct tcp_pool *p, struct rg_slice d) {
-	q->len += (uint32_t)d.len;
 	while (d.len > 0) {
+		uint32_t room = tail_room(q);
 		size_t n;
 
-		if (q->tail.chunk == TCP_NIL || q->tail.off == TCP_CHUNK_BYTES)
+		if (room == 0) {
 			grow(q, p);
-		n = TCP_CHUNK_BYTES - q->tail.off;
-		n = d.len < n ? d.len : n;
-		memcpy(tcp_pool_mem(p, q->tail.chunk) + q->tail.off, d.p, n);
-		q->tail.off += (uint16_t)n;
+			room = TCP_CHUNK_BYTES;
+		}
+		n = d.len < room ? d.len : room;
+		memcpy(tcp_pool_mem(p, q->tail) + (TCP_CHUNK_BYTES - room), d.p, n);
+		q->len += (uint32_t)n;
 		d = rg_skip(d, n);
 	}
 }
 
 void tcp_sndq_ack(struct tcp_sndq *q, struct tcp_pool *p, uint32_t n) {
-	bool is_behind = false; // the send position is in bytes that go away
+	uint32_t off = q->off + n;
 
 	q->len -= n;
-	while (n > 0) {
-		uint32_t chunk = q->head.chunk;
-		uint32_t end = chunk == q->tail.chunk ? q->tail.off : TCP_CHUNK_BYTES;
-		uint32_t here = end - q->head.off < n ? end - q->head.off : n;
+	if (q->len == 0) {
+		tcp_sndq_fini(q, p);
+		return;
+	}
+	for (; off >= TCP_CHUNK_BYTES; off -= TCP_CHUNK_BYTES) {
+		uint32_t chunk = q->head;
 
-		is_behind = is_behind || (q->nxt.chunk == chunk && q->nxt.off < q->head.off + here);
-		q->head.off += (uint16_t)here;
-		n -= here;
-		if (q->head.off < TCP_CHUNK_BYTES)
-			continue;
-		q->head = (struct tcp_pos){p->chunks[chunk].next, 0};
-		is_behind = is_behind || q->nxt.chunk == chunk;
+		q->head = p->chunks[chunk].next;
 		tcp_pool_put(p, chunk);
 	}
-	if (q->len == 0)
-		tcp_sndq_fini(q, p);
-	else if (is_behind)
-		q->nxt = q->head;
+	q->off = (uint16_t)off;
 }
 
 struct tcp_pos tcp_sndq_at(const struct tcp_sndq *q, const struct tcp_pool *p, uint32_t off) {
-	struct tcp_pos pos = q->head;
+	struct tcp_pos pos = {q->head, q->off + off};
 
-	if (off == q->len)
-		return q->tail;
-	for (off += pos.off; off >= TCP_CHUNK_BYTES; off -= TCP_CHUNK_BYTES)
+	// The end of a full chunk is named as such: there may be no other chunk.
+	for (; pos.off > TCP_CHUNK_BYTES; pos.off -= TCP_CHUNK_BYTES)
 		pos.chunk = p->chunks[pos.chunk].next;
-	pos.off = (uint16_t)off;
 	return pos;
-}
-
-void tcp_sndq_rewind(struct tcp_sndq *q) {
-	q->nxt = q->head;
 }
 
 unsigned tcp_sndq_get(const struct tcp_pool *p, struct tcp_pos *pos, struct rg_slice *pieces,
@@ -145,7 +135,7 @@ unsigned tcp_sndq_get(const struct tcp_pool *p, struct tcp_pos *pos, struct rg_s
 		here = TCP_CHUNK_BYTES - pos->off;
 		here = want - got < here ? want - got : here;
 		pieces[n++] = rg_slice(tcp_pool_mem(p, pos->chunk) + pos->off, here);
-		pos->off += (uint16_t)here;
+		pos->off += (uint32_t)here;
 		got += here;
 	}
 	*len = got;

@@ -9,7 +9,7 @@
 
 #include "regate/slice.h"
 
-#define TCP_NIL UINT32_MAX
+#define TCP_NIL 0xffffffu // no index: those of connections and chunks have 24 bits
 #define TCP_CHUNK_BYTES 2048u
 
 struct tcp_chunk {
@@ -36,30 +36,28 @@ static inline uint8_t *tcp_pool_mem(const struct tcp_pool *p, uint32_t chunk) {
 	return p->mem + (size_t)chunk * TCP_CHUNK_BYTES;
 }
 
-// A place in a queue. Packed: three of them are in every connection.
+// A place in a queue.
 struct tcp_pos {
 	uint32_t chunk;
-	uint16_t off;
-} __attribute__((packed, aligned(2)));
-
-struct tcp_sndq {
-	struct tcp_pos head; // first byte not acknowledged
-	struct tcp_pos nxt;  // first byte not sent: that of snd_nxt
-	struct tcp_pos tail; // where the next byte is written
-	uint32_t len;        // head to tail
+	uint32_t off;
 };
+
+// The bytes between head and tail: those sent and not acknowledged, then those not sent.
+struct tcp_sndq {
+	uint64_t head : 24, tail : 24; // first and last chunk; TCP_NIL: none
+	uint64_t off : 16;             // of the first byte, in head
+	uint32_t len;
+} __attribute__((packed, aligned(4)));
 
 void tcp_sndq_init(struct tcp_sndq *q);
 void tcp_sndq_fini(struct tcp_sndq *q, struct tcp_pool *p);
 size_t tcp_sndq_room(const struct tcp_sndq *q, const struct tcp_pool *p); // what the pool allows
 // d.len <= tcp_sndq_room().
 void tcp_sndq_append(struct tcp_sndq *q, struct tcp_pool *p, struct rg_slice d);
-// Drops n bytes (<= len) at the head; the send position moves along when it would fall behind.
+// Drops n bytes (<= len) at the head.
 void tcp_sndq_ack(struct tcp_sndq *q, struct tcp_pool *p, uint32_t n);
-// The place of byte `off` (<= len) of the queue.
+// The place of byte `off` (<= len) of the queue. Walks its chunks up to there.
 struct tcp_pos tcp_sndq_at(const struct tcp_sndq *q, const struct tcp_pool *p, uint32_t off);
-// The send position goes back to the head.
-void tcp_sndq_rewind(struct tcp_sndq *q);
 // Up to `max` pieces that hold the *len bytes at `pos`, which moves on; *len is cut when they do not
 // suffice. Returns the pieces used.
 unsigned tcp_sndq_get(const struct tcp_pool *p, struct tcp_pos *pos, struct rg_slice *pieces,

@@ -8,20 +8,20 @@
 #include "tcp/tcp_table.h"
 #include "tcp/tcp_wheel.h"
 
-#define TCP_MSS_DEFAULT 536                // RFC 9293 3.7.1, when the peer names none
-#define TCP_MSS_NARROW 984                 // RFC 4821 7.2 and 7.7: what every path is to take
-#define TCP_SND_SCARCE 8192                // queued per connection while buffers are scarce
-#define TCP_RTO_INIT_MS 1000               // RFC 6298 2.1
-#define TCP_RTO_MIN_MS 200                 // below RFC 6298 2.4 (1 s), as everywhere today
-#define TCP_RTO_MAX_MS 60000               // RFC 6298 2.5
-#define TCP_DRAIN_SEGS 64                  // segments thrown away after tcp_close()
-#define TCP_DELACK_MS 35                   // plus a timer tick stays below 40
-#define TCP_LINGER_MS 60000                // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
-#define TCP_MAX_RETRIES 8                  // of the same data
-#define TCP_TS_STALE 31640                 // of 65.536 s: 24 days, RFC 7323 5.5
-#define TCP_CHALLENGES_PER_S 10            // per connection, RFC 5961 section 7
-#define TCP_SSTHRESH_INIT (UINT32_MAX / 2) // RFC 5681 3.1: arbitrarily high
-#define TCP_CWND_MAX (1u << 30)
+#define TCP_MSS_DEFAULT 536     // RFC 9293 3.7.1, when the peer names none
+#define TCP_MSS_NARROW 984      // RFC 4821 7.2 and 7.7: what every path is to take
+#define TCP_SND_SCARCE 8192     // queued per connection while buffers are scarce
+#define TCP_RTO_INIT_MS 1000    // RFC 6298 2.1
+#define TCP_RTO_MIN_MS 200      // below RFC 6298 2.4 (1 s), as everywhere today
+#define TCP_RTO_MAX_MS 60000    // RFC 6298 2.5
+#define TCP_DRAIN_SEGS 64       // segments thrown away after tcp_close()
+#define TCP_DELACK_MS 35        // plus a timer tick stays below 40
+#define TCP_LINGER_MS 60000     // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
+#define TCP_MAX_RETRIES 8       // of the same data
+#define TCP_TS_STALE 31640      // of 65.536 s: 24 days, RFC 7323 5.5
+#define TCP_CHALLENGES_PER_S 10 // per connection, RFC 5961 section 7
+#define TCP_CWND_MAX 0xffffffu  // also the first ssthresh, RFC 5681 3.1: high
+#define TCP_RTT_PER_MS 4u       // round-trip times count quarters of a millisecond
 
 enum tcp_state {
 	TCP_CLOSED,
@@ -46,7 +46,7 @@ enum {                              // flags of a connection
 	TCP_F_ABORT = 1 << 2,       // tcp_abort() was called inside opened()
 	TCP_F_WSCALE = 1 << 3,      // both sides scale
 	TCP_F_ACK_NOW = 1 << 4,     // an ACK must leave before this call returns
-	TCP_F_DELACK = 1 << 5,      // one is due at delack_at_ms
+	TCP_F_DELACK = 1 << 5,      // one is due at delack_at
 	TCP_F_TIMED = 1 << 6,       // rtt_seq is being timed
 	TCP_F_RECOVERY = 1 << 7,    // RFC 6582 fast recovery
 	TCP_F_PARTIAL = 1 << 8,     // its first partial ACK has come
@@ -57,33 +57,27 @@ enum {                              // flags of a connection
 	TCP_F_SACK = 1 << 13,       // both sides know SACK, RFC 2018
 };
 
-// Times are milliseconds or microseconds modulo 2^32; all of them lie within minutes of now.
+// How often something was answered in the second that `at` names; see tcp_may_challenge().
+struct tcp_ration {
+	uint8_t at, n;
+};
+
+// Times are milliseconds or microseconds modulo 2^32; all of them lie within minutes of now. Shorter
+// fields: delack_at in ms, sent_at in 256 ms, opened_at in 2.048 s, each modulo its width.
 struct tcp_conn {
-	// Look-up and receiving.
-	struct rg_addr peer, local;
-	uint8_t mac[6];
-	uint16_t mss; // we send at most
+	// Look-up, receiving and sending in order.
+	struct rg_addr peer;
+	uint16_t local_port;
+	uint8_t state : 4;
+	uint8_t n_quick : 4; // data segments received, up to cfg.quick_acks
+	uint8_t opened_at;
 	uint16_t flags;
-	uint8_t state;
-	uint8_t timer;
 	uint32_t gen; // 0 only while the slot has never been used
 	uint32_t rcv_nxt, snd_una, snd_nxt;
-
-	// Sending. snd_nxt goes back to snd_una on a time-out, snd_max never goes back.
-	uint32_t snd_max;
-	uint32_t snd_wnd, max_wnd; // the peer's window now, and the largest ever
-	uint32_t snd_wl1;          // RFC 9293 3.10.7.4: segment of the last window update
-	uint32_t cwnd, ssthresh, recover;
-	uint32_t board; // chunk of the SACK scoreboard, TCP_NIL: empty
-	struct tcp_sndq q;
-	uint8_t snd_wscale;
-	uint8_t n_dupacks;
-	uint8_t n_retries; // sent again without any progress
-	uint8_t n_backoff; // doublings of the RTO; or of the window timer
-
-	// Timers.
-	uint32_t timer_at_ms, delack_at_ms;
-	struct tcp_wheel_link link;
+	uint32_t snd_max; // snd_nxt goes back to snd_una on a time-out, this never goes back
+	uint16_t snd_wnd,
+		max_wnd;  // the peer's window now, and the largest ever; as sent, not scaled
+	uint32_t snd_wl1; // RFC 9293 3.10.7.4: segment of the last window update
 	union {
 		struct { // without timestamps: one segment at a time is timed
 			uint32_t rtt_seq, rtt_at_us;
@@ -92,26 +86,39 @@ struct tcp_conn {
 			uint32_t ts_recent, ts_offset;
 		};
 	};
-	uint32_t srtt_us, rttvar_us; // RFC 6298; srtt_us 0: no sample yet
-	uint32_t sent_at_ms;
+	uint32_t cwnd : 24;
+	uint32_t snd_wscale : 4;
+	uint32_t n_retries : 4; // sent again without any progress
 
-	// Rare.
-	uint16_t challenge_at;
-	uint8_t n_challenges;
-	uint8_t n_unacked : 4; // data segments received since our last ACK
-	uint8_t n_quick : 4;   // data segments received, up to cfg.quick_acks
-	uint16_t n_ooo;        // reassembly chunks; after tcp_close() segments thrown away
-	uint16_t opened_at;    // in 256 ms
-	uint16_t ts_age;       // when ts_recent was taken, in 65.536 s
-	uint32_t fin_seq;
+	// Second line: the queue, timers, what loss needs.
+	struct tcp_sndq q;
+	uint16_t mss; // we send at most
+	uint8_t mac[6];
+	uint32_t timer_at_ms;
+	struct tcp_wheel_link link;
+	uint16_t delack_at, sent_at;
+	uint16_t srtt, rttvar; // RFC 6298, in TCP_RTT_PER_MS; srtt 0: no sample yet
+	uint32_t ssthresh : 24;
+	uint32_t n_backoff : 5; // doublings of the RTO; or of the window timer
+	uint32_t timer : 3;
+	uint32_t recover;
+	uint64_t board : 24; // chunk of the SACK scoreboard, TCP_NIL: empty
+	uint64_t ooo : 24;   // reassembly: last chunk of a ring by rising seq, TCP_NIL: empty
+	uint64_t n_ooo : 9;  // its chunks; after tcp_close() segments thrown away
+	uint64_t n_dupacks : 3;
+	uint64_t n_unacked : 2; // data segments received since our last ACK
+	uint64_t local : 2;     // index into cfg.locals
 	union {
-		struct { // reassembly, chunks by rising seq
-			uint32_t ooo_head, ooo_tail;
-		};
+		uint32_t fin_seq;
 		uint32_t free_next; // free slot
 	};
+	struct tcp_ration challenges;
+	uint16_t ts_age; // when ts_recent was taken, in 65.536 s
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct tcp_conn) == 192, "a connection is three cache lines");
+_Static_assert(sizeof(struct tcp_conn) == 128, "a connection is two cache lines");
+_Static_assert(offsetof(struct tcp_conn, q) == 64, "what every segment needs is in the first");
+#define TCP_DUPACKS_MAX 7
+#define TCP_OOO_MAX 511
 
 // What is left of one, see tcp_wait.c.
 struct tcp_wait {
@@ -119,8 +126,7 @@ struct tcp_wait {
 	uint32_t rcv_nxt, snd_max, ts_recent;
 	uint32_t at_ms;      // since when it lingers
 	uint32_t next, prev; // by at_ms; free: next
-	uint16_t challenge_at;
-	uint8_t n_challenges;
+	struct tcp_ration challenges;
 	bool has_ts : 1, has_wscale : 1;
 	bool is_time_wait : 1; // else it was closed, but is too young to be forgotten
 } __attribute__((aligned(64)));

@@ -138,7 +138,7 @@ static bool take_data(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx
 	c->rcv_nxt += (uint32_t)s->data.len;
 	// RFC 5681 4.2, RFC 9293 3.8.6.3. A client's first small writes wait for each other's ACKs
 	// (Nagle, RFC 9293 3.7.4): delaying those would cost every set-up 40 ms.
-	if (++c->n_unacked >= 2 || c->ooo_head != TCP_NIL || c->n_quick < t->cfg.quick_acks)
+	if (++c->n_unacked >= 2 || c->ooo != TCP_NIL || c->n_quick < t->cfg.quick_acks)
 		c->flags |= TCP_F_ACK_NOW;
 	c->n_quick += c->n_quick < t->cfg.quick_acks;
 	t->ops.data(t->ops.ctx, tcp_idx(t, c), s->data, rx->now_ns);

@@ -43,9 +43,21 @@ static inline uint32_t tcp_rcv_wnd(const struct tcp *t, const struct tcp_conn *c
 	return tcp_min(t->cfg.rcv_wnd, UINT16_MAX);
 }
 
-// For ages of hours: a clock of 256 ms.
-static inline uint16_t tcp_coarse(uint64_t now_ns) {
-	return (uint16_t)(tcp_ms(now_ns) >> 8);
+// For the age of a young connection: a clock of 2.048 s.
+static inline uint8_t tcp_age_clock(uint64_t now_ns) {
+	return (uint8_t)(tcp_ms(now_ns) >> 11);
+}
+
+// The peer's window as it stands.
+static inline uint32_t tcp_snd_wnd(const struct tcp_conn *c) {
+	return (uint32_t)c->snd_wnd << c->snd_wscale;
+}
+
+static inline struct rg_addr tcp_local(const struct tcp *t, const struct tcp_conn *c) {
+	struct rg_addr a = t->cfg.locals[c->local];
+
+	a.port = c->local_port;
+	return a;
 }
 
 // Our timestamp clock, in milliseconds.
@@ -59,13 +71,15 @@ static inline uint32_t tcp_hash(const struct tcp *t, const struct rg_addr *peer,
 }
 
 static inline bool tcp_is_between(const struct tcp_in *in, const struct rg_addr *peer,
-				  const struct rg_addr *local) {
-	return peer->port == in->src.port && local->port == in->dst.port &&
-	       memcmp(peer->ip, in->src.ip, 16) == 0 && memcmp(local->ip, in->dst.ip, 16) == 0;
+				  const uint8_t local_ip[16], uint16_t local_port) {
+	return peer->port == in->src.port && local_port == in->dst.port &&
+	       memcmp(peer->ip, in->src.ip, 16) == 0 && memcmp(local_ip, in->dst.ip, 16) == 0;
 }
 
 // tcp.c: slots.
-struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in); // NULL: table full
+// NULL: table full. To one of our addresses.
+struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in);
+uint32_t tcp_local_idx(const struct tcp *t, const struct rg_addr *a); // TCP_NIL: not ours
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
 // Ends it without a word to the peer: ended() when it is due, then the slot is free.
 void tcp_conn_end(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint64_t now_ns);
@@ -98,7 +112,8 @@ uint64_t tcp_wait_deadline(const struct tcp *t); // RG_NEVER: none
 void tcp_wait_tick(struct tcp *t, uint64_t now_ns, unsigned budget);
 
 // tcp_ack.c: RFC 5681, 6298, 6582.
-void tcp_ack_rtt(struct tcp_conn *c, uint32_t rtt_us, uint32_t flight); // a measurement
+// A measurement, in TCP_RTT_PER_MS.
+void tcp_ack_rtt(struct tcp_conn *c, uint32_t rtt, uint32_t flight);
 uint32_t tcp_ack_initial_cwnd(const struct tcp_conn *c);
 // Takes the acknowledgement and window of an acceptable segment. False: drop the segment.
 // *acked: bytes of data that left the queue.
@@ -110,7 +125,7 @@ void tcp_out_ack(struct tcp *t, struct tcp_conn *c);
 // The segment in hand brought what we had: the next ACK of this call says so (RFC 2883).
 void tcp_out_note_dup(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len);
 // RFC 5961 section 7: answers to what should not have come are rationed. True: one may go.
-bool tcp_may_challenge(uint16_t *at, uint8_t *n, uint64_t now_ns);
+bool tcp_may_challenge(struct tcp_ration *r, uint64_t now_ns);
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss); // to a SYN
 void tcp_out_wait_ack(struct tcp *t, const struct tcp_wait *r, const struct tcp_rx *rx);
@@ -156,13 +171,6 @@ static inline void tcp_timer_stop(struct tcp_conn *c) {
 	c->timer = TCP_T_NONE; // the wheel finds out when it gets there
 }
 void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
-// RFC 6298 2.1 to 2.4.
-static inline uint32_t tcp_timer_rto_us(const struct tcp_conn *c) {
-	uint32_t us = c->srtt_us + tcp_max(4 * c->rttvar_us, 1000);
-
-	if (c->srtt_us == 0)
-		return TCP_RTO_INIT_MS * 1000;
-	return tcp_min(tcp_max(us, TCP_RTO_MIN_MS * 1000u), TCP_RTO_MAX_MS * 1000u);
-}
-// Time-out now, doublings included.
+// Time-out: RFC 6298 2.1 to 2.4; and with the doublings there are now.
+uint32_t tcp_timer_base_ms(const struct tcp_conn *c);
 uint32_t tcp_timer_rto_ms(const struct tcp_conn *c);

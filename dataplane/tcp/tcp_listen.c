@@ -47,17 +47,17 @@ static struct tcp_conn *conn_open(struct tcp *t, const struct tcp_rx *rx,
 		c->mss -= TCP_TS_LEN; // RFC 6691
 		c->ts_offset = tcp_listen_ts_offset(t, rx->in);
 		tcp_conn_take_ts(c, s, rx->now_ns);
-		tcp_ack_rtt(c, (tcp_ts_now(t, c->ts_offset) - s->ts_ecr) * 1000, 0);
+		tcp_ack_rtt(c, (tcp_ts_now(t, c->ts_offset) - s->ts_ecr) * TCP_RTT_PER_MS, 0);
 	}
 	if (opts->has_sack)
 		c->flags |= TCP_F_SACK;
-	c->snd_wnd = c->max_wnd = (uint32_t)s->wnd << c->snd_wscale;
+	c->snd_wnd = c->max_wnd = s->wnd;
 	c->snd_wl1 = s->seq;
-	c->opened_at = tcp_coarse(rx->now_ns);
+	c->opened_at = tcp_age_clock(rx->now_ns);
 	// XXX whether our SYN-ACK was lost is not known, so RFC 5681 3.1 (one segment then) is not
 	// followed.
 	c->cwnd = tcp_ack_initial_cwnd(c);
-	c->ssthresh = TCP_SSTHRESH_INIT;
+	c->ssthresh = TCP_CWND_MAX;
 	return c;
 }
 
@@ -117,7 +117,8 @@ static void take_ack(struct tcp *t, struct tcp_rx *rx) {
 // RFC 9293 3.10.7.1 and 3.10.7.2.
 void tcp_listen_input(struct tcp *t, struct tcp_rx *rx) {
 	const struct tcp_seg *s = &rx->seg;
-	bool is_port = rx->in->dst.port == t->cfg.listen_port;
+	bool is_port =
+		rx->in->dst.port == t->cfg.listen_port && tcp_local_idx(t, &rx->in->dst) != TCP_NIL;
 	uint8_t kind = s->flags & (TCP_SYN | TCP_ACK | TCP_RST);
 
 	if ((s->flags & (TCP_SYN | TCP_FIN)) == (TCP_SYN | TCP_FIN)) {

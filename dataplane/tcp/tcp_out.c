@@ -29,7 +29,7 @@ static void put_blocks(struct tcp *t, const struct tcp_conn *c, struct tcp_seg *
 	unsigned max = TCP_SACK_MAX - s->has_ts;
 	bool is_dup = t->dsack_of == c;
 
-	if ((c->flags & TCP_F_SACK) == 0 || (!is_dup && c->ooo_head == TCP_NIL) ||
+	if ((c->flags & TCP_F_SACK) == 0 || (!is_dup && c->ooo == TCP_NIL) ||
 	    len + 4 + 8 * TCP_SACK_MAX > c->mss)
 		return;
 	if (is_dup) { // RFC 2883 section 4: first
@@ -55,7 +55,7 @@ static void send_segment(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint8_
 		s.ts_ecr = c->ts_recent;
 	}
 	put_blocks(t, c, &s, len);
-	o.src = c->local;
+	o.src = tcp_local(t, c);
 	o.dst = c->peer;
 	o.mac = c->mac;
 	o.data_len = len;
@@ -73,21 +73,19 @@ void tcp_out_ack(struct tcp *t, struct tcp_conn *c) {
 	send_segment(t, c, c->timer == TCP_T_WINDOW ? c->snd_nxt : c->snd_max, 0, NULL, 0);
 }
 
-bool tcp_may_challenge(uint16_t *at, uint8_t *n, uint64_t now_ns) {
-	uint16_t now = tcp_coarse(now_ns);
+bool tcp_may_challenge(struct tcp_ration *r, uint64_t now_ns) {
+	uint8_t now = (uint8_t)(tcp_ms(now_ns) >> 10);
 
-	if (*n == 0 || (uint16_t)(now - *at) >= 4) { // of 256 ms
-		*at = now;
-		*n = 0;
-	}
-	if (*n >= TCP_CHALLENGES_PER_S)
+	if (r->at != now)
+		*r = (struct tcp_ration){.at = now};
+	if (r->n >= TCP_CHALLENGES_PER_S)
 		return false;
-	++*n;
+	r->n++;
 	return true;
 }
 
 void tcp_out_challenge(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	if (tcp_may_challenge(&c->challenge_at, &c->n_challenges, now_ns))
+	if (tcp_may_challenge(&c->challenges, now_ns))
 		tcp_out_ack(t, c);
 }
 
@@ -149,6 +147,10 @@ void tcp_out_rst_for(struct tcp *t, const struct tcp_rx *rx) {
 	emit(t, &o);
 }
 
+static uint16_t coarse(uint64_t now_ns) { // of 256 ms
+	return (uint16_t)(tcp_ms(now_ns) >> 8);
+}
+
 // The next segment from snd_nxt.
 struct plan {
 	uint32_t len;
@@ -169,27 +171,34 @@ static uint32_t cwnd_room(const struct tcp *t, const struct tcp_conn *c) {
 
 // False: nothing may be sent now.
 static bool plan_next(const struct tcp *t, const struct tcp_conn *c, struct plan *p) {
-	uint32_t flight = c->snd_nxt - c->snd_una, avail, usable;
+	uint32_t flight = c->snd_nxt - c->snd_una, wnd = tcp_snd_wnd(c), avail, usable;
 
 	if (flight > c->q.len) // the FIN is out too
 		return false;
-	usable = c->snd_wnd > flight ? c->snd_wnd - flight : 0;
+	usable = wnd > flight ? wnd - flight : 0;
 	usable = tcp_min(usable, cwnd_room(t, c));
 	avail = c->q.len - flight;
 	p->len = tcp_min(tcp_min(avail, usable), c->mss);
 	if (c->board != TCP_NIL && tcp_seq_lt(c->snd_nxt, c->snd_max))
 		p->len = tcp_min(p->len, tcp_sack_gap(t, c, c->snd_nxt).end - c->snd_nxt);
-	p->is_fin = (c->flags & TCP_F_FIN_QUEUED) != 0 && p->len == avail &&
-		    c->snd_wnd > flight + p->len;
+	p->is_fin = (c->flags & TCP_F_FIN_QUEUED) != 0 && p->len == avail && wnd > flight + p->len;
 	if (p->len == 0)
 		return p->is_fin;
 	// RFC 9293 3.8.6.2.1: no silly segments. The end of the queue goes at once: each
 	// tcp_send() is a whole record, so Nagle's delay would gain nothing.
-	return p->len == c->mss || p->len == avail || p->len >= c->max_wnd / 2 ||
+	return p->len == c->mss || p->len == avail ||
+	       p->len >= ((uint32_t)c->max_wnd << c->snd_wscale) / 2 ||
 	       tcp_seq_lt(c->snd_nxt, c->snd_max);
 }
 
-static void send_next(struct tcp *t, struct tcp_conn *c, struct plan p, uint64_t now_ns) {
+// Where in the queue snd_nxt is.
+static struct tcp_pos next_pos(const struct tcp *t, const struct tcp_conn *c) {
+	return tcp_sndq_at(&c->q, &t->pool, tcp_min(c->snd_nxt - c->snd_una, c->q.len));
+}
+
+// pos is that of snd_nxt, and moves along.
+static void send_next(struct tcp *t, struct tcp_conn *c, struct plan p, struct tcp_pos *pos,
+		      uint64_t now_ns) {
 	uint32_t seq = c->snd_nxt;
 	uint8_t flags = p.is_fin ? TCP_FIN : 0;
 
@@ -205,8 +214,8 @@ static void send_next(struct tcp *t, struct tcp_conn *c, struct plan p, uint64_t
 	c->snd_nxt += p.len + p.is_fin;
 	if (tcp_seq_lt(c->snd_max, c->snd_nxt))
 		c->snd_max = c->snd_nxt;
-	c->sent_at_ms = tcp_ms(now_ns);
-	send_segment(t, c, seq, flags, &c->q.nxt, p.len);
+	c->sent_at = coarse(now_ns);
+	send_segment(t, c, seq, flags, pos, p.len);
 }
 
 // Is there something that only waits for the window?
@@ -214,17 +223,15 @@ static bool is_held_back(const struct tcp_conn *c) {
 	return c->snd_nxt == c->snd_una && (c->q.len > 0 || (c->flags & TCP_F_FIN_QUEUED) != 0);
 }
 
-// After a time-out: what the peer has told us since that it has is not sent again.
-static void skip_sacked(struct tcp *t, struct tcp_conn *c) {
-	struct tcp_range gap;
+// After a time-out: what the peer has told us since that it has is not sent again. False: snd_nxt
+// is where it was.
+static bool skip_sacked(struct tcp *t, struct tcp_conn *c) {
+	uint32_t old = c->snd_nxt;
 
 	if (c->board == TCP_NIL || !tcp_seq_lt(c->snd_nxt, c->snd_max))
-		return;
-	gap = tcp_sack_gap(t, c, c->snd_nxt);
-	if (gap.seq == c->snd_nxt)
-		return;
-	c->snd_nxt = gap.seq;
-	c->q.nxt = tcp_sndq_at(&c->q, &t->pool, tcp_min(gap.seq - c->snd_una, c->q.len));
+		return false;
+	c->snd_nxt = tcp_sack_gap(t, c, old).seq;
+	return c->snd_nxt != old;
 }
 
 // RFC 6675 section 5, step C, but for new data.
@@ -239,26 +246,38 @@ static void fill_holes(struct tcp *t, struct tcp_conn *c, bool is_any, uint64_t 
 		tcp_out_resend(t, c, hole.seq, hole.end - hole.seq, now_ns);
 }
 
-void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+static void send_new(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	struct tcp_pos pos = {.chunk = TCP_NIL};
 	struct plan p;
+	bool has_pos = false; // finding it walks over all that is in flight
 
+	for (;;) {
+		has_pos = !skip_sacked(t, c) && has_pos;
+		if (!plan_next(t, c, &p))
+			return;
+		if (!has_pos)
+			pos = next_pos(t, c);
+		has_pos = true;
+		send_next(t, c, p, &pos, now_ns);
+		if (c->timer != TCP_T_RTO) {
+			if (c->timer == TCP_T_WINDOW)
+				c->n_retries = c->n_backoff = 0;
+			tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+		}
+	}
+}
+
+void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	if (tcp_is_sending(c)) {
 		bool has_holes = c->board != TCP_NIL && (c->flags & TCP_F_RECOVERY) != 0;
 
 		// RFC 5681 4.1: the path may have changed while we were silent.
 		if (c->snd_nxt == c->snd_una &&
-		    tcp_ms(now_ns) - c->sent_at_ms > tcp_timer_rto_us(c) / 1000)
+		    (uint16_t)(coarse(now_ns) - c->sent_at) > tcp_timer_base_ms(c) / 256 + 1)
 			c->cwnd = tcp_min(c->cwnd, tcp_ack_initial_cwnd(c));
 		if (has_holes)
 			fill_holes(t, c, false, now_ns);
-		while (skip_sacked(t, c), plan_next(t, c, &p)) {
-			send_next(t, c, p, now_ns);
-			if (c->timer != TCP_T_RTO) {
-				if (c->timer == TCP_T_WINDOW)
-					c->n_retries = c->n_backoff = 0;
-				tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
-			}
-		}
+		send_new(t, c, now_ns);
 		if (has_holes)
 			fill_holes(t, c, true, now_ns);
 		if (c->timer != TCP_T_WINDOW && is_held_back(c)) {
@@ -282,7 +301,7 @@ uint32_t tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_
 	is_fin = off + data == c->q.len && sent > c->q.len;
 	rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
 	c->flags &= (uint16_t)~TCP_F_TIMED; // Karn: RFC 6298 section 3
-	c->sent_at_ms = tcp_ms(now_ns);
+	c->sent_at = coarse(now_ns);
 	send_segment(t, c, seq, is_fin ? TCP_FIN : 0, &pos, data);
 	return data + is_fin;
 }
@@ -290,11 +309,11 @@ uint32_t tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_
 // RFC 9293 3.8.6.1: an octet beyond the window, or whatever the window does allow. snd_nxt stays:
 // the octet counts as not sent until it is acknowledged.
 void tcp_out_probe(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	struct tcp_pos pos = c->q.nxt;
-	struct plan p = {.len = tcp_min(tcp_min(c->q.len, c->snd_wnd), c->mss)};
+	struct tcp_pos pos = next_pos(t, c);
+	struct plan p = {.len = tcp_min(tcp_min(c->q.len, tcp_snd_wnd(c)), c->mss)};
 
 	if (p.len > 0) { // held back to avoid a silly segment: time is up
-		send_next(t, c, p, now_ns);
+		send_next(t, c, p, &pos, now_ns);
 		tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 		return;
 	}

@@ -22,6 +22,43 @@ static size_t extend(struct tcp *t, uint32_t i, uint32_t seq, struct rg_slice d)
 	return n;
 }
 
+// First chunk, and the one behind i; TCP_NIL: none.
+static uint32_t first(const struct tcp *t, const struct tcp_conn *c) {
+	return c->ooo == TCP_NIL ? TCP_NIL : t->pool.chunks[c->ooo].next;
+}
+
+static uint32_t behind(const struct tcp *t, const struct tcp_conn *c, uint32_t i) {
+	return i == c->ooo ? TCP_NIL : t->pool.chunks[i].next;
+}
+
+// A new chunk behind *prev (TCP_NIL: in front), which moves there. False: none is free.
+static bool link_new(struct tcp *t, struct tcp_conn *c, uint32_t *prev, uint32_t seq) {
+	struct tcp_chunk *chunks = t->pool.chunks;
+	uint32_t i = tcp_pool_take(&t->pool), front = *prev == TCP_NIL ? c->ooo : *prev;
+
+	if (i == TCP_NIL)
+		return false;
+	chunks[i] = (struct tcp_chunk){.next = i, .seq = seq};
+	if (front != TCP_NIL) {
+		chunks[i].next = chunks[front].next;
+		chunks[front].next = i;
+	}
+	if (c->ooo == *prev)
+		c->ooo = i;
+	*prev = i;
+	c->n_ooo++;
+	return true;
+}
+
+// Takes the first chunk, i, out of the ring; it is not given back.
+static void unlink_first(struct tcp *t, struct tcp_conn *c, uint32_t i) {
+	if (i == c->ooo)
+		c->ooo = TCP_NIL;
+	else
+		t->pool.chunks[c->ooo].next = t->pool.chunks[i].next;
+	c->n_ooo--;
+}
+
 // Puts d, which overlaps nothing, behind chunk prev (TCP_NIL: at the head). *prev becomes the last
 // chunk that holds some of it.
 static bool insert(struct tcp *t, struct tcp_conn *c, uint32_t *prev, uint32_t seq,
@@ -30,20 +67,9 @@ static bool insert(struct tcp *t, struct tcp_conn *c, uint32_t *prev, uint32_t s
 		size_t n = *prev == TCP_NIL ? 0 : extend(t, *prev, seq, d);
 
 		if (n == 0) {
-			uint32_t i, *link = *prev == TCP_NIL ? &c->ooo_head
-							     : &t->pool.chunks[*prev].next;
-
-			if (c->n_ooo >= t->max_ooo || t->pool.n_free <= t->pool.n / 8)
+			if (c->n_ooo >= t->max_ooo || t->pool.n_free <= t->pool.n / 8 ||
+			    !link_new(t, c, prev, seq))
 				return false;
-			i = tcp_pool_take(&t->pool);
-			if (i == TCP_NIL)
-				return false;
-			t->pool.chunks[i] = (struct tcp_chunk){.next = *link, .seq = seq};
-			*link = i;
-			if (c->ooo_tail == *prev)
-				c->ooo_tail = i;
-			*prev = i;
-			c->n_ooo++;
 			continue;
 		}
 		seq += (uint32_t)n;
@@ -53,12 +79,12 @@ static bool insert(struct tcp *t, struct tcp_conn *c, uint32_t *prev, uint32_t s
 }
 
 bool tcp_reasm_add(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct rg_slice d) {
-	uint32_t prev = TCP_NIL, i = c->ooo_head;
+	uint32_t prev = TCP_NIL, i = first(t, c);
 
 	t->ooo_stamp++;
 	// Behind a hole segments mostly come in order: at the tail.
-	if (i != TCP_NIL && !tcp_seq_lt(seq, t->pool.chunks[c->ooo_tail].seq))
-		i = c->ooo_tail;
+	if (i != TCP_NIL && !tcp_seq_lt(seq, t->pool.chunks[c->ooo].seq))
+		i = c->ooo;
 	while (d.len > 0 && i != TCP_NIL) {
 		struct tcp_chunk *k = &t->pool.chunks[i];
 		uint32_t gap = k->seq - seq;
@@ -81,25 +107,21 @@ bool tcp_reasm_add(struct tcp *t, struct tcp_conn *c, uint32_t seq, struct rg_sl
 			d = rg_skip(d, n);
 		}
 		prev = i;
-		i = k->next;
+		i = behind(t, c, i);
 	}
 	return insert(t, c, &prev, seq, d);
 }
 
 bool tcp_reasm_deliver(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	uint32_t gen = c->gen;
+	uint32_t gen = c->gen, i;
 
-	while (c->ooo_head != TCP_NIL) {
-		uint32_t i = c->ooo_head;
+	while ((i = first(t, c)) != TCP_NIL) {
 		struct tcp_chunk *k = &t->pool.chunks[i];
 		uint32_t old = c->rcv_nxt - k->seq; // bytes at its front that were delivered
 
 		if (tcp_seq_lt(c->rcv_nxt, k->seq))
 			break;
-		c->ooo_head = k->next;
-		if (k->next == TCP_NIL)
-			c->ooo_tail = TCP_NIL;
-		c->n_ooo--;
+		unlink_first(t, c, i);
 		if (old < k->len) {
 			c->rcv_nxt += k->len - old;
 			t->ops.data(t->ops.ctx, tcp_idx(t, c),
@@ -115,7 +137,7 @@ bool tcp_reasm_deliver(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 
 unsigned tcp_reasm_blocks(const struct tcp *t, const struct tcp_conn *c, struct tcp_range *out,
 			  unsigned max) {
-	uint32_t age[TCP_SACK_MAX], i = c->ooo_head;
+	uint32_t age[TCP_SACK_MAX], i = first(t, c);
 	unsigned n = 0, at;
 
 	while (i != TCP_NIL) {
@@ -123,7 +145,7 @@ unsigned tcp_reasm_blocks(const struct tcp *t, const struct tcp_conn *c, struct 
 		struct tcp_range run = {k->seq, end_of(k)};
 		uint32_t run_age = t->ooo_stamp - k->stamp;
 
-		for (i = k->next; i != TCP_NIL && t->pool.chunks[i].seq == run.end; i = k->next) {
+		while ((i = behind(t, c, i)) != TCP_NIL && t->pool.chunks[i].seq == run.end) {
 			k = &t->pool.chunks[i];
 			run.end = end_of(k);
 			run_age = tcp_min(run_age, t->ooo_stamp - k->stamp);
@@ -146,12 +168,11 @@ unsigned tcp_reasm_blocks(const struct tcp *t, const struct tcp_conn *c, struct 
 }
 
 void tcp_reasm_free(struct tcp *t, struct tcp_conn *c) {
-	while (c->ooo_head != TCP_NIL) {
-		uint32_t i = c->ooo_head;
+	uint32_t i;
 
-		c->ooo_head = t->pool.chunks[i].next;
+	while ((i = first(t, c)) != TCP_NIL) {
+		unlink_first(t, c, i);
 		tcp_pool_put(&t->pool, i);
 	}
-	c->ooo_tail = TCP_NIL;
-	c->n_ooo = 0;
+	c->n_ooo = 0; // what tcp_close() begins to count
 }

@@ -1,30 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Timers of connections over the wheel. Runs in a worker. A deadline that moves later or goes away
-// leaves the wheel alone: the entry comes out at its old time and is put back. Only an earlier
+// leaves the wheel alone: the entry comes out at its old time, or when it moves to a finer level,
+// and is put back. Only an earlier
 // deadline moves it.
 #include "tcp/tcp_int.h"
 
-#define MAX_SHIFT 16
+#define MAX_SHIFT 15
+
+// When the held back ACK is due.
+static uint32_t delack_at_ms(const struct tcp_conn *c, uint32_t now_ms) {
+	return now_ms + (uint32_t)(int16_t)(c->delack_at - (uint16_t)now_ms);
+}
 
 // The earliest deadline of c. False: none.
-static bool earliest(const struct tcp_conn *c, uint32_t *at_ms) {
+static bool earliest(const struct tcp_conn *c, uint32_t now_ms, uint32_t *at_ms) {
 	bool has_main = c->timer != TCP_T_NONE, has_ack = (c->flags & TCP_F_DELACK) != 0;
+	uint32_t ack_at_ms = delack_at_ms(c, now_ms);
 
-	if (has_main && has_ack)
-		*at_ms = tcp_seq_lt(c->timer_at_ms, c->delack_at_ms) ? c->timer_at_ms
-								     : c->delack_at_ms;
-	else
-		*at_ms = has_main ? c->timer_at_ms : c->delack_at_ms;
+	*at_ms = has_ack && (!has_main || tcp_seq_lt(ack_at_ms, c->timer_at_ms)) ? ack_at_ms
+										 : c->timer_at_ms;
 	return has_main || has_ack;
 }
 
 static void schedule(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	uint32_t at_ms;
 
-	if (!earliest(c, &at_ms))
+	if (!earliest(c, tcp_ms(now_ns), &at_ms))
 		return;
 	if (c->link.slot != 0) {
-		if (!tcp_seq_lt(at_ms, c->link.at_ms))
+		if (!tcp_seq_lt(at_ms, (uint32_t)tcp_wheel_at_ms(&t->wheel, tcp_idx(t, c))))
 			return;
 		tcp_wheel_del(&t->wheel, tcp_idx(t, c));
 	}
@@ -33,7 +37,7 @@ static void schedule(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 
 void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint32_t in_ms,
 		   uint64_t now_ns) {
-	c->timer = (uint8_t)what;
+	c->timer = what;
 	c->timer_at_ms = tcp_ms(now_ns) + in_ms + 1; // now_ns is rounded down: never early
 	schedule(t, c, now_ns);
 }
@@ -42,15 +46,21 @@ void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	if ((c->flags & TCP_F_DELACK) != 0)
 		return;
 	c->flags |= TCP_F_DELACK;
-	c->delack_at_ms = tcp_ms(now_ns) + TCP_DELACK_MS;
+	c->delack_at = (uint16_t)(tcp_ms(now_ns) + TCP_DELACK_MS);
 	schedule(t, c, now_ns);
 }
 
-uint32_t tcp_timer_rto_ms(const struct tcp_conn *c) {
-	uint64_t ms = (uint64_t)tcp_timer_rto_us(c) << tcp_min(c->n_backoff, MAX_SHIFT);
+uint32_t tcp_timer_base_ms(const struct tcp_conn *c) {
+	uint32_t rto = c->srtt + tcp_max(4u * c->rttvar, TCP_RTT_PER_MS);
 
-	ms = (ms + 999) / 1000;
-	return ms < TCP_RTO_MAX_MS ? (uint32_t)ms : TCP_RTO_MAX_MS;
+	if (c->srtt == 0)
+		return TCP_RTO_INIT_MS;
+	rto = (rto + TCP_RTT_PER_MS - 1) / TCP_RTT_PER_MS;
+	return tcp_min(tcp_max(rto, TCP_RTO_MIN_MS), TCP_RTO_MAX_MS);
+}
+
+uint32_t tcp_timer_rto_ms(const struct tcp_conn *c) {
+	return tcp_min(tcp_timer_base_ms(c) << tcp_min(c->n_backoff, MAX_SHIFT), TCP_RTO_MAX_MS);
 }
 
 static void on_window(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
@@ -66,7 +76,7 @@ static void on_window(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
 		return;
 	}
-	c->n_backoff += c->n_backoff < UINT8_MAX;
+	c->n_backoff += c->n_backoff < MAX_SHIFT;
 	tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
 	tcp_out_probe(t, c, now_ns);
 }
@@ -84,9 +94,8 @@ static void on_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	c->flags &= (uint16_t) ~(TCP_F_RECOVERY | TCP_F_TIMED);
 	c->n_dupacks = 0;
 	c->snd_nxt = c->snd_una; // what is out there counts as lost
-	tcp_sndq_rewind(&c->q);
-	tcp_sack_free(t, c);   // RFC 2018 section 8: the peer may have thrown it away
-	if (c->snd_wnd == 0) { // the peer took its window back: no congestion, so probe
+	tcp_sack_free(t, c);     // RFC 2018 section 8: the peer may have thrown it away
+	if (c->snd_wnd == 0) {   // the peer took its window back: no congestion, so probe
 		c->n_retries = c->n_backoff = 0;
 		tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
 		tcp_out_probe(t, c, now_ns);
@@ -111,7 +120,7 @@ static void on_linger(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	uint32_t now_ms = tcp_ms(now_ns), gen = c->gen;
 
-	if ((c->flags & TCP_F_DELACK) != 0 && tcp_seq_leq(c->delack_at_ms, now_ms))
+	if ((c->flags & TCP_F_DELACK) != 0 && tcp_seq_leq(delack_at_ms(c, now_ms), now_ms))
 		tcp_out_ack(t, c);
 	if (c->timer != TCP_T_NONE && tcp_seq_leq(c->timer_at_ms, now_ms)) {
 		if (c->timer == TCP_T_LINGER)

@@ -4,19 +4,19 @@
 // the third packet, whose cookie is still good, from opening it again. Runs in a worker. There are
 // max_time_wait records; when they are used up the oldest goes, since a new one protects more.
 #include <errno.h>
-#include <stdlib.h>
 
+#include "regate/huge.h"
 #include "tcp/tcp_int.h"
 
 int tcp_wait_init(struct tcp_waits *w, uint32_t max) {
 	*w = (struct tcp_waits){.max = max, .head = TCP_NIL, .tail = TCP_NIL, .free = TCP_NIL};
-	w->recs = aligned_alloc(_Alignof(struct tcp_wait), max * sizeof(*w->recs));
+	w->recs = rg_huge_alloc(max, sizeof(*w->recs));
 	return w->recs == NULL ? -ENOMEM : tcp_table_init(&w->table, max);
 }
 
 void tcp_wait_fini(struct tcp_waits *w) {
 	tcp_table_fini(&w->table);
-	free(w->recs);
+	rg_huge_free(w->recs, w->max, sizeof(*w->recs));
 	w->recs = NULL;
 }
 
@@ -59,7 +59,7 @@ void tcp_wait_add(struct tcp *t, const struct tcp_conn *c, bool is_time_wait, ui
 		w->free = w->recs[i].next;
 	w->recs[i] = (struct tcp_wait){
 		.peer = c->peer,
-		.local = c->local,
+		.local = tcp_local(t, c),
 		.rcv_nxt = c->rcv_nxt,
 		.snd_max = c->snd_max,
 		.ts_recent = c->ts_recent,
@@ -68,17 +68,17 @@ void tcp_wait_add(struct tcp *t, const struct tcp_conn *c, bool is_time_wait, ui
 		.is_time_wait = is_time_wait,
 	};
 	list_add(w, i, now_ns);
-	tcp_table_add(&w->table, tcp_hash(t, &c->peer, &c->local), i);
+	tcp_table_add(&w->table, tcp_hash(t, &w->recs[i].peer, &w->recs[i].local), i);
 	w->n++;
 }
 
 struct tcp_wait *tcp_wait_find(struct tcp *t, const struct tcp_in *in, uint32_t hash) {
-	uint32_t pos = hash, i;
+	uint32_t pos = tcp_table_home(&t->waits.table, hash), i;
 
 	while ((i = tcp_table_next(&t->waits.table, hash, &pos)) != TCP_NIL) {
 		struct tcp_wait *r = &t->waits.recs[i];
 
-		if (tcp_is_between(in, &r->peer, &r->local))
+		if (tcp_is_between(in, &r->peer, r->local.ip, r->local.port))
 			return r;
 	}
 	return NULL;
@@ -104,7 +104,7 @@ static void take_late(struct tcp *t, struct tcp_wait *r, const struct tcp_rx *rx
 	if ((s->flags & TCP_RST) != 0) // RFC 1337: an RST must not end TIME-WAIT
 		return;
 	if ((tcp_seg_len(s) > 0 || s->seq != r->rcv_nxt) &&
-	    tcp_may_challenge(&r->challenge_at, &r->n_challenges, rx->now_ns))
+	    tcp_may_challenge(&r->challenges, rx->now_ns))
 		tcp_out_wait_ack(t, r, rx);
 	if ((s->flags & TCP_FIN) != 0) { // the last ACK was lost
 		list_del(&t->waits, i);

@@ -203,6 +203,8 @@ static unsigned run(uint64_t seed) {
 	w.cfg = (struct tcp_cfg){.max_conns = 8,
 				 .n_buffers = rnd(&w, 2) == 0 ? 256 : 8 + rnd(&w, 30),
 				 .listen_port = 443,
+				 .locals = {rg_addr_v4(2, 0)},
+				 .n_locals = 1,
 				 .mss = 1460,
 				 .rcv_wnd = wnds[rnd(&w, 4)],
 				 .snd_max = 500 + rnd(&w, 100000)};

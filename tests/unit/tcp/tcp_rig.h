@@ -8,12 +8,13 @@
 // Any bytes as a segment; the buffer is exact, so that ASan sees reading past it.
 static inline void rig_raw(struct rig *r, const uint8_t *seg, size_t len) {
 	uint8_t *b = malloc(len == 0 ? 1 : len);
-	struct tcp_in in = {.src = rg_addr_v4(htonl(0x0a000001), r->peer_port),
-			    .dst = rg_addr_v4(htonl(0x0a000002), r->cfg.listen_port),
+	struct tcp_in in = {.src = r->peer,
+			    .dst = r->local,
 			    .mac = {0x52},
 			    .seg = rg_slice(b, len)};
 
 	memcpy(b, seg, len);
+	in.src.port = r->peer_port;
 	if (len >= 4)
 		in.dst.port = (uint16_t)(seg[2] << 8 | seg[3]);
 	tcp_input(r->t, &in, r->now_ns);
@@ -128,8 +129,8 @@ static inline void rig_open_opts(struct rig *r, struct rg_slice opts) {
 	r->now_ns += 10 * RG_NS_PER_MS;
 	IN(r, F_A, 1, 1);
 	if (r->n_opened > 0 && tcp_is_open(r->t, r->idx)) {
-		r->t->conns[r->idx].srtt_us = 10000;
-		r->t->conns[r->idx].rttvar_us = 5000;
+		r->t->conns[r->idx].srtt = RIG_RTT(10);
+		r->t->conns[r->idx].rttvar = RIG_RTT(5);
 	}
 }
 

@@ -13,6 +13,7 @@
 
 #define RIG_OUT 1024
 #define RIG_MSS_1460 RG_LIT("\x02\x04\x05\xb4")
+#define RIG_RTT(ms) ((ms)*TCP_RTT_PER_MS) // as a connection keeps it
 #define F_S TCP_SYN
 #define F_A TCP_ACK
 #define F_SA (TCP_SYN | TCP_ACK)
@@ -24,7 +25,7 @@
 
 struct rig_seg {
 	struct tcp_seg s;
-	uint16_t dst_port;
+	struct rg_addr src, dst;
 	uint8_t mac0;
 	uint8_t data[1500];
 };
@@ -36,7 +37,8 @@ struct rig {
 	struct tcp_cfg cfg;
 	struct rg_stats stats;
 	uint64_t now_ns;
-	uint32_t peer_isn, iss; // base of the peer's and of our sequence numbers
+	uint32_t peer_isn, iss;     // base of the peer's and of our sequence numbers
+	struct rg_addr peer, local; // ports apart
 	uint16_t peer_port;
 	bool has_ts; // the peer sends timestamps: ts_val, and what it last saw
 	uint32_t ts_val, ts_ecr;
@@ -77,7 +79,8 @@ static void rig_output(void *ctx, const struct tcp_out *o) {
 	ck_assert_uint_le(q->s.data.len, sizeof(q->data));
 	memcpy(q->data, q->s.data.p, q->s.data.len);
 	q->s.data.p = q->data;
-	q->dst_port = (uint16_t)(b[2] << 8 | b[3]);
+	q->src = o->src;
+	q->dst = o->dst;
 	q->mac0 = o->mac[0];
 	if (q->s.has_ts)
 		r->ts_ecr = q->s.ts_val;
@@ -131,6 +134,8 @@ static void rig_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t) {
 
 static const struct tcp_cfg rig_cfg = {.max_conns = 8,
 				       .n_buffers = 64,
+				       .locals = {{.ip = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2}}},
+				       .n_locals = 1,
 				       .listen_port = 443,
 				       .mss = 1460,
 				       .rcv_wnd = 65535,
@@ -146,6 +151,8 @@ static inline struct rig *rig_new_cfg(const struct tcp_cfg *cfg) {
 	r->cfg = *cfg;
 	r->now_ns = 1000 * RG_NS_PER_S;
 	r->peer_isn = 1000000;
+	r->peer = rg_addr_v4(htonl(0x0a000001), 0);
+	r->local = cfg->locals[0];
 	r->peer_port = 40000;
 	r->t = tcp_new(cfg, &ops, &r->stats);
 	ck_assert_ptr_nonnull(r->t);

@@ -61,9 +61,9 @@ START_TEST(round_trip_time) {
 	uint32_t seq = 1;
 
 	rig_open(r);
-	ck_assert_uint_eq(conn(r)->srtt_us, 10000); // of the SYN-ACK
-	ck_assert_uint_eq(conn(r)->rttvar_us, 5000);
-	ck_assert_uint_eq(tcp_timer_rto_us(conn(r)), 200000);
+	ck_assert_uint_eq(conn(r)->srtt, RIG_RTT(10)); // of the SYN-ACK
+	ck_assert_uint_eq(conn(r)->rttvar, RIG_RTT(5));
+	ck_assert_uint_eq(tcp_timer_base_ms(conn(r)), 200);
 	for (unsigned i = 0; i < 40; i++, seq += 10) {
 		rig_send(r, 10);
 		rig_expect(r, F_PA, seq, 1, 10);
@@ -71,9 +71,9 @@ START_TEST(round_trip_time) {
 		tcp_tick(r->t, r->now_ns, 0); // no timer in between
 		IN(r, F_A, 1, seq + 10);
 	}
-	ck_assert_uint_gt(conn(r)->srtt_us, 290000);
-	ck_assert_uint_le(conn(r)->srtt_us, 300000);
-	ck_assert_uint_gt(tcp_timer_rto_us(conn(r)), 300000);
+	ck_assert_uint_gt(conn(r)->srtt, RIG_RTT(290));
+	ck_assert_uint_le(conn(r)->srtt, RIG_RTT(300));
+	ck_assert_uint_gt(tcp_timer_base_ms(conn(r)), 300);
 	rig_free(r);
 }
 END_TEST
@@ -88,7 +88,7 @@ START_TEST(karn) {
 	rig_expect(r, F_PA, 1, 1, 10);
 	r->now_ns += RG_NS_PER_MS;
 	IN(r, F_A, 1, 11); // of which of the two?
-	ck_assert_uint_eq(conn(r)->srtt_us, 10000);
+	ck_assert_uint_eq(conn(r)->srtt, RIG_RTT(10));
 	ck_assert_uint_eq(tcp_timer_rto_ms(conn(r)), 400); // the back-off stays
 	rig_send(r, 10);
 	rig_expect(r, F_PA, 11, 1, 10);

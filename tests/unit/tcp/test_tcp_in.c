@@ -97,7 +97,7 @@ START_TEST(old_duplicate_and_beyond_window) {
 	rig_expect(r, F_A, 1, 5, 0);
 	IN(r, F_A, 5 + 65534, 1, .data = RG_LIT("xyz")); // cut to one byte
 	rig_expect(r, F_A, 1, 5, 0);
-	ck_assert_uint_eq(r->t->pool.chunks[r->t->conns[r->idx].ooo_head].len, 1);
+	ck_assert_uint_eq(r->t->pool.chunks[r->t->conns[r->idx].ooo].len, 1);
 	IN(r, F_A, 4, 1); // keep-alive
 	rig_expect(r, F_A, 1, 5, 0);
 	ck_assert_uint_eq(rig_stat(r, RG_DROP_tcp_window), 3);

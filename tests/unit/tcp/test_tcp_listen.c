@@ -12,7 +12,7 @@ START_TEST(handshake) {
 	ck_assert_uint_eq(q->s.mss, 1460);
 	ck_assert_uint_eq(q->s.wscale, TCP_WSCALE_NONE); // not offered, so not answered
 	ck_assert_uint_eq(q->s.wnd, 65535);
-	ck_assert_uint_eq(q->dst_port, 40000);
+	ck_assert_uint_eq(q->dst.port, 40000);
 	ck_assert_uint_eq(q->mac0, 0x52);
 	ck_assert_uint_eq(tcp_n_conns(r->t), 0); // RFC 4987: no slot, no timer
 	ck_assert(tcp_next_deadline(r->t) == RG_NEVER);

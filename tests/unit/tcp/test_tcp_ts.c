@@ -32,7 +32,7 @@ START_TEST(negotiated) {
 	r->ts_val = 7800;
 	IN(r, F_A, 1, 1);
 	ck_assert_uint_eq(r->n_opened, 1);
-	ck_assert_uint_eq(conn(r)->srtt_us, 25000); // of the SYN-ACK
+	ck_assert_uint_eq(conn(r)->srtt, RIG_RTT(25)); // of the SYN-ACK
 	ck_assert_uint_eq(conn(r)->mss, 1448);
 	rig_send(r, 3000);
 	q = rig_expect(r, F_A, 1, 1, 1448);
@@ -162,7 +162,7 @@ START_TEST(round_trip_after_retransmission) {
 	rig_expect(r, F_PA, 1, 1, 10);
 	r->now_ns += 34 * RG_NS_PER_MS;
 	IN(r, F_A, 1, 11);
-	ck_assert_uint_eq(conn(r)->srtt_us, 13000); // 10 + (34 - 10) / 8
+	ck_assert_uint_eq(conn(r)->srtt, RIG_RTT(13)); // 10 + (34 - 10) / 8
 	ck_assert_uint_eq(tcp_timer_rto_ms(conn(r)), 200);
 	rig_free(r);
 }
@@ -176,7 +176,7 @@ START_TEST(many_samples) {
 	r->n_read = r->n_out = 0;
 	r->now_ns += 50 * RG_NS_PER_MS;
 	IN(r, F_A, 1, 1449);
-	ck_assert_uint_eq(conn(r)->srtt_us, 11000); // 10 + (50 - 10) / 8 / 5
+	ck_assert_uint_eq(conn(r)->srtt, RIG_RTT(11)); // 10 + (50 - 10) / 8 / 5
 	r->n_read = r->n_out;
 	rig_free(r);
 }

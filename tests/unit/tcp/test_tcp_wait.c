@@ -115,7 +115,7 @@ START_TEST(old_and_gone) {
 	struct rig *r = rig_new();
 
 	rig_open(r);
-	r->now_ns += 121 * RG_NS_PER_S;
+	r->now_ns += 123 * RG_NS_PER_S;
 	IN(r, F_R, 1, 0);
 	ck_assert_uint_eq(r->n_ended, 1);
 	ck_assert_uint_eq(tcp_n_time_wait(r->t), 0);
