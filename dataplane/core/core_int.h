@@ -73,6 +73,7 @@ struct worker {
 	struct rte_ring **handoff; // [from * n_workers + to]; SP/SC; shared, rings are thread-safe
 	struct worker *peers;      // all workers, for waking
 	struct net_cfg net;
+	const struct net_toeplitz *toeplitz; // of all workers
 	struct tcp *tcp;
 	struct tls_ctx *tls;
 	struct rg_digester *digester;
@@ -116,6 +117,8 @@ struct rg_dp {
 	struct worker_stats *stats;
 	struct rte_ring **handoff;
 	struct ws_origin *origins;
+	uint8_t rss_key[NET_TOEPLITZ_KEY_LEN];
+	struct net_toeplitz toeplitz;
 	unsigned n_workers;
 	int event_fd;
 	uint16_t port_id;
@@ -144,11 +147,13 @@ int worker_run(void *arg); // lcore main
 unsigned packet_owner(const struct worker *w, const struct rte_mbuf *m); // worker of its flow
 void packet_input(struct worker *w, struct rte_mbuf *m);                 // m is consumed
 void packet_output(void *ctx, const struct tcp_out *o);                  // tcp_ops.output
-void packet_flush(struct worker *w); // sends what the poll has put together
+void packet_flush(struct worker *w);    // sends what the poll has put together
+void packet_announce(struct worker *w); // tells the link where we are
 
 // --- start.c
 [[nodiscard]] int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len);
 void worker_fini(struct worker *w);
+void rss_key_init(struct rg_dp *dp); // which worker owns a flow, from the secret
 
 // --- idle.c
 [[nodiscard]] int idle_init(struct worker *w);

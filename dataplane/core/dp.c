@@ -47,6 +47,7 @@ static int dp_prepare(struct rg_dp *dp, char *err, size_t err_len) {
 	memset(dp->workers, 0, cfg->n_workers * sizeof(*dp->workers));
 	memset(dp->stats, 0, cfg->n_workers * sizeof(*dp->stats));
 	dp->n_workers = cfg->n_workers;
+	rss_key_init(dp);
 	for (size_t i = 0; i < cfg->n_origins; i++)
 		dp->origins[i] =
 			(struct ws_origin){rg_str(cfg->origins[i].origin), cfg->origins[i].wwsf};

@@ -31,81 +31,113 @@ static void tx_put(struct worker *w, struct rte_mbuf *m) {
 }
 
 static void tx_checksums(const struct worker *w, struct rte_mbuf *m, const struct tcp_out *o,
-			 uint8_t *frame, size_t l4_len) {
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + NET_ETH_LEN);
-	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
+			 uint8_t *l3, size_t l4_len) {
+	bool is_v4 = rg_addr_is_v4(&o->dst);
+	size_t l3_len = is_v4 ? NET_IP4_LEN : NET_IP6_LEN;
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(l3 + l3_len);
 
 	if (!w->has_tx_checksum) {
 		tcp->cksum = net_tcp_checksum(&o->src, &o->dst, rg_slice(tcp, l4_len));
 		return;
 	}
-	m->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TCP_CKSUM;
-	m->l2_len = NET_ETH_LEN;
-	m->l3_len = NET_IP4_LEN;
+	m->ol_flags = RTE_MBUF_F_TX_TCP_CKSUM |
+		      (is_v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
+	m->l2_len = w->net.l2_len;
+	m->l3_len = l3_len;
 	m->l4_len = o->header_len;
-	ip->hdr_checksum = 0;
-	tcp->cksum = rte_ipv4_phdr_cksum(ip, m->ol_flags);
+	if (is_v4) {
+		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)l3;
+
+		ip->hdr_checksum = 0;
+		tcp->cksum = rte_ipv4_phdr_cksum(ip, m->ol_flags);
+	} else {
+		tcp->cksum = rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
+	}
 }
 
 void packet_output(void *ctx, const struct tcp_out *o) {
 	struct worker *w = ctx;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
-	size_t l4_len = o->header_len + o->data_len;
+	size_t l4_len = o->header_len + o->data_len, head_len = net_head_len(&w->net, &o->dst);
 	uint8_t *frame, *p;
 
 	if (m == NULL) {
 		rg_stat_inc(w->stats, RG_DROP_no_mbuf);
 		return;
 	}
-	frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(NET_ETH_LEN + NET_IP4_LEN + l4_len));
+	frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(head_len + l4_len));
 	if (frame == NULL) { // cannot be: an MSS fits a buffer
 		rte_pktmbuf_free(m);
 		rg_stat_inc(w->stats, RG_DROP_no_mbuf);
 		return;
 	}
-	net_put_headers(frame, &w->net, o->mac, &o->dst, l4_len);
-	p = frame + NET_ETH_LEN + NET_IP4_LEN;
+	net_put_headers(frame, &w->net, o->mac, &o->src, &o->dst, l4_len);
+	p = frame + head_len;
 	memcpy(p, o->header, o->header_len);
 	p += o->header_len;
 	for (unsigned i = 0; i < o->n_data; i++) {
 		memcpy(p, o->data[i].p, o->data[i].len);
 		p += o->data[i].len;
 	}
-	tx_checksums(w, m, o, frame, l4_len);
+	tx_checksums(w, m, o, frame + w->net.l2_len, l4_len);
 	tx_put(w, m);
 }
 
-// TCP by 4-tuple, anything else stays here. Reads no more than the fixed headers; net_input()
-// checks them properly later.
-unsigned packet_owner(const struct worker *w, const struct rte_mbuf *m) {
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	size_t len = rte_pktmbuf_data_len(m), ihl;
-	struct rg_addr src, dst;
-	uint32_t ip;
+void packet_announce(struct worker *w) {
+	uint8_t frame[NET_ANNOUNCE_MAX];
+	size_t len;
 
-	if (w->n_workers == 1 || len < NET_ETH_LEN + NET_IP4_LEN + 4 || p[12] != 8 || p[13] != 0 ||
-	    p[23] != 6)
+	for (unsigned i = 0; (len = net_announce(&w->net, i, frame)) > 0; i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+
+		if (m == NULL)
+			return; // they only make us known sooner
+		memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+		tx_put(w, m);
+	}
+	packet_flush(w);
+}
+
+// By connection; what belongs to none stays here.
+unsigned packet_owner(const struct worker *w, const struct rte_mbuf *m) {
+	struct rg_addr src, dst;
+
+	if (w->n_workers == 1 ||
+	    !net_flow(rte_pktmbuf_mtod(m, const uint8_t *), rte_pktmbuf_data_len(m), &src, &dst))
 		return w->id;
-	ihl = (size_t)(p[14] & 15) * 4;
-	if (ihl < NET_IP4_LEN || len < NET_ETH_LEN + ihl + 4)
-		return w->id;
-	memcpy(&ip, p + 26, 4);
-	src = rg_addr_v4(ip, (uint16_t)(p[NET_ETH_LEN + ihl] << 8 | p[NET_ETH_LEN + ihl + 1]));
-	memcpy(&ip, p + 30, 4);
-	dst = rg_addr_v4(ip, (uint16_t)(p[NET_ETH_LEN + ihl + 2] << 8 | p[NET_ETH_LEN + ihl + 3]));
-	return net_flow_hash(w->cfg->secret, &src, &dst) % w->n_workers;
+	return net_toeplitz_hash(w->toeplitz, &src, &dst) % w->n_workers;
+}
+
+static bool is_checksum_good(const struct rte_mbuf *m, const struct net_rx *rx) {
+	uint64_t known = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	if (known == RTE_MBUF_F_RX_L4_CKSUM_GOOD || known == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+		return known == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+	return net_tcp_checksum(&rx->src, &rx->dst, rx->l4) == 0;
+}
+
+static void tcp_segment(struct worker *w, const struct rte_mbuf *m, const struct net_rx *rx) {
+	struct tcp_in in = {.src = rx->src, .dst = rx->dst, .seg = rx->l4};
+
+	if (!is_checksum_good(m, rx)) {
+		rg_stat_inc(w->stats, RG_DROP_tcp_checksum);
+		return;
+	}
+	memcpy(in.mac, rx->mac, sizeof(in.mac));
+	tcp_input(w->tcp, &in, w->now_ns);
 }
 
 void packet_input(struct worker *w, struct rte_mbuf *m) {
 	struct net_rx rx;
-	struct tcp_in in;
+	size_t len = rte_pktmbuf_data_len(m);
 
 	if (m->nb_segs != 1) { // larger than our MTU
 		rg_stat_inc(w->stats, RG_DROP_ip_bad);
 		rte_pktmbuf_free(m);
 		return;
 	}
-	switch (net_input(&w->net, rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m), &rx)) {
+	switch (net_input(&w->net, rte_pktmbuf_mtod(m, uint8_t *), len,
+			  len + rte_pktmbuf_tailroom(m), &rx)) {
 	case NET_REPLY:
 		rg_stat_inc(w->stats, rx.event);
 		m->pkt_len = m->data_len = (uint16_t)rx.reply_len;
@@ -113,14 +145,10 @@ void packet_input(struct worker *w, struct rte_mbuf *m) {
 		tx_put(w, m);
 		return;
 	case NET_TCP:
-		if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_GOOD &&
-		    net_tcp_checksum(&rx.src, &rx.dst, rx.l4) != 0) {
-			rg_stat_inc(w->stats, RG_DROP_tcp_checksum);
-			break;
-		}
-		in = (struct tcp_in){.src = rx.src, .dst = rx.dst, .seg = rx.l4};
-		memcpy(in.mac, rx.mac, sizeof(in.mac));
-		tcp_input(w->tcp, &in, w->now_ns);
+		tcp_segment(w, m, &rx);
+		break;
+	case NET_ERROR:
+		rg_stat_inc(w->stats, RG_STAT_icmp_errors);
 		break;
 	case NET_DROP:
 		rg_stat_inc(w->stats, rx.event);

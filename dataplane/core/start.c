@@ -6,10 +6,30 @@
 #include <sys/random.h>
 
 #include "hooks.h"
+#include "regate/siphash.h"
 
 #define MAX_SMALL_BUFS 65536u // of a worker: half a GiB when all are used
 #define MAX_LARGE_BUFS 1024u
 #define BUFFERS_PER_CONN 2 // TCP chunks on average; idle connections hold none
+
+// Labels of what is made from the secret here; TCP has its own, shorter messages.
+enum { SECRET_RSS = 64, SECRET_FLOW_LABEL };
+
+static uint64_t derive(const uint8_t secret[32], uint8_t label, uint8_t i) {
+	uint8_t msg[24] = {[16] = label, [17] = i};
+
+	memcpy(msg, secret + 16, 16);
+	return rg_siphash(secret, msg, sizeof(msg));
+}
+
+void rss_key_init(struct rg_dp *dp) {
+	for (uint8_t i = 0; i < sizeof(dp->rss_key) / 8; i++) {
+		uint64_t h = derive(dp->cfg->secret, SECRET_RSS, i);
+
+		memcpy(dp->rss_key + (size_t)8 * i, &h, 8);
+	}
+	net_toeplitz_init(&dp->toeplitz, dp->rss_key);
+}
 
 static int worker_memory(struct worker *w) {
 	const struct rg_dp_cfg *cfg = w->cfg;
@@ -51,8 +71,6 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 	struct tcp_cfg tc = {
 		.max_conns = cfg->max_conns,
 		.n_buffers = RTE_MIN(n_bufs, TCP_MAX_BUFFERS),
-		.locals = {rg_addr_v4(cfg->ip_be, 0)},
-		.n_locals = 1,
 		.listen_port = cfg->listen_port,
 		.mss = NET_MTU - 40,
 		.rcv_wnd = 65535,
@@ -75,6 +93,10 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 		.ended = conn_ended,
 	};
 
+	if (w->net.has_ip4)
+		tc.locals[tc.n_locals++] = rg_addr_v4(cfg->ip_be, 0);
+	if (w->net.has_ip6)
+		memcpy(tc.locals[tc.n_locals++].ip, cfg->ip6, 16);
 	w->n_tcp_bufs = tc.n_buffers;
 	memcpy(tc.secret, cfg->secret, sizeof(tc.secret));
 	w->tcp = tcp_new(&tc, &ops, w->stats);
@@ -100,8 +122,9 @@ int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
 	w->stats = &dp->stats[id].s;
 	w->ctl_event_fd = dp->event_fd;
 	w->is_stopping = &dp->is_stopping;
-	memcpy(w->net.mac, dp->cfg->mac, sizeof(w->net.mac));
-	w->net.ip_be = dp->cfg->ip_be;
+	w->toeplitz = &dp->toeplitz;
+	net_cfg_init(&w->net, dp->cfg->mac, dp->cfg->ip_be, dp->cfg->ip6, dp->cfg->vlan,
+		     derive(dp->cfg->secret, SECRET_FLOW_LABEL, 0));
 	w->ws_policy = (struct ws_policy){
 		.path = dp->cfg->ws_path,
 		.origins = dp->origins,

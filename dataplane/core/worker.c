@@ -82,6 +82,8 @@ int worker_run(void *arg) {
 
 	urcu_qsbr_register_thread();
 	w->now_ns = w->idle_since_ns = idle_now_ns();
+	if (w->id == 0)
+		packet_announce(w);
 	atomic_store_explicit(&w->is_up, 1, memory_order_release);
 	while (!atomic_load_explicit(w->is_stopping, memory_order_relaxed))
 		poll_once(w);

@@ -48,7 +48,9 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	enum { RG_HUGE_AUTO, RG_HUGE_YES, RG_HUGE_NO } hugepages;
 	bool is_busy; // never sleep
 	uint8_t mac[6];
-	uint32_t ip_be;                // our IPv4 address
+	uint32_t ip_be;                // our IPv4 address, 0: none
+	uint8_t ip6[16];               // our IPv6 address, all zero: none
+	uint16_t vlan;                 // of our frames, 0: untagged
 	uint16_t listen_port;          // TCP, host order
 	uint32_t max_conns;            // per worker
 	const char *certificate, *key; // PEM files
@@ -61,7 +63,7 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	struct rg_reg_cfg reg;
 	const struct rg_lease_table *leases;
 	uint8_t digest_key[RG_DIGEST_KEY_LEN];
-	uint8_t secret[32];                 // random: flow hash, ISN, cookies
+	uint8_t secret[32];                 // random: flow hash and label, ISN, cookies
 	uint32_t ws_ping_s, ws_pong_misses; // server pings, misses tolerated
 	uint32_t head_timeout_s;            // TLS handshake plus HTTP head; one WebSocket message
 	uint32_t idle_timeout_s;            // HTTP keep-alive

@@ -18,6 +18,9 @@
 	X(sleeps, "times the worker slept")                           \
 	X(arp_replies, "ARP requests answered")                       \
 	X(icmp_echo, "ICMP echoes answered")                          \
+	X(nd_replies, "neighbour solicitations answered")             \
+	X(mld_reports, "multicast listener queries answered")         \
+	X(icmp_errors, "ICMP errors about segments of ours")          \
 	X(tcp_segs_in, "TCP segments accepted")                       \
 	X(tcp_segs_out, "TCP segments sent")                          \
 	X(tcp_retransmits, "TCP segments sent again")                 \
@@ -43,13 +46,19 @@
 	X(eth_short, "frame too short")                                 \
 	X(eth_not_ours, "frame for another MAC address")                \
 	X(eth_type, "EtherType not served")                             \
+	X(vlan_other, "frame of another VLAN")                          \
+	X(vlan_double, "frame with two VLAN tags")                      \
 	X(arp_bad, "malformed ARP")                                     \
 	X(ip_bad, "malformed IP header")                                \
 	X(ip_checksum, "wrong IP header checksum")                      \
 	X(ip_fragment, "IP fragment")                                   \
+	X(ip_extension, "IPv6 extension header not served")             \
+	X(ip_routing, "IPv6 routing header")                            \
 	X(ip_not_ours, "packet for another IP address")                 \
 	X(ip_proto, "IP protocol not served")                           \
 	X(icmp_bad, "malformed or unserved ICMP")                       \
+	X(icmp_quote, "ICMP error that quotes no segment of ours")      \
+	X(nd_bad, "malformed neighbour discovery")                      \
 	X(tcp_bad, "malformed TCP header")                              \
 	X(tcp_checksum, "wrong TCP checksum")                           \
 	X(tcp_port, "TCP port not served")                              \

@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Frames in, verdicts out: good ones once, then one thing wrong at a time.
-#include <arpa/inet.h>
-#include <check.h>
-#include <stdlib.h>
-
-#include "guard.h"
-#include "net/net.h"
-
-// 02:00:00:00:00:99 is 10.9.0.1, asked by 52:54:00:12:34:56, 10.9.0.2.
-static struct net_cfg cfg(void) {
-	return (struct net_cfg){{2, 0, 0, 0, 0, 0x99}, htonl(0x0a090001)};
-}
+#include "net_test.h"
 
 #define ETH_US "020000000099 525400123456 "
 #define ETH_ALL "ffffffffffff 525400123456 "
@@ -22,23 +12,8 @@ static struct net_cfg cfg(void) {
 	"0800 4500002812344000 4006 1488 0a090002 0a090001 c350 01bb 00000001 00000000 5002ffff " \
 	"0000 0000"
 
-// Sum of 16-bit words as the RFC spells it, for the checks on what we answer.
-static uint16_t slow_sum(const uint8_t *p, size_t len) {
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < len; i += 2)
-		sum += (uint32_t)p[i] << 8 | (i + 1 < len ? p[i + 1] : 0);
-	while (sum >> 16 != 0)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 static enum net_verdict input(const char *hex, struct net_rx *rx, struct rg_slice *frame) {
-	struct net_cfg c = cfg();
-
-	*frame = guard_hex(hex);
-	memset(rx, 0, sizeof(*rx));
-	return net_input(&c, (uint8_t *)(uintptr_t)frame->p, frame->len, rx);
+	return net_test_input(0, hex, rx, frame);
 }
 
 START_TEST(arp_reply) {
@@ -124,8 +99,12 @@ static const struct {
 	{"IP by broadcast", ETH_ALL ICMP, RG_DROP_eth_not_ours},
 	{"from a group", "020000000099 535400123456 " ICMP, RG_DROP_eth_not_ours},
 	{"from our MAC", "020000000099 020000000099 " ICMP, RG_DROP_eth_not_ours},
-	{"IPv6", ETH_US "86dd 6000", RG_DROP_eth_type},
-	{"VLAN", ETH_US "8100 0001 0800 4500", RG_DROP_eth_type},
+	{"EtherType", ETH_US "8863 6000", RG_DROP_eth_type},
+	{"VLAN", ETH_US "8100 0001 0800 4500", RG_DROP_vlan_other},
+	{"VLAN of an ARP", ETH_ALL "8100 0fff 0806 0001", RG_DROP_vlan_other},
+	{"VLAN cut", ETH_US "8100 00", RG_DROP_eth_short},
+	{"two tags", ETH_US "8100 0000 8100 0000 0800 4500", RG_DROP_vlan_double},
+	{"service tag", ETH_US "88a8 0000 0800 4500", RG_DROP_vlan_double},
 	{"ARP cut", ETH_ALL "0806 0001 0800 06 04 0001 525400123456 0a090002 000000000000 0a0900",
 	 RG_DROP_arp_bad},
 	{"ARP not Ethernet",
@@ -235,30 +214,83 @@ START_TEST(prefixes) {
 
 	for (size_t n = 0; n < whole.len; n++) {
 		struct rg_slice f = guard_copy(rg_slice(whole.p, n));
-		struct net_cfg c = cfg();
+		struct net_cfg c = net_test_cfg(0);
 		struct net_rx rx;
 
-		ck_assert_int_eq(net_input(&c, (uint8_t *)(uintptr_t)f.p, n, &rx), NET_DROP);
+		ck_assert_int_eq(net_input(&c, (uint8_t *)(uintptr_t)f.p, n, n, &rx), NET_DROP);
 	}
 }
 END_TEST
 
-int main(void) {
-	Suite *s = suite_create("net_input");
-	TCase *tc = tcase_create("input");
-	SRunner *sr;
-	int failed;
+#define ECHO_REPLY "0800 4500001f00004000 4001 26ca 0a090001 0a090002 0000 397a 4242 0001 414243"
+#define ARP_REPLY "0806 0001 0800 06 04 0002 020000000099 0a090001 525400123456 0a090002"
 
+// In a VLAN only what bears its tag, and answers bear it; outside of it a tag that gives a priority
+// only is no VLAN (IEEE 802.1Q 6.9.1), and answers bear none.
+START_TEST(vlan_answers) {
+	static const struct {
+		uint16_t vlan;
+		const char *asked, *answer;
+		enum rg_stat event;
+	} t[] = {
+		{100, ETH_US "8100 0064 " ICMP, "525400123456 020000000099 8100 0064 " ECHO_REPLY,
+		 RG_STAT_icmp_echo},
+		{100, ETH_US "8100 e064 " ICMP, "525400123456 020000000099 8100 0064 " ECHO_REPLY,
+		 RG_STAT_icmp_echo},
+		{100, ETH_ALL "8100 0064 " ARP, "525400123456 020000000099 8100 0064 " ARP_REPLY,
+		 RG_STAT_arp_replies},
+		{0, ETH_US "8100 e000 " ICMP, "525400123456 020000000099 " ECHO_REPLY,
+		 RG_STAT_icmp_echo},
+		{0, ETH_ALL "8100 0000 " ARP, "525400123456 020000000099 " ARP_REPLY,
+		 RG_STAT_arp_replies},
+	};
+
+	net_test_answer(t[_i].vlan, t[_i].asked, t[_i].answer, t[_i].event);
+}
+END_TEST
+
+START_TEST(vlan_refused) {
+	static const struct {
+		const char *hex;
+		enum rg_stat why;
+	} t[] = {
+		{ETH_US TCP4, RG_DROP_vlan_other},
+		{ETH_US "8100 0065 " TCP4, RG_DROP_vlan_other},
+		{ETH_US "8100 e000 " TCP4, RG_DROP_vlan_other},
+		{ETH_US "8100 0064 8100 0064 " TCP4, RG_DROP_vlan_double},
+		{ETH_US "88a8 0064 " TCP4, RG_DROP_vlan_double},
+		{"020000000098 525400123456 8100 0065 " TCP4, RG_DROP_eth_not_ours},
+	};
+	struct rg_slice f;
+	struct net_rx rx;
+
+	ck_assert_int_eq(net_test_input(100, t[_i].hex, &rx, &f), NET_DROP);
+	ck_assert_uint_eq(rx.event, t[_i].why);
+}
+END_TEST
+
+START_TEST(vlan_tcp) {
+	struct rg_slice f;
+	struct net_rx rx;
+
+	ck_assert_int_eq(net_test_input(100, ETH_US "8100 2064 " TCP4, &rx, &f), NET_TCP);
+	ck_assert_ptr_eq(rx.l4.p, f.p + 38);
+	ck_assert_uint_eq(rx.l4.len, 20);
+}
+END_TEST
+
+static void add(TCase *tc) {
 	tcase_add_loop_test(tc, arp_reply, 0, 3);
 	tcase_add_loop_test(tc, icmp_echo, 0, 3);
 	tcase_add_loop_test(tc, tcp_hand_up, 0, 2);
 	tcase_add_test(tc, tcp_with_ip_options_and_no_header);
 	tcase_add_loop_test(tc, dropped, 0, sizeof(drops) / sizeof(*drops));
 	tcase_add_loop_test(tc, prefixes, 0, 3);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	tcase_add_loop_test(tc, vlan_answers, 0, 5);
+	tcase_add_loop_test(tc, vlan_refused, 0, 6);
+	tcase_add_test(tc, vlan_tcp);
+}
+
+int main(void) {
+	return net_test_run("net_input", add);
 }

@@ -1,23 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Checksums against the sum as RFC 1071 spells it, headers, SipHash against its authors' vectors.
-#include <arpa/inet.h>
-#include <check.h>
-#include <stdlib.h>
-
-#include "guard.h"
-#include "net/net.h"
 #include "net/net_int.h"
+#include "net_test.h"
 #include "regate/siphash.h"
-
-static uint16_t slow_sum(const uint8_t *p, size_t len) {
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < len; i += 2)
-		sum += (uint32_t)p[i] << 8 | (i + 1 < len ? p[i + 1] : 0);
-	while (sum >> 16 != 0)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
 
 // RFC 1071 section 3: 0001 f203 f4f5 f6f7 sums to ddf2.
 START_TEST(rfc1071_example) {
@@ -77,15 +62,74 @@ START_TEST(tcp_checksum) {
 END_TEST
 
 START_TEST(headers) {
-	struct net_cfg c = {{2, 0, 0, 0, 0, 0x99}, htonl(0x0a090001)};
-	struct rg_addr dst = rg_addr_v4(htonl(0x0a090002), 50000);
-	struct rg_slice want = guard_hex("525400123456 020000000099 0800 4500 0028 0000 4000 4006 "
-					 "26bc 0a090001 0a090002");
-	uint8_t f[34];
+	static const struct {
+		uint16_t vlan;
+		const char *dst, *want;
+	} t[] = {
+		{0, "10.9.0.2:50000",
+		 "525400123456 020000000099 0800 4500 0028 0000 4000 4006 26bc 0a090001 0a090002"},
+		{4094, "10.9.0.2:50000",
+		 "525400123456 020000000099 8100 0ffe 0800 4500 0028 0000 4000 4006 26bc 0a090001 "
+		 "0a090002"},
+		{0, "[2001:db8::2]:50000",
+		 "525400123456 020000000099 86dd 6000 0000 0014 06 40 "
+		 "20010db8000000000000000000000099 20010db8000000000000000000000002"},
+		{1, "[2001:db8::2]:50000",
+		 "525400123456 020000000099 8100 0001 86dd 6000 0000 0014 06 40 "
+		 "20010db8000000000000000000000099 20010db8000000000000000000000002"},
+	};
+	struct net_cfg c = net_test_cfg(t[_i].vlan);
+	struct rg_slice want = guard_hex(t[_i].want);
+	struct rg_addr src = rg_addr_v4(c.ip_be, 443), dst;
+	uint8_t f[NET_HEAD_MAX], *ip = f + c.l2_len;
 
-	net_put_headers(f, &c, (const uint8_t[]){0x52, 0x54, 0, 0x12, 0x34, 0x56}, &dst, 20);
-	ck_assert_uint_eq(slow_sum(f + 14, 20), 0);
-	ck_assert_mem_eq(f, want.p, 34);
+	ck_assert_int_eq(rg_addr_parse(rg_str(t[_i].dst), &dst), 0);
+	if (!rg_addr_is_v4(&dst))
+		memcpy(src.ip, c.ip6, 16);
+	net_put_headers(f, &c, (const uint8_t[]){0x52, 0x54, 0, 0x12, 0x34, 0x56}, &src, &dst, 20);
+	if (!rg_addr_is_v4(&dst)) { // flow label: there, and the test below says more
+		ck_assert_uint_eq(ip[1] & 0xf0, 0);
+		ck_assert(ip[1] != 0 || ip[2] != 0 || ip[3] != 0);
+		memset(ip + 1, 0, 3);
+	}
+	ck_assert_uint_eq(net_head_len(&c, &dst), want.len);
+	ck_assert_mem_eq(f, want.p, want.len);
+}
+END_TEST
+
+static uint32_t label(uint64_t key, const struct rg_addr *dst) {
+	struct net_cfg c = net_test_cfg(0);
+	struct rg_addr src = {.port = 443};
+	uint8_t f[NET_HEAD_MAX];
+
+	c.label_key = key;
+	memcpy(src.ip, c.ip6, 16);
+	net_put_headers(f, &c, c.mac, &src, dst, 20);
+	return net_load32(f + NET_ETH_LEN) & 0xfffff;
+}
+
+// One label per flow, others for other flows and another key.
+START_TEST(flow_labels) {
+	struct rg_addr dst = {.ip = {0x20, 1}, .port = 50000};
+	unsigned n_same = 0, n_bit[20] = {0};
+	uint32_t first = label(1, &dst);
+
+	ck_assert_uint_eq(label(1, &dst), first);
+	ck_assert_uint_ne(label(2, &dst), first);
+	for (unsigned i = 0; i < 4096; i++) {
+		uint32_t l;
+
+		dst.port = (uint16_t)(1024 + i);
+		dst.ip[15] = (uint8_t)(i >> 4);
+		l = label(0x5bd1e995a3c59ac3, &dst);
+		n_same += l == first;
+		for (unsigned bit = 0; bit < 20; bit++)
+			n_bit[bit] += l >> bit & 1;
+	}
+	ck_assert_uint_lt(n_same, 4);
+	for (unsigned bit = 0; bit < 20; bit++)
+		ck_assert_msg(n_bit[bit] > 1600 && n_bit[bit] < 2500, "bit %u: %u of 4096", bit,
+			      n_bit[bit]);
 }
 END_TEST
 
@@ -110,46 +154,15 @@ START_TEST(siphash_vectors) {
 }
 END_TEST
 
-START_TEST(flow_hash) {
-	uint8_t key[16] = {1}, other[16] = {2};
-	struct rg_addr a = rg_addr_v4(1, 1000), b = rg_addr_v4(2, 443), six = a;
-	unsigned per_worker[4] = {0};
-	uint32_t h = net_flow_hash(key, &a, &b);
-
-	ck_assert_uint_eq(net_flow_hash(key, &a, &b), h);
-	ck_assert_uint_ne(net_flow_hash(other, &a, &b), h);
-	ck_assert_uint_ne(net_flow_hash(key, &b, &a), h);
-	six.ip[0] = 0x20;
-	ck_assert_uint_ne(net_flow_hash(key, &six, &b), h);
-	six.ip[0] = 0x21;
-	h = net_flow_hash(key, &six, &b);
-	six.ip[15] ^= 1;
-	ck_assert_uint_ne(net_flow_hash(key, &six, &b), h);
-	for (unsigned i = 0; i < 4096; i++) {
-		a.port = (uint16_t)(1024 + i);
-		per_worker[net_flow_hash(key, &a, &b) % 4]++;
-	}
-	for (unsigned i = 0; i < 4; i++)
-		ck_assert_uint_gt(per_worker[i], 900);
-}
-END_TEST
-
-int main(void) {
-	Suite *s = suite_create("net_sum");
-	TCase *tc = tcase_create("sum");
-	SRunner *sr;
-	int failed;
-
+static void add(TCase *tc) {
 	tcase_add_test(tc, rfc1071_example);
 	tcase_add_loop_test(tc, against_slow_sum, 0, 2);
 	tcase_add_loop_test(tc, tcp_checksum, 0, 2);
-	tcase_add_test(tc, headers);
+	tcase_add_loop_test(tc, headers, 0, 4);
+	tcase_add_test(tc, flow_labels);
 	tcase_add_test(tc, siphash_vectors);
-	tcase_add_test(tc, flow_hash);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(void) {
+	return net_test_run("net_sum", add);
 }
