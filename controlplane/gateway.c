@@ -323,6 +323,8 @@ static void fill_dp_cfg(struct gateway *g) {
 	d->is_busy = conf->dp.is_busy;
 	memcpy(d->mac, conf->dp.mac, sizeof(d->mac));
 	memcpy(&d->ip_be, conf->dp.address.ip + 12, sizeof(d->ip_be));
+	memcpy(d->ip6, conf->dp.address6.ip, sizeof(d->ip6));
+	d->vlan = conf->dp.vlan;
 	d->listen_port = conf->dp.listen;
 	d->max_conns = conf->dp.connections;
 	d->certificate = conf->tls.certificate;

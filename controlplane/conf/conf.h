@@ -25,16 +25,17 @@ struct conf_pool {
 };
 
 struct conf {
-	struct {                        // dataplane:
-		char *port;             // "net_tap0,iface=dtap0"
-		char *lcores;           // default "0"
-		uint32_t workers;       // default 1, 1..64
-		uint64_t memory_bytes;  // default 256MiB
-		int hugepages;          // 0 auto, 1 yes, 2 no
-		bool is_busy;           // idle: adaptive | busy
-		uint8_t mac[6];         // default 02:00:00:00:00:99
-		struct rg_addr address; // "10.77.0.2/24"
-		uint32_t prefix_len;
+	struct {                                         // dataplane:
+		char *port;                              // "net_tap0,iface=dtap0"
+		char *lcores;                            // default "0"
+		uint32_t workers;                        // default 1, 1..64
+		uint64_t memory_bytes;                   // default 256MiB
+		int hugepages;                           // 0 auto, 1 yes, 2 no
+		bool is_busy;                            // idle: adaptive | busy
+		uint8_t mac[6];                          // default 02:00:00:00:00:99
+		struct rg_addr address;                  // "10.77.0.2/24"; all zero: none
+		struct rg_addr address6;                 // "2001:db8::2/64"; all zero: none
+		uint16_t vlan;                           // default 0, none
 		uint16_t listen;                         // default 443
 		uint32_t connections;                    // per worker, default 4096
 		uint32_t ping_s, pong_misses;            // default 25s, 2
@@ -86,7 +87,7 @@ struct conf {
 	char *store_path;       // store.path: SQLite file
 	char *ctl_socket;       // ctl.socket
 	char *wic_dir;          // wic.dir: folder of the page; may be NULL
-	char **wss_urls;        // wic.wss: handed to clients, default wss://<address>[:port]/w2
+	char **wss_urls; // wic.wss: handed to clients, default wss://<address>[:port]/w2, of each
 	size_t n_wss_urls;
 	enum log_level log_level; // log.level
 	struct {                  // test: (regated-test)

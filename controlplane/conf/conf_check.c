@@ -188,23 +188,48 @@ static void check_families(const struct checker *c) {
 	}
 }
 
-// wic.wss: what a client reaches when the operator says nothing else.
-static void default_wss(struct conf *c) {
+// Without any address there is nothing to serve on.
+static void check_has_address(const struct checker *c) {
+	const struct conf_node *dp = conf_node_get(c->root, "dataplane");
+
+	if ((dp != NULL && dp->kind != CONF_MAP) || node(c, "dataplane", "address") != NULL ||
+	    node(c, "dataplane", "address6") != NULL)
+		return;
+	conf_error(c->errs, pos(c, "dataplane", "address"),
+		   "dataplane has no address: add address, address6, or both");
+}
+
+static bool is_none(const struct rg_addr *a) {
+	static const struct rg_addr none;
+
+	return memcmp(a->ip, none.ip, sizeof(none.ip)) == 0;
+}
+
+static void add_wss(struct conf *c, const struct rg_addr *a) {
+	bool is_v4 = rg_addr_is_v4(a);
 	char text[128];
 	struct rg_wr w = rg_wr(text, sizeof(text));
 
-	if (c->n_wss_urls > 0)
-		return;
-	rg_puts(&w, "wss://");
-	rg_put_ip(&w, &c->dp.address);
+	rg_puts(&w, is_v4 ? "wss://" : "wss://[");
+	rg_put_ip(&w, a);
+	rg_puts(&w, is_v4 ? "" : "]");
 	if (c->dp.listen != 443) {
 		rg_putc(&w, ':');
 		rg_put_u64(&w, c->dp.listen);
 	}
 	rg_puts(&w, "/w2");
-	c->wss_urls = conf_alloc(sizeof(*c->wss_urls));
-	c->wss_urls[0] = conf_strdup(rg_wr_slice(&w));
-	c->n_wss_urls = 1;
+	c->wss_urls[c->n_wss_urls++] = conf_strdup(rg_wr_slice(&w));
+}
+
+// wic.wss: what a client reaches when the operator says nothing else.
+static void default_wss(struct conf *c) {
+	if (c->n_wss_urls > 0)
+		return;
+	c->wss_urls = conf_alloc(2 * sizeof(*c->wss_urls));
+	if (!is_none(&c->dp.address))
+		add_wss(c, &c->dp.address);
+	if (!is_none(&c->dp.address6))
+		add_wss(c, &c->dp.address6);
 }
 
 void conf_check(struct conf *conf, const struct conf_node *root, struct conf_errors *errs) {
@@ -215,6 +240,7 @@ void conf_check(struct conf *conf, const struct conf_node *root, struct conf_err
 	check_pools(&c);
 	conf->accounts_wwsf = resolve(&c, "accounts.wwsf", node(&c, "accounts", "wwsf"));
 	check_times(&c);
+	check_has_address(&c);
 	check_families(&c);
 	default_wss(conf);
 }

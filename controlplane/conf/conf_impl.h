@@ -66,6 +66,7 @@ enum conf_type {
 	CONF_T_ENUM,
 	CONF_T_MAC,
 	CONF_T_NET4,    // "10.77.0.2/24"
+	CONF_T_NET6,    // "2001:db8::2/64"
 	CONF_T_ADDR,    // "10.77.0.3:5060"
 	CONF_T_LOCAL,   // "10.77.0.2" or "10.77.0.2:5070"
 	CONF_T_ORIGINS, // list
@@ -82,7 +83,7 @@ struct conf_key {
 	uint64_t min, max;   // COUNT, SECONDS, BYTES
 	const char *choices; // ENUM: "tcp|udp", stored as 0, 1, ...
 	size_t off, size;    // of the field in struct conf, or in the element of a list
-	size_t off2;         // NET4: prefix length (uint32_t); lists: number of elements (size_t)
+	size_t off2;         // lists: number of elements (size_t)
 	const char *text;
 };
 

@@ -35,8 +35,14 @@ static const struct conf_key dataplane_keys[] = {
 		 "latency"},
 	{"mac", CONF_T_MAC, FIELD(dp.mac), .def = "02:00:00:00:00:99",
 	 .text = "our Ethernet address"},
-	{"address", CONF_T_NET4, FIELD(dp.address), FIELD2(dp.prefix_len), REQUIRED,
-	 .text = "our IPv4 address and prefix length, not one of the kernel's"},
+	{"address", CONF_T_NET4, FIELD(dp.address),
+	 .text = "our IPv4 address and prefix length, not one of the kernel's; needed unless "
+		 "address6 is there"},
+	{"address6", CONF_T_NET6, FIELD(dp.address6),
+	 .text = "our IPv6 address and prefix length, not one of the kernel's; beside or instead "
+		 "of address"},
+	{"vlan", CONF_T_COUNT, FIELD(dp.vlan), .def = "0", .min = 0, .max = 4094,
+	 .text = "only tagged frames of this VLAN are served; 0: untagged ones"},
 	{"listen", CONF_T_COUNT, FIELD(dp.listen), .def = "443", .min = 1, .max = 65535,
 	 .text = "TCP port for https and wss"},
 	{"connections", CONF_T_COUNT, FIELD(dp.connections), .def = "4096", .min = 1,
@@ -183,7 +189,8 @@ static const struct conf_key wic_keys[] = {
 	{"dir", CONF_T_PATH, FIELD(wic_dir),
 	 .text = "folder of the web page; without it none is served"},
 	{"wss", CONF_T_WSS, FIELD(wss_urls), FIELD2(n_wss_urls),
-	 .text = "wss URIs handed to clients; default wss://<dataplane.address>[:listen]/w2"},
+	 .text = "wss URIs handed to clients; "
+		 "default wss://<dataplane.address>[:listen]/w2 and that of address6"},
 };
 
 static const struct conf_key log_keys[] = {

@@ -359,16 +359,25 @@ bad:
 	return refuse(v, "'%s' is no MAC address: write one such as 02:00:00:00:00:99", v->text);
 }
 
-static bool set_net4(struct conf_value *v) {
-	struct rg_slice s = rg_str(v->text);
+// "address/prefix" of one family, without port.
+static bool parse_net(const char *text, bool is_v4, struct rg_addr *a, uint64_t *prefix) {
+	struct rg_slice s = rg_str(text), ip;
 	const uint8_t *slash = s.len == 0 ? NULL : memchr(s.p, '/', s.len);
+
+	if (slash == NULL)
+		return false;
+	ip = rg_slice(s.p, (size_t)(slash - s.p));
+	return rg_parse_u64(rg_skip(s, ip.len + 1), prefix) && ip.len > 0 && ip.p[0] != '[' &&
+	       rg_addr_parse(ip, a) == RG_OK && a->port == 0 &&
+	       (memchr(ip.p, ':', ip.len) == NULL) == is_v4;
+}
+
+static bool set_net4(struct conf_value *v) {
 	struct rg_addr a = {0};
 	uint32_t ip_be, host;
 	uint64_t prefix;
 
-	if (slash == NULL || !rg_parse_u64(rg_skip(s, (size_t)(slash - s.p) + 1), &prefix) ||
-	    rg_addr_parse(rg_slice(s.p, (size_t)(slash - s.p)), &a) != RG_OK || a.port != 0 ||
-	    !rg_addr_is_v4(&a))
+	if (!parse_net(v->text, true, &a, &prefix))
 		return refuse(v, "'%s' is no IPv4 address/prefix: write one such as 10.77.0.2/24",
 			      v->text);
 	if (prefix < 1 || prefix > 30)
@@ -382,7 +391,41 @@ static bool set_net4(struct conf_value *v) {
 			      "group",
 			      v->text);
 	memcpy(field(v), &a, sizeof(a));
-	*(uint32_t *)((char *)v->base + v->key->off2) = (uint32_t)prefix;
+	return true;
+}
+
+// RFC 4291 2.6.1: the interface part all zero is every router of that network, but not between two
+// hosts (RFC 6164).
+static bool is_host6(const struct rg_addr *a, uint64_t prefix) {
+	for (uint64_t bit = prefix; bit < 128 && prefix < 127; bit++)
+		if ((a->ip[bit / 8] & 0x80 >> bit % 8) != 0)
+			return true;
+	return prefix == 127;
+}
+
+static bool set_net6(struct conf_value *v) {
+	static const uint8_t zero[10];
+	struct rg_addr a = {0};
+	uint64_t prefix;
+
+	if (!parse_net(v->text, false, &a, &prefix))
+		return refuse(v, "'%s' is no IPv6 address/prefix: write one such as 2001:db8::2/64",
+			      v->text);
+	if (prefix < 1 || prefix > 127)
+		return refuse(v, "prefix length %llu is out of range: write 1 to 127",
+			      (unsigned long long)prefix);
+	// What begins with ten zero bytes is unspecified, loopback, or holds an IPv4 address.
+	if (a.ip[0] == 0xff || memcmp(a.ip, zero, sizeof(zero)) == 0 || !is_host6(&a, prefix))
+		return refuse(v,
+			      "'%s' is no host's address: it names the network, a group, or this "
+			      "host itself",
+			      v->text);
+	if (a.ip[0] == 0xfe && (a.ip[1] & 0xc0) == 0x80)
+		return refuse(v,
+			      "'%s' is link-local: write an address that clients can reach, the "
+			      "link-local one is made from mac",
+			      v->text);
+	memcpy(field(v), &a, sizeof(a));
 	return true;
 }
 
@@ -418,6 +461,7 @@ static const struct type_info types[] = {
 	[CONF_T_ENUM] = {"one of", false, set_enum},
 	[CONF_T_MAC] = {"a MAC address", false, set_mac},
 	[CONF_T_NET4] = {"an IPv4 address/prefix", false, set_net4},
+	[CONF_T_NET6] = {"an IPv6 address/prefix", false, set_net6},
 	[CONF_T_ADDR] = {"an IP address:port", false, set_addr},
 	[CONF_T_LOCAL] = {"an IP address, :port if fixed", false, set_addr},
 	[CONF_T_ORIGINS] = {"a list of origins", true, set_origin},

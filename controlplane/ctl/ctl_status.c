@@ -11,13 +11,21 @@ static unsigned n_workers(const struct ctl *c) {
 	return c->deps.dp == NULL ? 0 : rg_dp_n_workers(c->deps.dp);
 }
 
-static json_t *config_json(const struct conf *conf) {
-	struct rg_addr listen = conf->dp.address;
+// NULL when there is no such address.
+static json_t *listen_json(const struct conf *conf, struct rg_addr a) {
+	static const struct rg_addr none;
 
-	listen.port = conf->dp.listen;
-	return json_pack("{s:s*, s:o, s:s*, s:o, s:s, s:I, s:I, s:s*, s:s*, s:s*}", "domain",
-			 conf->reg.domain, "listen", ctl_json_addr(&listen), "port", conf->dp.port,
-			 "core", ctl_json_addr(&conf->core.address), "core_transport",
+	if (memcmp(a.ip, none.ip, sizeof(none.ip)) == 0)
+		return NULL;
+	a.port = conf->dp.listen;
+	return ctl_json_addr(&a);
+}
+
+static json_t *config_json(const struct conf *conf) {
+	return json_pack("{s:s*, s:o*, s:o*, s:s*, s:o, s:s, s:I, s:I, s:s*, s:s*, s:s*}", "domain",
+			 conf->reg.domain, "listen", listen_json(conf, conf->dp.address), "listen6",
+			 listen_json(conf, conf->dp.address6), "port", conf->dp.port, "core",
+			 ctl_json_addr(&conf->core.address), "core_transport",
 			 conf->core.is_udp ? "udp" : "tcp", "wwsfs", (json_int_t)conf->n_wwsfs,
 			 "pools", (json_int_t)conf->n_pools, "accounts", conf->accounts_file,
 			 "store", conf->store_path, "socket", conf->ctl_socket);

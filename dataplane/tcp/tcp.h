@@ -25,7 +25,7 @@ struct tcp_cfg {
 	struct rg_addr locals[TCP_MAX_LOCALS]; // our addresses; the port is not looked at
 	uint8_t n_locals;
 	uint16_t listen_port;
-	uint16_t mss;       // we announce and send at most, 1460
+	uint16_t mss;       // we announce and send at most over IPv4, 1460; IPv6 has 20 less
 	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
 	uint32_t snd_max;   // bytes queued per connection at most; 8 KiB while buffers are scarce
 	uint8_t quick_acks; // data segments of a connection acknowledged at once, at most 15

@@ -76,6 +76,11 @@ static inline bool tcp_is_between(const struct tcp_in *in, const struct rg_addr 
 	       memcmp(peer->ip, in->src.ip, 16) == 0 && memcmp(local_ip, in->dst.ip, 16) == 0;
 }
 
+// What we take and send at most: cfg.mss is for IPv4, whose header is 20 bytes shorter (RFC 6691).
+static inline uint16_t tcp_our_mss(const struct tcp *t, const struct rg_addr *peer) {
+	return (uint16_t)(t->cfg.mss - (rg_addr_is_v4(peer) ? 0 : 20));
+}
+
 // tcp.c: slots.
 // NULL: table full. To one of our addresses.
 struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in);

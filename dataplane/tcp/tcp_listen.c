@@ -37,7 +37,7 @@ static struct tcp_conn *conn_open(struct tcp *t, const struct tcp_rx *rx,
 	c->rcv_nxt = s->seq;
 	c->snd_una = c->snd_nxt = c->snd_max = s->ack;
 	c->recover = s->ack - 1; // RFC 6582 3.2 step 1
-	c->mss = (uint16_t)tcp_min(opts->mss, t->cfg.mss);
+	c->mss = (uint16_t)tcp_min(opts->mss, tcp_our_mss(t, &rx->in->src));
 	if (opts->wscale != TCP_WSCALE_NONE) {
 		c->flags |= TCP_F_WSCALE;
 		c->snd_wscale = opts->wscale;

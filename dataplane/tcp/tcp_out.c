@@ -95,7 +95,7 @@ void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss) {
 			    .ack = rx->seg.seq + 1,
 			    .wnd = (uint16_t)tcp_min(t->cfg.rcv_wnd, UINT16_MAX),
 			    .flags = TCP_SYN | TCP_ACK,
-			    .mss = t->cfg.mss,
+			    .mss = tcp_our_mss(t, &rx->in->src),
 			    .wscale = TCP_WSCALE_NONE,
 			    .has_sack_ok = rx->seg.has_sack_ok,
 			    .has_ts = rx->seg.has_ts};

@@ -59,7 +59,8 @@ START_TEST(defaults) {
 	ck_assert_mem_eq(c->dp.mac, mac, 6);
 	ck_assert_uint_eq(c->dp.address.ip[12], 10);
 	ck_assert_uint_eq(c->dp.address.ip[15], 2);
-	ck_assert_uint_eq(c->dp.prefix_len, 24);
+	ck_assert_mem_eq(c->dp.address6.ip, (uint8_t[16]){0}, 16);
+	ck_assert_uint_eq(c->dp.vlan, 0);
 	ck_assert_uint_eq(c->dp.listen, 443);
 	ck_assert_uint_eq(c->dp.connections, 4096);
 	ck_assert_uint_eq(c->dp.ping_s, 25);
@@ -107,6 +108,7 @@ static const char everything[] =
 	"dataplane:\n"
 	"  {port: 'net_tap0,iface=dtap0', lcores: 1-2, workers: 2, memory: 1GiB, hugepages: no,\n"
 	"   idle: busy, mac: 02:AB:00:00:00:01, address: 192.0.2.6/30, listen: 8443,\n"
+	"   address6: '2001:db8::6/64', vlan: 4094,\n"
 	"   connections: 100, ping: 1m, pong_misses: 3, head_timeout: 5000ms, idle_timeout: 1h}\n"
 	"tls: {certificate: /c.pem, key: k.pem}\n"
 	"registration:\n"
@@ -143,7 +145,9 @@ START_TEST(all_set) {
 	ck_assert_int_eq(c->dp.hugepages, 2);
 	ck_assert(c->dp.is_busy);
 	ck_assert_uint_eq(c->dp.mac[1], 0xab);
-	ck_assert_uint_eq(c->dp.prefix_len, 30);
+	ck_assert_uint_eq(c->dp.address.ip[15], 6);
+	ck_assert_uint_eq(c->dp.address6.ip[15], 6);
+	ck_assert_uint_eq(c->dp.vlan, 4094);
 	ck_assert_uint_eq(c->dp.listen, 8443);
 	ck_assert_uint_eq(c->dp.connections, 100);
 	ck_assert_uint_eq(c->dp.ping_s, 60);
@@ -183,7 +187,22 @@ START_TEST(derived) {
 			WWSFS STORE "pools:\nwic: {}\naccounts: {file: f, wwsf: demo}\n");
 
 	ck_assert_str_eq(c->wss_urls[0], "wss://10.0.0.1:8443/w2");
+	ck_assert_uint_eq(c->n_wss_urls, 1);
 	ck_assert(!rg_addr_is_v4(&c->core.local)); // [::], as the peer is IPv6
+	conf_free(c);
+	c = good("dataplane: {port: p, address6: '2001:db8:0::2/64'}\n" TLS REG
+		 "core: {address: '10.0.0.3:5060', host: 'e:1', visited_network: v}\n" TOKEN WWSFS
+			 STORE);
+	ck_assert_uint_eq(c->n_wss_urls, 1);
+	ck_assert_str_eq(c->wss_urls[0], "wss://[2001:db8::2]/w2");
+	conf_free(c);
+	c = good("dataplane: {port: p, address6: '2001:db8::2/64', address: 10.0.0.1/8, listen: "
+		 "8443}\n" TLS REG
+		 "core: {address: '10.0.0.3:5060', host: 'e:1', visited_network: v}\n" TOKEN WWSFS
+			 STORE);
+	ck_assert_uint_eq(c->n_wss_urls, 2);
+	ck_assert_str_eq(c->wss_urls[0], "wss://10.0.0.1:8443/w2");
+	ck_assert_str_eq(c->wss_urls[1], "wss://[2001:db8::2]:8443/w2");
 	conf_free(c);
 }
 END_TEST
@@ -241,7 +260,7 @@ static const struct {
 	// --- missing
 	{TLS REG CORE TOKEN WWSFS STORE,
 	 {{"f:1:1:", "dataplane.port is missing: add it, a word"},
-	  {"f:1:1:", "dataplane.address is missing: add it, an IPv4 address/prefix"}}},
+	  {"f:1:1:", "dataplane has no address: add address, address6, or both"}}},
 	{DP "tls:\n  key: k\n" REG CORE TOKEN WWSFS STORE,
 	 {{"f:4:1:", "tls.certificate is missing"}}},
 	{DP TLS REG CORE TOKEN STORE, {{"f:1:1:", "wwsfs needs at least one element"}}},

@@ -36,6 +36,7 @@ START_TEST(status) {
 	h.conf.reg.domain = "ims.example.net";
 	h.conf.dp.port = "net_tap0";
 	h.conf.dp.listen = 443;
+	ck_assert_int_eq(rg_addr_parse(RG_LIT("2001:db8::2"), &h.conf.dp.address6), 0);
 	env_sim_advance(h.env, 5 * RG_NS_PER_S);
 	harness_data(harness_ask(&h, end, "{\"cmd\":\"status\"}"),
 		     "{\"version\":\"" REGATE_VERSION "\",\"uptime_s\":5,"
@@ -45,6 +46,7 @@ START_TEST(status) {
 		     "\"quarantine\":2},"
 		     "\"store\":{\"commits\":1,\"batches\":2,\"failures\":3,\"queued\":4},"
 		     "\"config\":{\"domain\":\"ims.example.net\",\"listen\":\"0.0.0.0:443\","
+		     "\"listen6\":\"[2001:db8::2]:443\","
 		     "\"port\":\"net_tap0\",\"core\":\"0.0.0.0:5060\",\"core_transport\":\"tcp\","
 		     "\"wwsfs\":1,\"pools\":2,\"socket\":\"" SOCKET_PATH "\"}}");
 }
