@@ -13,7 +13,8 @@
 #define GENERATOR_LCORE 2
 #define GATEWAY_PORT "net_ring_gateway"
 #define GENERATOR_PORT "net_ring_generator"
-#define CALIBRATION_MS 20
+#define CALIBRATION_US 100000
+#define CALIBRATION_POLLS 10000
 
 static int start_eal(struct bed *b) {
 	const struct rg_dp_cfg cfg = {
@@ -42,11 +43,18 @@ static int make_ports(struct bed *b) {
 	return 0;
 }
 
-// What a poll costs that finds nothing.
-static void calibrate(struct bed *b) {
+// The gateway does nothing, for long enough to tell what that costs.
+static void run_idle(struct bed *b) {
 	gateway_tell(b->sh, LOAD_RUN);
-	rte_delay_us_block(CALIBRATION_MS * 1000);
+	do
+		rte_delay_us_sleep(CALIBRATION_US);
+	while (rg_stat_get(&b->sh->stats.s, RG_STAT_polls) - b->n_polls < CALIBRATION_POLLS);
 	gateway_stop(b->sh);
+	b->n_polls = rg_stat_get(&b->sh->stats.s, RG_STAT_polls);
+}
+
+static void calibrate(struct bed *b) {
+	run_idle(b);
 	b->empty_poll_ns = (double)b->sh->cpu_ns / (double)b->sh->polls;
 }
 
@@ -59,6 +67,7 @@ static int generator_main(void *arg) {
 		b->rc = b->measure(b);
 	}
 	gateway_tell(b->sh, LOAD_QUIT);
+	sem_post(&b->is_done);
 	return 0;
 }
 
@@ -71,6 +80,8 @@ static int run(struct bed *b) {
 		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
 	if (rc == 0)
 		rc = rte_eal_remote_launch(generator_main, b, GENERATOR_LCORE);
+	while (rc == 0 && sem_wait(&b->is_done) != 0)
+		; // interrupted; rte_eal_mp_wait_lcore() alone would burn a third of two CPUs
 	rte_eal_mp_wait_lcore();
 	return rc == 0 ? b->rc : rc;
 }
@@ -82,6 +93,7 @@ int bed_run(struct bed *b) {
 		     0);
 	if (b->sh == MAP_FAILED)
 		return -errno;
+	sem_init(&b->is_done, 0, 0);
 	rc = gateway_init(&b->gw, &b->o, b->sh, b->err, sizeof(b->err));
 	if (rc == 0)
 		rc = start_eal(b);
@@ -91,6 +103,7 @@ int bed_run(struct bed *b) {
 		gen_fini(&b->gen);
 		eal_stop();
 	}
+	sem_destroy(&b->is_done);
 	munmap(b->sh, sizeof(*b->sh));
 	return rc;
 }
@@ -102,8 +115,10 @@ void bed_settle(struct bed *b) {
 
 double bed_busy_ns(const struct bed *b) {
 	uint64_t n_empty = b->sh->polls - b->sh->polls_busy;
+	double ns = (double)b->sh->cpu_ns - (double)n_empty * b->empty_poll_ns;
 
-	return (double)b->sh->cpu_ns - (double)n_empty * b->empty_poll_ns;
+	// Sweeps go by the clock: an interrupted run has more of them.
+	return (ns - b->sweep_share * (double)b->sh->wall_ns) / (1 - b->sweep_share);
 }
 
 int bed_silent(struct bed *b, const char *when) {
@@ -126,5 +141,9 @@ int bed_open(struct bed *b, uint32_t from, uint32_t to) {
 	gateway_stop(b->sh);
 	gateway_tell(b->sh, LOAD_PRESET);
 	gateway_wait(b->sh);
+	b->sweep_share = 0;
+	b->n_polls = rg_stat_get(&b->sh->stats.s, RG_STAT_polls);
+	run_idle(b);
+	b->sweep_share = RTE_MAX(0.0, bed_busy_ns(b) / (double)b->sh->wall_ns);
 	return 0;
 }

@@ -2,6 +2,8 @@
 // Gateway and generator joined, and what the measurements share.
 #pragma once
 
+#include <semaphore.h>
+
 #include "gen.h"
 
 // --- bed.c: gateway and generator, brought up and joined
@@ -11,8 +13,11 @@ struct bed {
 	struct gateway gw;
 	struct gen gen;
 	double empty_poll_ns; // of the gateway, without connections
+	double sweep_share;   // of the gateway's time, spent on connections that do nothing
 	char err[512];
 	int rc;
+	uint64_t n_polls; // before the last idle run
+	sem_t is_done;
 	int (*measure)(struct bed *b); // on the generator's lcore
 };
 // Runs b->measure between set-up and tear-down. 0, or negative with one line in b->err.
@@ -21,7 +26,8 @@ struct bed {
 [[nodiscard]] int bed_open(struct bed *b, uint32_t from, uint32_t to);
 // Waits until the gateway has taken all that was sent.
 void bed_settle(struct bed *b);
-// Processor time of the gateway in the last LOAD_RUN without its empty polls, ns.
+// Processor time of the gateway in the last LOAD_RUN without its empty polls, as it would be had
+// it not been interrupted, ns.
 double bed_busy_ns(const struct bed *b);
 // "The gateway fell silent", with the reasons it counts.
 int bed_silent(struct bed *b, const char *when);

@@ -3,8 +3,8 @@
 // rg_dp_start(), so that port and EAL can be shared with the generator. What would come from the
 // control plane or from a handshake is put into its connections between two runs of worker_run(),
 // on the worker's own thread.
-#include <rte_ethdev.h>
-#include <rte_pause.h>
+#include <arpa/inet.h>
+#include <rte_cycles.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -13,6 +13,7 @@
 #include "tls/tls_int.h"
 
 #define PROMISE_S 3600
+#define NAP_US 20
 
 static const uint8_t digest_key[RG_DIGEST_KEY_LEN] = "sixteen octets.";
 
@@ -139,10 +140,11 @@ static void run(struct gateway *g) {
 	struct rg_stats *s = &sh->stats.s;
 	uint64_t polls = rg_stat_get(s, RG_STAT_polls);
 	uint64_t polls_busy = rg_stat_get(s, RG_STAT_polls_busy);
-	uint64_t ns = cpu_ns();
+	uint64_t ns = cpu_ns(), wall_ns = idle_now_ns();
 
 	(void)worker_run(g->dp.workers);
 	sh->cpu_ns = cpu_ns() - ns;
+	sh->wall_ns = idle_now_ns() - wall_ns;
 	sh->polls = rg_stat_get(s, RG_STAT_polls) - polls;
 	sh->polls_busy = rg_stat_get(s, RG_STAT_polls_busy) - polls_busy;
 }
@@ -162,13 +164,14 @@ int gateway_main(void *arg) {
 			atomic_store_explicit(&g->sh->cmd, LOAD_IDLE, memory_order_release);
 		if (cmd == LOAD_QUIT)
 			return 0;
-		rte_pause();
+		if (cmd == LOAD_IDLE)
+			rte_delay_us_sleep(NAP_US);
 	}
 }
 
 void gateway_wait(struct load_shared *sh) {
 	while (atomic_load_explicit(&sh->cmd, memory_order_acquire) != LOAD_IDLE)
-		rte_pause();
+		rte_delay_us_sleep(NAP_US);
 }
 
 void gateway_tell(struct load_shared *sh, enum load_cmd cmd) {

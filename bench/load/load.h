@@ -62,6 +62,7 @@ struct load_shared {
 	_Atomic(bool) is_stopping;  // generator: w
 	struct worker_stats stats;  // gateway: w
 	uint64_t cpu_ns;            // of the last LOAD_RUN: processor time of the gateway's thread
+	uint64_t wall_ns;           // the same
 	uint64_t polls, polls_busy; // the same
 	uint32_t n_conns;           // after the last command
 };

@@ -60,9 +60,9 @@ int measure_refresh(struct bed *b) {
 	report_host(&b->o);
 	printf(",\n \"request_bytes\": %u, \"token_bytes\": %u, \"suite\": \"AES-128-GCM\",\n "
 	       "\"answers\": %lu, \"answers_opened\": %lu, \"segments_again\": %lu, "
-	       "\"empty_poll_ns\": %.1f,\n ",
+	       "\"empty_poll_ns\": %.1f, \"sweep_share\": %.4f,\n ",
 	       LOAD_REQUEST_LEN, LOAD_TOKEN_LEN, b->gen.s.n_replies, b->gen.s.n_checked,
-	       b->gen.s.n_again, b->empty_poll_ns);
+	       b->gen.s.n_again, b->empty_poll_ns, b->sweep_share);
 	report_series("ns_per_refresh", &r.ns);
 	printf(",\n ");
 	report_series("refreshes_per_s", &r.rate);
