@@ -67,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 		FUZZ_CHECK((rc == RG_MORE || rc == RG_E_PROTO || rc == RG_E_LIMIT ||
 			    rc == RG_E_UNSUPPORTED) &&
 			   memcmp(&r, &untouched, sizeof(r)) == 0);
+	FUZZ_CHECK(rc != RG_MORE || len < HTTP_MAX_HEAD);
 	// What a prefix is, once it is anything, its continuation cannot change.
 	for (size_t n = 0; n < len; n = fuzz_next_cut(n)) {
 		int part = http_req_parse(fuzz_guard(1, rg_slice(p, n)), &cut);

@@ -25,7 +25,9 @@ static void check_reply(const struct net_cfg *cfg, const uint8_t *asked, struct 
 	FUZZ_CHECK(net_sum_fold(net_sum(f + 14, 20)) == 0);
 	FUZZ_CHECK(net_sum_fold(net_sum(f + 34, rx->reply_len - 34)) == 0);
 	FUZZ_CHECK(memcmp(f + 26, &cfg->ip_be, 4) == 0 && memcmp(f + 30, asked + 26, 4) == 0);
-	FUZZ_CHECK(f[34] == 0);
+	FUZZ_CHECK(f[34] == 0 && f[35] == 0);
+	asked += NET_ETH_LEN + (size_t)(asked[14] & 15) * 4;
+	FUZZ_CHECK(memcmp(f + 38, asked + 4, rx->reply_len - 38) == 0);
 }
 
 static enum net_verdict input(const struct net_cfg *cfg, unsigned place, const uint8_t *p,

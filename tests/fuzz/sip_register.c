@@ -30,6 +30,17 @@ static void check_values(const struct sip_register *r) {
 		FUZZ_CHECK(r->bearer.p[i] > ' ' && r->bearer.p[i] < 0x7f && r->bearer.p[i] != '"');
 }
 
+static void check_tag(const struct sip_msg *m, enum sip_hdr_id id, struct rg_slice tag) {
+	struct sip_nameaddr n;
+	struct rg_slice value;
+
+	FUZZ_CHECK(sip_nameaddr_parse(sip_hdr_first(m, id)->value, &n) == RG_OK);
+	if (sip_param(n.params, RG_LIT("tag"), &value))
+		FUZZ_CHECK(value.len > 0 && rg_eq(value, tag));
+	else
+		FUZZ_CHECK(tag.len == 0);
+}
+
 static void check_key(const struct sip_register *r) {
 	static uint8_t buf[2][2 * SIP_MAX_MSG];
 	struct rg_wr key = rg_wr(buf[0], sizeof(buf[0])), again = rg_wr(buf[1], sizeof(buf[1]));
@@ -69,6 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 	FUZZ_CHECK(m.is_request && m.method == SIP_REGISTER && r.msg == &m);
 	check_in(in, &r);
 	check_values(&r);
+	check_tag(&m, SIP_HDR_FROM, r.from_tag);
+	check_tag(&m, SIP_HDR_TO, r.to_tag);
 	check_key(&r);
 	return 0;
 }

@@ -20,7 +20,7 @@ struct peer {
 	uint32_t rcv_nxt;      // behind the last byte of the engine's
 	uint32_t right_edge;   // of the window that was ever offered
 	uint32_t ts_ecr;       // the engine's last timestamp
-	uint8_t wscale;
+	uint8_t wscale;        // the largest of its SYNs: the engine may know of any
 	bool has_ts;
 };
 
@@ -223,18 +223,19 @@ static void input(struct world *w, unsigned who, struct tcp_seg *s, struct rg_sl
 
 static void step_syn(struct world *w, struct rg_rd *rd, unsigned who) {
 	struct peer *pr = &w->peers[who];
-	uint8_t what = (uint8_t)rg_rd_be(rd, 1);
+	uint8_t what = (uint8_t)rg_rd_be(rd, 1), wscale;
 	uint8_t mem[40];
 	struct rg_wr opts = rg_wr(mem, sizeof(mem));
 	struct tcp_seg s = {.flags = TCP_SYN, .wnd = 65535};
 
 	pr->isn += 0x01000001u * (what >> 6); // 0: the same SYN again
-	pr->wscale = what & 1 ? (uint8_t)(what >> 1 & 7) : 0;
+	wscale = what & 1 ? (uint8_t)(what >> 1 & 7) : 0;
+	pr->wscale = wscale > pr->wscale ? wscale : pr->wscale;
 	pr->has_ts = (what & 16) != 0;
 	s.seq = pr->isn;
 	rg_put_be(&opts, 0x02040000 | (what & 2 ? 1460 : what & 4 ? 88 : 536), 4);
 	if ((what & 1) != 0)
-		rg_put_be(&opts, 0x01030300 | pr->wscale, 4);
+		rg_put_be(&opts, 0x01030300 | wscale, 4);
 	if ((what & 32) != 0)
 		rg_put_be(&opts, 0x01010402, 4);
 	if (pr->has_ts) {
@@ -305,6 +306,8 @@ static void step_options(struct world *w, struct rg_rd *rd, unsigned who) {
 			    .ack = pr->rcv_nxt,
 			    .wnd = 1000};
 
+	if ((what & 64) != 0)
+		pr->wscale = TCP_WSCALE_MAX; // perhaps
 	if (tcp_seq_lt(pr->right_edge, s.ack + (1000u << pr->wscale)))
 		pr->right_edge = s.ack + (1000u << pr->wscale);
 	input(w, who, &s, opts, 0);
@@ -381,7 +384,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 				  .rcv_wnd = 16384,
 				  .snd_max = SND_MAX,
 				  .quick_acks = 4,
-				  .max_time_wait = 4,
+				  .max_time_wait = 2,
 				  .secret = "0123456789abcdef0123456789abcde"},
 			  .now_ns = 1000 * RG_NS_PER_S};
 	const struct tcp_ops ops = {&w,      on_output,      on_opened, on_data,

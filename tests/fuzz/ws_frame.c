@@ -66,6 +66,7 @@ static void feed_bytes(struct feed *f, const uint8_t *p, size_t n) {
 		f->rc = ws_input(&f->rx, (uint8_t *)(uintptr_t)in.p, in.len, &ev);
 		if (f->rc < RG_OK)
 			return;
+		FUZZ_CHECK(f->rx.n_fragments <= WS_MAX_FRAGMENTS);
 		FUZZ_CHECK(ev.keep + ev.drop <= in.len && ev.keep == f->rx.msg_len);
 		if (f->rc == RG_OK)
 			take_event(f, in, &ev);
