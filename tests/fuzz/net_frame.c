@@ -5,7 +5,11 @@
 #include "net/net_int.h"
 
 static struct net_cfg config(void) {
-	return (struct net_cfg){.mac = {2, 0, 0, 0, 0, 0x99}, .ip_be = htonl(0x0a4d0002)};
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 0x99}, no_ip6[16];
+	struct net_cfg cfg;
+
+	net_cfg_init(&cfg, mac, htonl(0x0a4d0002), no_ip6, 0, 1);
+	return cfg;
 }
 
 static void check_reply(const struct net_cfg *cfg, const uint8_t *asked, struct rg_slice frame,
@@ -34,7 +38,7 @@ static enum net_verdict input(const struct net_cfg *cfg, unsigned place, const u
 			      size_t len, struct net_rx *rx) {
 	struct rg_slice s = fuzz_guard(place, rg_slice(p, len));
 
-	return net_input(cfg, (uint8_t *)(uintptr_t)s.p, s.len, rx);
+	return net_input(cfg, (uint8_t *)(uintptr_t)s.p, s.len, s.len, rx);
 }
 
 static void check_tcp(const struct net_cfg *cfg, struct rg_slice frame, const struct net_rx *rx) {
@@ -62,12 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 	if (len > 2048)
 		return 0;
 	frame = fuzz_guard(0, rg_slice(p, len));
-	v = net_input(&cfg, (uint8_t *)(uintptr_t)frame.p, frame.len, &rx);
+	v = net_input(&cfg, (uint8_t *)(uintptr_t)frame.p, frame.len, frame.len, &rx);
 	if (v == NET_DROP)
 		FUZZ_CHECK(rx.event >= RG_FIRST_DROP && rx.event < RG_N_STATS);
 	else if (v == NET_REPLY)
 		check_reply(&cfg, p, frame, &rx);
-	else
+	else if (v == NET_TCP)
 		check_tcp(&cfg, frame, &rx);
 	return 0;
 }
