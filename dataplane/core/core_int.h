@@ -20,6 +20,7 @@
 #include "ws/ws.h"
 
 #define BURST 32
+#define BATCH 8 // packets that go through the stages of packet.c together
 #define MAX_WORKERS 64
 // An HTTP head, or a WebSocket message with the header of its last frame and a control frame.
 #define RX_SMALL_LEN (RTE_MAX(HTTP_MAX_HEAD, WS_MAX_MESSAGE) + 256)
@@ -144,9 +145,9 @@ void port_stop(struct rg_dp *dp);
 int worker_run(void *arg); // lcore main
 
 // --- packet.c: frames
-unsigned packet_owner(const struct worker *w, const struct rte_mbuf *m); // worker of its flow
-void packet_input(struct worker *w, struct rte_mbuf *m);                 // m is consumed
-void packet_output(void *ctx, const struct tcp_out *o);                  // tcp_ops.output
+unsigned packet_owner(const struct worker *w, const struct rte_mbuf *m);    // worker of its flow
+void packet_input(struct worker *w, struct rte_mbuf *const *m, unsigned n); // all are consumed
+void packet_output(void *ctx, const struct tcp_out *o);                     // tcp_ops.output
 void packet_flush(struct worker *w);    // sends what the poll has put together
 void packet_announce(struct worker *w); // tells the link where we are
 
@@ -171,9 +172,13 @@ void conn_peer_closed(void *ctx, uint32_t idx, uint64_t now_ns);
 void conn_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t now_ns);
 // Seals and queues; on failure the connection is marked for END_ABORT.
 void conn_write(struct worker *w, struct conn *c, struct rg_slice d);
-void conn_pump(struct worker *w, struct conn *c);   // moves the static response towards TCP
-void conn_finish(struct worker *w, struct conn *c); // carries out c->end; not inside TLS
-void conn_settle(struct worker *w, struct conn *c); // after work outside TLS: pump, finish
+void conn_pump(struct worker *w, struct conn *c);        // moves the static response towards TCP
+void conn_finish(struct worker *w, struct conn *c);      // carries out c->end; not inside TLS
+void conn_settle(struct worker *w, struct conn *c);      // after work outside TLS: pump, finish
+static inline void conn_prefetch(const struct conn *c) { // accepts NULL
+	for (size_t i = 0; i < sizeof(*c); i += 64)
+		__builtin_prefetch((const uint8_t *)c + i, 1);
+}
 struct rg_conn_id conn_id(const struct worker *w, const struct conn *c);
 
 // --- conn_http.c, conn_ws.c: take one request, one event, out of b, or nothing

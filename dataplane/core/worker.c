@@ -7,8 +7,8 @@
 #include "hooks.h"
 
 static unsigned poll_port(struct worker *w) {
-	struct rte_mbuf *m[BURST];
-	unsigned n = hooks_rx(w, m, BURST);
+	struct rte_mbuf *m[BURST], *own[BURST];
+	unsigned n = hooks_rx(w, m, BURST), n_own = 0;
 	uint64_t woken = 0;
 
 	for (unsigned i = 0; i < n; i++)
@@ -18,7 +18,7 @@ static unsigned poll_port(struct worker *w) {
 
 		rg_stat_add(w->stats, RG_STAT_rx_bytes, m[i]->pkt_len);
 		if (owner == w->id) {
-			packet_input(w, m[i]);
+			own[n_own++] = m[i];
 		} else if (rte_ring_sp_enqueue(w->handoff[w->id * w->n_workers + owner], m[i]) ==
 			   0) {
 			rg_stat_inc(w->stats, RG_STAT_handoff);
@@ -30,12 +30,13 @@ static unsigned poll_port(struct worker *w) {
 	}
 	for (; woken != 0; woken &= woken - 1)
 		idle_wake(&w->peers[__builtin_ctzll(woken)]);
+	packet_input(w, own, n_own);
 	rg_stat_add(w->stats, RG_STAT_rx_packets, n);
 	return n;
 }
 
 static unsigned poll_handoff(struct worker *w) {
-	void *m[BURST];
+	struct rte_mbuf *m[BURST];
 	unsigned sum = 0;
 
 	for (unsigned from = 0; from < w->n_workers; from++) {
@@ -43,10 +44,9 @@ static unsigned poll_handoff(struct worker *w) {
 
 		if (from == w->id)
 			continue;
-		n = rte_ring_sc_dequeue_burst(w->handoff[from * w->n_workers + w->id], m, BURST,
-					      NULL);
-		for (unsigned i = 0; i < n; i++)
-			packet_input(w, m[i]);
+		n = rte_ring_sc_dequeue_burst(w->handoff[from * w->n_workers + w->id], (void **)m,
+					      BURST, NULL);
+		packet_input(w, m, n);
 		sum += n;
 	}
 	return sum;
