@@ -68,9 +68,11 @@ static bool draw(void *p, size_t len) {
 static int worker_engines(struct worker *w, char *err, size_t err_len) {
 	const struct rg_dp_cfg *cfg = w->cfg;
 	uint32_t n_bufs = RTE_MAX(1024u, cfg->max_conns * BUFFERS_PER_CONN);
+	struct rg_addr locals[2] = {0};
 	struct tcp_cfg tc = {
 		.max_conns = cfg->max_conns,
 		.n_buffers = RTE_MIN(n_bufs, TCP_MAX_BUFFERS),
+		.locals = locals,
 		.listen_port = cfg->listen_port,
 		.mss = NET_MTU - 40,
 		.rcv_wnd = 65535,
@@ -94,9 +96,9 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 	};
 
 	if (w->net.has_ip4)
-		tc.locals[tc.n_locals++] = rg_addr_v4(cfg->ip_be, 0);
+		locals[tc.n_locals++] = rg_addr_v4(cfg->ip_be, 0);
 	if (w->net.has_ip6)
-		memcpy(tc.locals[tc.n_locals++].ip, cfg->ip6, 16);
+		memcpy(locals[tc.n_locals++].ip, cfg->ip6, 16);
 	w->n_tcp_bufs = tc.n_buffers;
 	memcpy(tc.secret, cfg->secret, sizeof(tc.secret));
 	w->tcp = tcp_new(&tc, &ops, w->stats);

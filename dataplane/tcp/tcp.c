@@ -46,6 +46,7 @@ struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct
 	if (cfg->max_time_wait != 0)
 		n_waits = cfg->max_time_wait;
 	t->cfg = *cfg;
+	memcpy(t->locals, cfg->locals, cfg->n_locals * sizeof(*t->locals));
 	t->ops = *ops;
 	t->stats = stats;
 	t->free_head = TCP_NIL;
@@ -82,7 +83,7 @@ static uint32_t in_hash(const struct tcp *t, const struct tcp_in *in) {
 
 uint32_t tcp_local_idx(const struct tcp *t, const struct rg_addr *a) {
 	for (uint32_t i = 0; i < t->cfg.n_locals; i++)
-		if (memcmp(t->cfg.locals[i].ip, a->ip, sizeof(a->ip)) == 0)
+		if (memcmp(t->locals[i].ip, a->ip, sizeof(a->ip)) == 0)
 			return i;
 	return TCP_NIL;
 }
@@ -109,7 +110,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in) {
 	memset(c, 0, sizeof(*c));
 	c->gen = gen;
 	c->peer = in->src;
-	c->local = tcp_local_idx(t, &in->dst);
+	c->local = (uint8_t)tcp_local_idx(t, &in->dst);
 	c->local_port = in->dst.port;
 	memcpy(c->mac, in->mac, sizeof(c->mac));
 	c->ooo = c->board = TCP_NIL;
@@ -272,7 +273,7 @@ static struct tcp_conn *find(struct tcp *t, const struct tcp_in *in, uint32_t ha
 	while ((idx = tcp_table_next(&t->table, hash, &pos)) != TCP_NIL) {
 		struct tcp_conn *c = &t->conns[idx];
 
-		if (tcp_is_between(in, &c->peer, t->cfg.locals[c->local].ip, c->local_port))
+		if (tcp_is_between(in, &c->peer, t->locals[c->local].ip, c->local_port))
 			return c;
 	}
 	return NULL;

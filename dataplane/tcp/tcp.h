@@ -17,13 +17,13 @@ struct tcp;
 
 #define TCP_MAX_CONNS 0xffffffu // of one engine
 #define TCP_MAX_BUFFERS 0xffffffu
-#define TCP_MAX_LOCALS 4
+#define TCP_MAX_LOCALS 256
 
 struct tcp_cfg {
 	uint32_t max_conns; // at most TCP_MAX_CONNS
 	uint32_t n_buffers; // 2 KiB chunks shared by send queues and reassembly; TCP_MAX_BUFFERS
-	struct rg_addr locals[TCP_MAX_LOCALS]; // our addresses; the port is not looked at
-	uint8_t n_locals;
+	const struct rg_addr *locals; // our addresses, copied; the port is not looked at
+	uint16_t n_locals;            // TCP_MAX_LOCALS
 	uint16_t listen_port;
 	uint16_t mss;       // we announce and send at most over IPv4, 1460; IPv6 has 20 less
 	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling

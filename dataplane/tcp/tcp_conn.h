@@ -59,7 +59,7 @@ enum {                              // flags of a connection
 
 // How often something was answered in the second that `at` names; see tcp_may_challenge().
 struct tcp_ration {
-	uint8_t at, n;
+	uint8_t at : 4, n : 4;
 };
 
 // Times are milliseconds or microseconds modulo 2^32; all of them lie within minutes of now. Shorter
@@ -104,21 +104,21 @@ struct tcp_conn {
 	uint32_t recover;
 	uint64_t board : 24; // chunk of the SACK scoreboard, TCP_NIL: empty
 	uint64_t ooo : 24;   // reassembly: last chunk of a ring by rising seq, TCP_NIL: empty
-	uint64_t n_ooo : 9;  // its chunks; after tcp_close() segments thrown away
+	uint64_t n_ooo : 11; // its chunks; after tcp_close() segments thrown away
 	uint64_t n_dupacks : 3;
 	uint64_t n_unacked : 2; // data segments received since our last ACK
-	uint64_t local : 2;     // index into cfg.locals
 	union {
 		uint32_t fin_seq;
 		uint32_t free_next; // free slot
 	};
 	struct tcp_ration challenges;
+	uint8_t local;   // index into the engine's
 	uint16_t ts_age; // when ts_recent was taken, in 65.536 s
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct tcp_conn) == 128, "a connection is two cache lines");
 _Static_assert(offsetof(struct tcp_conn, q) == 64, "what every segment needs is in the first");
 #define TCP_DUPACKS_MAX 7
-#define TCP_OOO_MAX 511
+#define TCP_OOO_MAX 2047
 
 // What is left of one, see tcp_wait.c.
 struct tcp_wait {
@@ -145,6 +145,7 @@ struct tcp {
 	struct tcp_ops ops;
 	struct rg_stats *stats;
 	struct tcp_conn *conns;
+	struct rg_addr locals[TCP_MAX_LOCALS];
 	struct tcp_table table;
 	struct tcp_pool pool;
 	struct tcp_wheel wheel;

@@ -54,7 +54,7 @@ static inline uint32_t tcp_snd_wnd(const struct tcp_conn *c) {
 }
 
 static inline struct rg_addr tcp_local(const struct tcp *t, const struct tcp_conn *c) {
-	struct rg_addr a = t->cfg.locals[c->local];
+	struct rg_addr a = t->locals[c->local];
 
 	a.port = c->local_port;
 	return a;

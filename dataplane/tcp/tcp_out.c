@@ -74,7 +74,7 @@ void tcp_out_ack(struct tcp *t, struct tcp_conn *c) {
 }
 
 bool tcp_may_challenge(struct tcp_ration *r, uint64_t now_ns) {
-	uint8_t now = (uint8_t)(tcp_ms(now_ns) >> 10);
+	uint8_t now = tcp_ms(now_ns) >> 10 & 15;
 
 	if (r->at != now)
 		*r = (struct tcp_ration){.at = now};

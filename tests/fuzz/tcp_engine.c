@@ -377,8 +377,11 @@ static void run(struct world *w, struct rg_rd *rd) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
+	struct rg_addr local = rg_addr_v4(htonl(0x0a000002), 0);
 	struct world w = {.cfg = {.max_conns = N_CONNS,
 				  .n_buffers = N_BUFFERS,
+				  .locals = &local,
+				  .n_locals = 1,
 				  .listen_port = 443,
 				  .mss = MSS,
 				  .rcv_wnd = 16384,

@@ -188,6 +188,7 @@ static bool is_done(const struct world *w) {
 static unsigned run(uint64_t seed) {
 	static struct world w;
 	static const uint32_t wnds[] = {2000, 20000, 65535, 300000};
+	struct rg_addr local = rg_addr_v4(2, 0);
 	struct tcp_ops ops = {&w, on_output, on_opened, on_data, on_sent, on_peer_closed, on_ended};
 	uint64_t end_ns;
 
@@ -203,7 +204,7 @@ static unsigned run(uint64_t seed) {
 	w.cfg = (struct tcp_cfg){.max_conns = 8,
 				 .n_buffers = rnd(&w, 2) == 0 ? 256 : 8 + rnd(&w, 30),
 				 .listen_port = 443,
-				 .locals = {rg_addr_v4(2, 0)},
+				 .locals = &local,
 				 .n_locals = 1,
 				 .mss = 1460,
 				 .rcv_wnd = wnds[rnd(&w, 4)],

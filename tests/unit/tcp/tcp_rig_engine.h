@@ -132,10 +132,12 @@ static void rig_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t) {
 	rig_act(r, r->on_ended);
 }
 
+static const struct rg_addr rig_locals[2] = {{.ip = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2}},
+					     {.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 2}}};
 static const struct tcp_cfg rig_cfg = {.max_conns = 8,
 				       .n_buffers = 64,
-				       .locals = {{.ip = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 2}}},
-				       .n_locals = 1,
+				       .locals = rig_locals,
+				       .n_locals = 2,
 				       .listen_port = 443,
 				       .mss = 1460,
 				       .rcv_wnd = 65535,

@@ -143,7 +143,7 @@ START_TEST(beyond_the_largest) {
 	struct tcp_cfg cfg = rig_cfg;
 
 	*(_i == 0 ? &cfg.max_conns : &cfg.n_buffers) = TCP_MAX_CONNS + (_i < 2);
-	cfg.n_locals = _i == 2 ? TCP_MAX_LOCALS + 1 : 1;
+	cfg.n_locals = _i == 2 ? TCP_MAX_LOCALS + 1 : 1; // refused before they are read
 	ck_assert_ptr_null(tcp_new(&cfg, &ops, &stats));
 }
 END_TEST
@@ -151,22 +151,24 @@ END_TEST
 // Each of our addresses is its own; what is for another one is not served.
 START_TEST(local_addresses) {
 	struct tcp_cfg cfg = rig_cfg;
-	struct rg_addr other;
+	struct rg_addr locals[TCP_MAX_LOCALS], other;
 	struct rig *r;
 	uint32_t first;
 
-	cfg.locals[1] = rg_addr_v4(htonl(0x0a000063), 0);
-	cfg.n_locals = 2;
+	for (uint32_t i = 0; i < TCP_MAX_LOCALS; i++)
+		locals[i] = rg_addr_v4(htonl(0x0a010000 + i), 9);
+	cfg.locals = locals;
+	cfg.n_locals = TCP_MAX_LOCALS;
 	r = rig_new_cfg(&cfg);
 	rig_open(r);
 	first = r->idx;
-	r->local = cfg.locals[1];
+	r->local = locals[TCP_MAX_LOCALS - 1];
 	rig_open_opts(r, RIG_MSS_1460);
 	ck_assert_uint_eq(r->n_opened, 2);
 	ck_assert_uint_ne(r->idx, first);
 	rig_send(r, 5);
 	other = rig_expect(r, F_PA, 1, 1, 5)->src;
-	ck_assert_mem_eq(other.ip, cfg.locals[1].ip, 16);
+	ck_assert_mem_eq(other.ip, locals[TCP_MAX_LOCALS - 1].ip, 16);
 	ck_assert_uint_eq(other.port, 443);
 	r->local = rg_addr_v4(htonl(0x0a000064), 0);
 	IN(r, F_S, 0, 0);
