@@ -30,6 +30,8 @@ const char *rg_strerror(int rc) {
 		return "gone";
 	case RG_E_CLOSED:
 		return "closed";
+	case RG_E_VERSION:
+		return "version not spoken";
 	default:
 		return rc < 0 && rc > -1000 ? strerror(-rc) : "unknown error";
 	}

@@ -109,13 +109,17 @@ static void route_run(struct wwsf *w, const struct wwsf_req *r) {
 }
 
 // Ends the connection: where the next request starts is not known.
-static void refuse_malformed(struct wwsf *w, const struct wwsf_to *to, int rc) {
+static void refuse_malformed(struct wwsf *w, const struct wwsf_to *to, int rc,
+			     struct rg_slice request) {
+	unsigned status = http_refusal(rc, request);
+
 	if (rc == RG_E_LIMIT)
-		wwsf_refuse(w, to, 431, "", "head_too_large", "Send fewer or shorter headers.");
-	else if (rc == RG_E_UNSUPPORTED)
-		wwsf_refuse(w, to, 505, "", "http_version", "Use HTTP/1.1.");
+		wwsf_refuse(w, to, status, "", "head_too_large", "Send fewer or shorter headers.");
+	else if (rc == RG_E_VERSION)
+		wwsf_refuse(w, to, status, "", "http_version", "Use HTTP/1.1.");
 	else
-		wwsf_refuse(w, to, 400, "", "bad_request", "Send a well-formed HTTP/1.1 request.");
+		wwsf_refuse(w, to, status, "", "bad_request",
+			    "Send a well-formed HTTP/1.1 request.");
 }
 
 void wwsf_request(struct wwsf *w, const struct rg_punt *p, struct rg_slice request) {
@@ -124,7 +128,7 @@ void wwsf_request(struct wwsf *w, const struct rg_punt *p, struct rg_slice reque
 
 	w->stats.requests++;
 	if (rc != RG_OK) {
-		refuse_malformed(w, &r.to, rc);
+		refuse_malformed(w, &r.to, rc, request);
 		return;
 	}
 	r.to.is_keep_alive = r.http.is_keep_alive;
@@ -134,7 +138,7 @@ void wwsf_request(struct wwsf *w, const struct rg_punt *p, struct rg_slice reque
 	if (!wwsf_origin_check(w, &r))
 		return;
 	if (r.body.len > HTTP_MAX_BODY) {
-		wwsf_refuse(w, &r.to, 413, "", "too_large", "Send a body of at most 8 KiB.");
+		wwsf_refuse(w, &r.to, 413, "", "too_large", "Send a body of at most 64 KiB.");
 		return;
 	}
 	route_run(w, &r);

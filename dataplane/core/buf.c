@@ -57,8 +57,7 @@ void buf_pool_fini(struct buf_pool *p) {
 
 void buf_reset(struct buf *b, uint32_t now) {
 	b->len = 0;
-	b->since = now;
-	b->ws = (struct ws_rx){0};
+	b->head = (struct buf_head){.since = now};
 }
 
 uint32_t buf_take(struct buf_pool *p, size_t len, uint32_t now) {
@@ -87,14 +86,14 @@ struct buf *buf_at(const struct buf_pool *p, uint32_t idx) {
 }
 
 uint32_t buf_copy(struct buf_pool *p, const struct buf *from, size_t len) {
-	uint32_t idx = buf_take(p, len, from->since);
+	uint32_t idx = buf_take(p, len, 0);
 	struct buf *b;
 
 	if (idx == BUF_NONE)
 		return BUF_NONE;
 	b = buf_at(p, idx);
 	b->len = from->len;
-	b->ws = from->ws;
+	b->head = from->head;
 	memcpy(b->data, from->data, from->len);
 	return idx;
 }

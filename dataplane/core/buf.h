@@ -13,11 +13,14 @@
 #define BUF_NONE 0 // index of no buffer
 
 struct buf {
-	uint32_t cap;    // of data, immutable
-	uint32_t len;    // bytes in data
-	uint32_t since;  // tick at which the message in it began
-	uint32_t next;   // buf.c: free list
-	struct ws_rx ws; // WebSocket: state of the open message
+	uint32_t cap;  // of data, immutable
+	uint32_t next; // buf.c: free list
+	uint32_t len;  // bytes in data
+	struct buf_head {
+		uint32_t since;      // tick at which the message in it began
+		struct ws_rx ws;     // WebSocket: state of the open message
+		struct http_rx http; // HTTP: state of the open request
+	} head;
 	uint8_t data[];
 };
 

@@ -99,7 +99,7 @@ static void consume(struct worker *w, struct conn *c, struct buf *b) {
 	} while (b->len != before);
 	if (c->end != END_NO)
 		return; // conn_release() gives it back
-	if (b->len == 0 && ws_is_idle(&b->ws))
+	if (b->len == 0 && ws_is_idle(&b->head.ws))
 		drop_buf(w, c);
 	else if (c->buf == BUF_NONE)
 		move_to(w, c, b, b->len);
@@ -174,6 +174,15 @@ void conn_finish(struct worker *w, struct conn *c) {
 
 	if (c->end == END_NO || !c->is_open)
 		return;
+	if (c->end == END_LINGER) {
+		// RFC 9112 9.6: an RST for bytes that nobody reads would take our answer with it.
+		tls_close(w->tls, &c->tls, &sink);
+		drop_buf(w, c);
+		if (c->phase != RG_PHASE_CLOSING)
+			c->deadline = tick_in(w->now_ns, CLOSE_WAIT_S);
+		c->phase = RG_PHASE_CLOSING;
+		return;
+	}
 	if (c->end == END_CLOSE)
 		tls_close(w->tls, &c->tls, &sink);
 	conn_release(w, c);
@@ -221,7 +230,7 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 	int rc;
 
 	(void)now_ns; // the same as w->now_ns
-	if (!c->is_open)
+	if (!c->is_open || c->end == END_LINGER)
 		return;
 	rc = tls_input(w->tls, &c->tls, d, &sink);
 	if (rc == RG_OK && c->phase == RG_PHASE_TLS && tls_is_established(&c->tls)) {
@@ -252,9 +261,9 @@ void conn_peer_closed(void *ctx, uint32_t idx, uint64_t now_ns) {
 	(void)now_ns;
 	if (!c->is_open)
 		return;
-	if (c->end == END_NO)
-		c->end =
-			END_CLOSE; // half-open clients are not served (RFC 8446 6.1 asks for close_notify)
+	// Half-open clients are not served (RFC 8446 6.1 asks for close_notify).
+	if (c->end == END_NO || c->end == END_LINGER)
+		c->end = END_CLOSE;
 	conn_finish(w, c);
 }
 

@@ -8,29 +8,45 @@
 	"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" \
 	"Strict-Transport-Security: max-age=31536000\r\n"
 
-static void http_answer(struct worker *w, struct conn *c, unsigned status, const char *headers) {
+// Answers with the status in words. headers: whole lines.
+static void http_say(struct worker *w, struct conn *c, unsigned status, const char *headers) {
 	struct rg_wr wr = rg_wr(w->tx_buf, sizeof(w->tx_buf));
+	const char *reason = http_reason(status);
+	char lines[512];
+	struct rg_wr h = rg_wr(lines, sizeof(lines));
 
-	http_put_head(&wr, status, 0, headers);
+	rg_puts(&h, PLAIN_HEADERS "Content-Type: text/plain\r\n");
+	rg_puts(&h, headers);
+	rg_puts(&h, c->is_keep_alive ? "" : "Connection: close\r\n");
+	rg_putc(&h, '\0');
+	http_put_head(&wr, status, strlen("404 \n") + strlen(reason), lines);
+	if (!c->is_head) {
+		rg_put_u64(&wr, status);
+		rg_putc(&wr, ' ');
+		rg_puts(&wr, reason);
+		rg_putc(&wr, '\n');
+	}
 	conn_write(w, c, rg_wr_slice(&wr));
 }
 
 // Answers and ends the connection: after an error the framing cannot be trusted (RFC 9112 2.2).
-static size_t http_refuse(struct worker *w, struct conn *c, unsigned status, enum rg_stat drop) {
-	rg_stat_inc(w->stats, drop);
-	http_answer(w, c, status, PLAIN_HEADERS "Connection: close\r\n");
+static void http_end(struct worker *w, struct conn *c, unsigned status, const char *headers) {
+	c->is_keep_alive = false;
+	http_say(w, c, status, headers);
 	if (c->end == END_NO)
-		c->end = END_CLOSE;
-	return 0;
+		c->end = END_LINGER;
 }
 
-static size_t http_malformed(struct worker *w, struct conn *c, int rc, unsigned limit_status) {
-	if (rc == RG_E_LIMIT)
-		return http_refuse(w, c, limit_status, RG_DROP_http_too_big);
-	return http_refuse(w, c, rc == RG_E_UNSUPPORTED ? 505 : 400, RG_DROP_http_bad);
+static void http_refuse(struct worker *w, struct conn *c, unsigned status, enum rg_stat drop) {
+	rg_stat_inc(w->stats, drop);
+	http_end(w, c, status, "");
 }
 
-static size_t http_upgrade(struct worker *w, struct conn *c) {
+static void http_malformed(struct worker *w, struct conn *c, int rc, unsigned status) {
+	http_refuse(w, c, status, rc == RG_E_LIMIT ? RG_DROP_http_too_big : RG_DROP_http_bad);
+}
+
+static void http_upgrade(struct worker *w, struct conn *c) {
 	static const enum rg_stat drops[] = {
 		[WS_BAD_REQUEST] = RG_DROP_http_bad,
 		[WS_BAD_VERSION] = RG_DROP_ws_version,
@@ -43,15 +59,12 @@ static size_t http_upgrade(struct worker *w, struct conn *c) {
 	uint8_t sha1[20];
 
 	ws_upgrade_check(&w->req, &w->ws_policy, &up);
-	if (up.refusal == WS_BAD_VERSION) { // RFC 6455 4.4
-		rg_stat_inc(w->stats, RG_DROP_ws_version);
-		http_answer(w, c, 426,
-			    PLAIN_HEADERS "Sec-WebSocket-Version: 13\r\nConnection: close\r\n");
-		c->end = c->end == END_NO ? END_CLOSE : c->end;
-		return 0;
+	if (up.refusal != WS_OK) {
+		rg_stat_inc(w->stats, drops[up.refusal]);
+		http_end(w, c, up.status, // RFC 6455 4.4
+			 up.refusal == WS_BAD_VERSION ? "Sec-WebSocket-Version: 13\r\n" : "");
+		return;
 	}
-	if (up.refusal != WS_OK)
-		return http_refuse(w, c, up.status, drops[up.refusal]);
 	tls_sha1(w->tls, rg_slice(up.accept_input, sizeof(up.accept_input)), sha1);
 	ws_accept(sha1, accept);
 	rg_puts(&wr,
@@ -64,7 +77,6 @@ static size_t http_upgrade(struct worker *w, struct conn *c) {
 	c->flow.wwsf = up.wwsf;
 	c->deadline = tick_in(w->now_ns, w->cfg->ws_ping_s);
 	rg_stat_inc(w->stats, RG_STAT_ws_opened);
-	return w->req.head_len;
 }
 
 static const struct rg_file *file_find(const struct rg_dp_cfg *cfg, struct rg_slice path) {
@@ -76,12 +88,11 @@ static const struct rg_file *file_find(const struct rg_dp_cfg *cfg, struct rg_sl
 
 static void http_file(struct worker *w, struct conn *c, const struct rg_file *f) {
 	if (w->req.method != HTTP_GET && w->req.method != HTTP_HEAD) {
-		http_answer(w, c, 405, PLAIN_HEADERS "Allow: GET, HEAD\r\n");
+		http_say(w, c, 405, "Allow: GET, HEAD\r\n");
 		return;
 	}
 	rg_stat_inc(w->stats, RG_STAT_http_static);
 	c->src_file = (uint16_t)(f - w->cfg->files);
-	c->is_head = w->req.method == HTTP_HEAD;
 	c->src_left = (uint32_t)(c->is_head ? f->head_len : f->response.len);
 	// conn_settle() pumps; a response longer than the send queue goes on in conn_sent().
 }
@@ -90,67 +101,108 @@ static void http_punt(struct worker *w, struct conn *c, struct rg_slice request)
 	struct rg_punt p = {.kind = RG_PUNT_HTTP, .wwsf = UINT16_MAX};
 
 	if (!punt_put(w, c, &p, request)) {
-		http_answer(w, c, 503, PLAIN_HEADERS "Retry-After: 5\r\n");
+		http_say(w, c, 503, "Retry-After: 5\r\n");
 		return;
 	}
 	rg_stat_inc(w->stats, RG_STAT_http_punted);
 	c->is_http_pending = true; // the control plane answers every request
 }
 
-static void http_route(struct worker *w, struct conn *c, uint8_t *buf, struct rg_slice body) {
+// request: head and body, chunks joined.
+static void http_route(struct worker *w, struct conn *c, struct rg_slice request) {
 	const struct rg_file *f = file_find(w->cfg, w->req.path);
 
-	if (f != NULL) {
+	if (w->req.method == HTTP_OTHER) {
+		rg_stat_inc(w->stats, RG_DROP_http_method);
+		http_end(w, c, 501,
+			 ""); // RFC 9110 9.1; who knows what it means for the bytes behind
+	} else if (f != NULL) {
 		http_file(w, c, f);
 	} else if (rg_is_prefix(w->req.path, RG_LIT(API_PREFIX))) {
-		// The body follows the head: a chunked one was joined there.
-		memmove(buf + w->req.head_len, body.p, body.len);
-		http_punt(w, c, rg_slice(buf, w->req.head_len + body.len));
+		http_punt(w, c, request);
+	} else if (rg_eq(w->req.path, RG_LIT("*"))) {
+		http_say(w, c, 405, "Allow: GET, HEAD\r\n");
 	} else {
 		rg_stat_inc(w->stats, RG_DROP_http_not_found);
-		http_answer(w, c, 404, PLAIN_HEADERS);
+		http_say(w, c, 404, "");
 	}
 }
 
-static size_t http_input(struct worker *w, struct conn *c, uint8_t *buf, size_t len) {
-	struct rg_slice body;
-	size_t size;
-	int rc;
+// A new head. RG_OK: judged good and its body is awaited.
+static int http_begin(struct worker *w, struct conn *c, struct buf *b) {
+	struct rg_slice in = {b->data, b->len};
+	unsigned expectation;
+	int rc = http_req_parse(in, &w->req);
 
-	if (c->is_http_pending || c->src_left > 0)
-		return 0;
-	rc = http_req_parse(rg_slice(buf, len), &w->req);
-	if (rc == RG_MORE)
-		return 0;
+	c->is_head = false;
+	if (rc < RG_OK)
+		http_malformed(w, c, rc, http_refusal(rc, in));
 	if (rc != RG_OK)
-		return http_malformed(w, c, rc, 431);
-	if (ws_is_upgrade(&w->req)) {
-		rg_stat_inc(w->stats, RG_STAT_http_requests);
-		return http_upgrade(w, c);
-	}
-	rc = http_body(&w->req, buf, len, &body, &size);
-	if (rc == RG_MORE)
-		return 0;
-	if (rc != RG_OK)
-		return http_malformed(w, c, rc, 413);
-	rg_stat_inc(w->stats, RG_STAT_http_requests);
+		return rc;
+	c->is_head = w->req.method == HTTP_HEAD;
 	c->is_keep_alive = w->req.is_keep_alive;
-	c->deadline = tick_in(w->now_ns, w->cfg->idle_timeout_s);
-	http_route(w, c, buf, body);
-	if (!c->is_keep_alive && !c->is_http_pending && c->src_left == 0 && c->end == END_NO)
-		c->end = END_CLOSE;
-	return size;
+	rc = http_body_begin(&w->req, &b->head.http);
+	if (rc != RG_OK) {
+		http_malformed(w, c, rc, 413);
+		return rc;
+	}
+	expectation = http_expectation(&w->req);
+	if (expectation == 417) {
+		http_refuse(w, c, 417, RG_DROP_http_bad);
+		return RG_E_UNSUPPORTED;
+	}
+	if (expectation == 100 && b->len == w->req.head_len) // else it comes unasked
+		conn_write(w, c, RG_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
+	return RG_OK;
+}
+
+// The request's bytes are b's no longer; what follows begins another.
+static void http_done(struct worker *w, struct buf *b, size_t used) {
+	b->len -= (uint32_t)used;
+	memmove(b->data, b->data + used, b->len);
+	b->head.http = (struct http_rx){0};
+	b->head.since = tick_of(w->now_ns);
 }
 
 void conn_http_input(struct worker *w, struct conn *c, struct buf *b) {
-	size_t used = http_input(w, c, b->data, b->len);
+	struct http_rx *rx = &b->head.http;
+	bool is_new = rx->head_len == 0;
+	size_t len = b->len, used;
+	int rc;
 
-	b->len -= (uint32_t)used;
-	memmove(b->data, b->data + used, b->len);
+	if (c->is_http_pending || c->src_left > 0)
+		return;
+	if (is_new && http_begin(w, c, b) != RG_OK)
+		return;
+	if (is_new && ws_is_upgrade(&w->req)) {
+		rg_stat_inc(w->stats, RG_STAT_http_requests);
+		used = w->req.head_len;
+		http_upgrade(w, c);
+		http_done(w, b, used);
+		return;
+	}
+	rc = http_body(rx, b->data, &len);
+	b->len = (uint32_t)len;
+	if (rc < RG_OK)
+		http_malformed(w, c, rc, rc == RG_E_LIMIT ? 413 : 400);
+	if (rc != RG_OK)
+		return;
+	used = rx->head_len + rx->n_body;
+	if (!is_new && http_req_parse(rg_slice(b->data, rx->head_len), &w->req) != RG_OK)
+		return; // cannot be: it was good
+	rg_stat_inc(w->stats, RG_STAT_http_requests);
+	c->deadline = tick_in(w->now_ns, w->cfg->idle_timeout_s);
+	http_route(w, c, rg_slice(b->data, used));
+	if (!c->is_keep_alive && !c->is_http_pending && c->src_left == 0 && c->end == END_NO)
+		c->end = END_CLOSE;
+	http_done(w, b, used);
 }
 
 void conn_http_no_buffer(struct worker *w, struct conn *c) {
-	http_answer(w, c, 503, PLAIN_HEADERS "Retry-After: 5\r\nConnection: close\r\n");
-	if (c->end == END_NO)
-		c->end = END_CLOSE;
+	http_end(w, c, 503, "Retry-After: 5\r\n");
+}
+
+void conn_http_late(struct worker *w, struct conn *c) {
+	c->is_head = false;
+	http_end(w, c, 408, "");
 }

@@ -160,7 +160,7 @@ static void ws_event(struct worker *w, struct conn *c, struct buf *b, const stru
 	c->pings = 0; // alive, whatever it says
 	switch (ev->type) {
 	case WS_EV_MESSAGE:
-		b->since = tick_of(w->now_ns); // what is left in the buffer begins another
+		b->head.since = tick_of(w->now_ns); // what is left in the buffer begins another
 		if (c->phase == RG_PHASE_WS)
 			conn_sip_input(w, c, ev->data);
 		break;
@@ -185,12 +185,12 @@ static void ws_refuse(struct worker *w, struct conn *c, int rc) {
 						: RG_DROP_ws_bad);
 	conn_ws_close(w, c, ws_close_code_of(rc), "");
 	if (c->end == END_NO)
-		c->end = END_CLOSE; // the framing is lost: no close frame can be awaited
+		c->end = END_LINGER; // the framing is lost: no close frame can be awaited
 }
 
 void conn_ws_input(struct worker *w, struct conn *c, struct buf *b) {
 	struct ws_event ev;
-	int rc = ws_input(&b->ws, b->data, b->len, &ev);
+	int rc = ws_input(&b->head.ws, b->data, b->len, &ev);
 
 	if (rc < 0) {
 		ws_refuse(w, c, rc);

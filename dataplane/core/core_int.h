@@ -25,18 +25,19 @@
 // An HTTP head, or a WebSocket message with the header of its last frame and a control frame.
 #define RX_SMALL_LEN (RTE_MAX(HTTP_MAX_HEAD, WS_MAX_MESSAGE) + 256)
 // One HTTP request: head, body, chunk framing.
-#define RX_LARGE_LEN (HTTP_MAX_HEAD + HTTP_MAX_BODY + 4096)
+#define RX_LARGE_LEN (HTTP_MAX_HEAD + HTTP_MAX_BODY + HTTP_MAX_FRAMING)
 #define TX_BUF_LEN (SIP_MAX_MSG + 512)
 #define PUNT_RING_LEN (UINT64_C(1) << 22)
 #define REPLY_RING_LEN (UINT64_C(1) << 22)
 #define HANDOFF_LEN 1024
-#define CLOSE_WAIT_S 2                // for the peer's WebSocket close
+#define CLOSE_WAIT_S 2                // for the peer's WebSocket close, or its FIN
 #define SWEEP_NS (500 * RG_NS_PER_MS) // every connection is looked at this often
 
 enum conn_end { // how a connection is to end once the call stack is out of TLS
 	END_NO,
-	END_CLOSE, // close_notify and FIN after what is queued
-	END_ABORT, // RST
+	END_CLOSE,  // close_notify and FIN after what is queued
+	END_LINGER, // close_notify now, FIN after the peer's; what it still sends is thrown away
+	END_ABORT,  // RST
 };
 
 struct conn { // slot idx is the TCP slot idx, and that of TLS
@@ -184,6 +185,7 @@ struct rg_conn_id conn_id(const struct worker *w, const struct conn *c);
 // --- conn_http.c, conn_ws.c: take one request, one event, out of b, or nothing
 void conn_http_input(struct worker *w, struct conn *c, struct buf *b);
 void conn_http_no_buffer(struct worker *w, struct conn *c); // says so and ends it
+void conn_http_late(struct worker *w, struct conn *c);      // the same
 void conn_ws_input(struct worker *w, struct conn *c, struct buf *b);
 void conn_ws_send(struct worker *w, struct conn *c, enum ws_opcode op, struct rg_slice payload);
 void conn_ws_close(struct worker *w, struct conn *c, uint16_t code, const char *reason);

@@ -15,16 +15,19 @@ static void ws_due(struct worker *w, struct conn *c) {
 	rg_stat_inc(w->stats, RG_STAT_ws_pings);
 }
 
-// Buffers for messages and records are few: who begins one must end it. HTTP has its deadline.
+// Buffers for messages and records are few: who begins one must end it. Requests that wait for their
+// turn are not late.
 static bool is_message_late(const struct worker *w, struct conn *c) {
-	uint32_t limit_s = w->cfg->head_timeout_s;
+	struct buf *b = c->buf == BUF_NONE ? NULL : buf_at(&w->bufs, c->buf);
+	bool is_waiting = c->is_http_pending || c->src_left > 0;
 
-	if (c->phase != RG_PHASE_WS || !tls_has_partial(&c->tls))
+	if (is_waiting || !tls_has_partial(&c->tls))
 		c->record_since = tick_of(w->now_ns);
-	return c->phase == RG_PHASE_WS &&
-	       ((c->buf != BUF_NONE &&
-		 is_tick_old(w->now_ns, buf_at(&w->bufs, c->buf)->since, limit_s)) ||
-		is_tick_old(w->now_ns, c->record_since, limit_s));
+	if (is_waiting && b != NULL)
+		b->head.since = tick_of(w->now_ns);
+	return (c->phase == RG_PHASE_HTTP || c->phase == RG_PHASE_WS) &&
+	       ((b != NULL && is_tick_old(w->now_ns, b->head.since, w->cfg->head_timeout_s)) ||
+		is_tick_old(w->now_ns, c->record_since, w->cfg->head_timeout_s));
 }
 
 // A WebSocket that registers nothing must not hold its slot for ever by answering pings.
@@ -39,6 +42,12 @@ static bool is_unbound_too_long(const struct worker *w, struct conn *c) {
 static void sweep_conn(struct worker *w, struct conn *c) {
 	bool is_late;
 
+	if (c->end == END_LINGER) {
+		if (is_tick_due(w->now_ns, c->deadline))
+			c->end = END_CLOSE;
+		conn_finish(w, c);
+		return;
+	}
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE && c->flow.bound.promise_end_ns <= w->now_ns)
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
 	if (c->src_left > 0) { // it may have waited for buffers of others, which nobody tells it of
@@ -49,8 +58,11 @@ static void sweep_conn(struct worker *w, struct conn *c) {
 	is_late = is_message_late(w, c);
 	if (is_late || is_unbound_too_long(w, c)) {
 		rg_stat_inc(w->stats, RG_DROP_idle);
-		conn_ws_close(w, c, WS_POLICY,
-			      is_late ? "message takes too long" : "not registered");
+		if (c->phase == RG_PHASE_HTTP)
+			conn_http_late(w, c);
+		else
+			conn_ws_close(w, c, WS_POLICY,
+				      is_late ? "message takes too long" : "not registered");
 		conn_finish(w, c);
 		return;
 	}

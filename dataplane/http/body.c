@@ -1,132 +1,123 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Request bodies (RFC 9112 6, 7.1). Any thread; never allocates. A chunked body is first walked to
-// its end without a write, so that RG_MORE leaves the bytes as they came; then it is joined.
+// Request bodies (RFC 9112 6, 7.1) as they come. Any thread; never allocates. Framing is taken out
+// in place and once: a byte is looked at again only while its line is not whole.
 #include "regate/err.h"
 #include "syntax.h"
 
-struct chunks {
-	struct rg_slice rest;
-	size_t n_data;    // bytes of chunks so far
-	size_t n_framing; // everything else so far
-};
+enum state { LENGTH, SIZE, DATA, DATA_END, TRAILERS, DONE };
 
 // Takes a line that is framing: a chunk size, a trailer or an empty line.
-static int take_line(struct chunks *c, struct rg_slice *line) {
-	size_t before = c->rest.len;
-	int rc = http_take_line(&c->rest, line);
+static int take_line(struct http_rx *rx, struct rg_slice *in, struct rg_slice *line) {
+	size_t before = in->len;
+	int rc = http_take_line(in, line);
+	size_t n = rc == RG_MORE ? before : before - in->len;
 
-	c->n_framing += rc == RG_MORE ? before : before - c->rest.len;
-	if (rc >= RG_OK && c->n_framing > HTTP_MAX_FRAMING)
+	if (rc >= RG_OK && rx->n_framing + n > HTTP_MAX_FRAMING)
 		return RG_E_LIMIT;
+	if (rc == RG_OK)
+		rx->n_framing += (uint32_t)n;
 	return rc;
 }
 
 // RFC 9112 7.1: hex digits, then nothing or ";" and extensions, which are ignored (7.1.1). A blank
 // before the ";" is refused: readers differ about it.
-static int parse_size(struct rg_slice line, size_t *out) {
-	size_t n = 0;
-	size_t i;
+static int take_size(struct http_rx *rx, struct rg_slice *in) {
+	struct rg_slice line;
+	size_t n = 0, i;
+	int rc = take_line(rx, in, &line);
 
+	if (rc != RG_OK)
+		return rc;
 	for (i = 0; i < line.len && http_is_class(line.p[i], HTTP_C_HEX); i++) {
 		uint8_t c = line.p[i];
 
 		n = n << 4 | (size_t)(c <= '9' ? c - '0' : rg_lower(c) - 'a' + 10);
-		if (n > HTTP_MAX_BODY)
+		if (n > HTTP_MAX_BODY - rx->n_body)
 			return RG_E_LIMIT;
 	}
 	if (i == 0 || (i < line.len && line.p[i] != ';'))
 		return RG_E_PROTO;
-	*out = n;
+	rx->left = (uint32_t)n;
+	rx->state = n == 0 ? TRAILERS : DATA;
 	return RG_OK;
 }
 
-// The next chunk's data; len 0 after the last one.
-static int take_chunk(struct chunks *c, struct rg_slice *data) {
-	struct rg_slice line;
-	size_t n;
-	int rc = take_line(c, &line);
+// Moves chunk data to the end of the body.
+static int take_data(struct http_rx *rx, uint8_t *body, struct rg_slice *in) {
+	size_t n = in->len < rx->left ? in->len : rx->left;
 
-	if (rc == RG_OK)
-		rc = parse_size(line, &n);
-	if (rc != RG_OK)
-		return rc;
-	*data = rg_slice(c->rest.p, n);
-	c->n_data += n;
-	if (c->n_data > HTTP_MAX_BODY)
-		return RG_E_LIMIT;
-	if (n == 0)
-		return RG_OK;
-	if (c->rest.len < n)
+	memmove(body + rx->n_body, in->p, n);
+	*in = rg_skip(*in, n);
+	rx->n_body += (uint32_t)n;
+	rx->left -= (uint32_t)n;
+	if (rx->left > 0)
 		return RG_MORE;
-	c->rest = rg_skip(c->rest, n);
-	if (c->rest.len > 0 && c->rest.p[0] != '\r') // data ends with CRLF
-		return RG_E_PROTO;
-	return take_line(c, &line);
+	rx->state = DATA_END;
+	return RG_OK;
 }
 
-// Trailers up to the empty line: checked as fields, then dropped (RFC 9112 7.1.2).
-static int take_trailers(struct chunks *c) {
+static int take_data_end(struct http_rx *rx, struct rg_slice *in) {
+	struct rg_slice line;
+	int rc;
+
+	if (in->len > 0 && in->p[0] != '\r')
+		return RG_E_PROTO;
+	rc = take_line(rx, in, &line);
+	rx->state = rc == RG_OK ? SIZE : DATA_END;
+	return rc;
+}
+
+// One trailer or the empty line: checked as a field, then dropped (RFC 9112 7.1.2).
+static int take_trailer(struct http_rx *rx, struct rg_slice *in) {
 	struct rg_slice line;
 	struct http_hdr field;
-	int rc;
+	int rc = take_line(rx, in, &line);
 
-	for (;;) {
-		rc = take_line(c, &line);
-		if (rc != RG_OK || line.len == 0)
-			return rc;
-		if (!http_field_parse(line, &field))
-			return RG_E_PROTO;
+	if (rc == RG_OK && line.len == 0)
+		rx->state = DONE;
+	else if (rc == RG_OK && !http_field_parse(line, &field))
+		return RG_E_PROTO;
+	return rc;
+}
+
+static int step(struct http_rx *rx, uint8_t *body, struct rg_slice *in) {
+	switch (rx->state) {
+	case SIZE:
+		return take_size(rx, in);
+	case DATA:
+		return take_data(rx, body, in);
+	case DATA_END:
+		return take_data_end(rx, in);
+	default:
+		return take_trailer(rx, in);
 	}
 }
 
-static int find_end(struct chunks *c) {
-	struct rg_slice data;
-	int rc;
-
-	do
-		rc = take_chunk(c, &data);
-	while (rc == RG_OK && data.len > 0);
-	return rc == RG_OK ? take_trailers(c) : rc;
-}
-
-static int join(uint8_t *at, size_t len, struct rg_slice *body, size_t *size) {
-	struct chunks c = {.rest = {at, len}};
-	struct rg_slice data;
-	size_t n = 0;
-	int rc = find_end(&c);
-
-	if (rc != RG_OK)
-		return rc;
-	*size += c.n_data + c.n_framing;
-	// Each size line is read before its data moves to the left, onto what was read already.
-	c = (struct chunks){.rest = {at, len}};
-	while (take_chunk(&c, &data) == RG_OK && data.len > 0) {
-		memmove(at + n, data.p, data.len);
-		n += data.len;
-	}
-	*body = rg_slice(at, n);
+int http_body_begin(const struct http_req *r, struct http_rx *rx) {
+	if (r->content_length > HTTP_MAX_BODY)
+		return RG_E_LIMIT;
+	*rx = (struct http_rx){
+		.head_len = (uint32_t)r->head_len,
+		.left = (uint32_t)r->content_length,
+		.state = r->is_chunked ? SIZE : LENGTH,
+	};
 	return RG_OK;
 }
 
-int http_body(const struct http_req *r, uint8_t *in, size_t len, struct rg_slice *body,
-	      size_t *size) {
-	struct rg_slice found;
-	size_t total = r->head_len;
-	int rc;
+int http_body(struct http_rx *rx, uint8_t *in, size_t *len) {
+	uint8_t *body = in + rx->head_len;
+	struct rg_slice raw = {body + rx->n_body, *len - rx->head_len - rx->n_body};
+	int rc = RG_OK;
 
-	if (r->is_chunked) {
-		rc = join(in + r->head_len, len - r->head_len, &found, &total);
-		if (rc != RG_OK)
-			return rc;
-	} else {
-		if (r->content_length > HTTP_MAX_BODY)
-			return RG_E_LIMIT;
-		if (len - r->head_len < r->content_length)
+	if (rx->state == LENGTH) {
+		if (raw.len < rx->left)
 			return RG_MORE;
-		found = rg_slice(in + r->head_len, r->content_length);
-		total += r->content_length;
+		rx->n_body = rx->left;
+		return RG_OK;
 	}
-	*body = found;
-	*size = total;
-	return RG_OK;
+	while (rc == RG_OK && rx->state != DONE)
+		rc = step(rx, body, &raw);
+	memmove(body + rx->n_body, raw.p, raw.len);
+	*len = rx->head_len + rx->n_body + raw.len;
+	return rc;
 }

@@ -77,9 +77,9 @@ static bool is_sip_offered(const struct http_req *r) {
 	return false;
 }
 
-// RFC 6455 4.2.1 items 1 to 4. A body would stand where frames are expected.
+// RFC 6455 4.2.1 items 1 to 4, RFC 9110 7.8 for 1.0. A body would stand where frames are expected.
 static bool is_request_good(const struct http_req *r, const struct ws_policy *p) {
-	return ws_is_upgrade(r) && rg_eq(r->path, rg_str(p->path)) &&
+	return ws_is_upgrade(r) && !r->is_http10 && rg_eq(r->path, rg_str(p->path)) &&
 	       http_header_count(r, "host") == 1 && http_header_count(r, "upgrade") == 1 &&
 	       http_has_token(r, "connection", "upgrade") && !r->is_chunked &&
 	       r->content_length == 0 && http_header_count(r, "sec-websocket-version") == 1;

@@ -77,6 +77,7 @@
 	X(http_bad, "malformed HTTP")                                   \
 	X(http_too_big, "HTTP head or body too big")                    \
 	X(http_not_found, "HTTP path not served")                       \
+	X(http_method, "HTTP method not served")                        \
 	X(ws_version, "WebSocket version not served")                   \
 	X(ws_origin, "WebSocket origin not allowed")                    \
 	X(ws_subprotocol, "WebSocket without subprotocol sip")          \

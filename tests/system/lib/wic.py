@@ -48,7 +48,8 @@ class BioTls:
             try:
                 return step()
             except ssl.SSLWantReadError:
-                self.raw.sendall(self.out.read())
+                if self.out.pending:
+                    self.raw.sendall(self.out.read())
                 data = self.raw.recv(65536)
                 if not data:
                     return b""
@@ -66,6 +67,10 @@ class BioTls:
             return self._until_done(lambda: self.tls.read(n))
         except ssl.SSLZeroReturnError:
             return b""
+
+    def end(self):
+        """FIN, while answers may still come."""
+        self.raw.shutdown(socket.SHUT_WR)
 
     def close(self):
         self.raw.close()

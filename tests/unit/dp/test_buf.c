@@ -74,14 +74,14 @@ START_TEST(taken_again_is_empty) {
 	uint32_t idx = buf_take(&p, 1, 3);
 	struct buf *b = buf_at(&p, idx);
 
-	b->ws.n_fragments = 3;
+	b->head.ws.n_fragments = 3;
 	paint(b, 1);
-	ck_assert_uint_eq(b->since, 3);
+	ck_assert_uint_eq(b->head.since, 3);
 	buf_put(&p, idx);
 	ck_assert_uint_eq(buf_take(&p, 1, 4), idx); // the warmest first
 	ck_assert_uint_eq(b->len, 0);
-	ck_assert_uint_eq(b->since, 4);
-	ck_assert(ws_is_idle(&b->ws));
+	ck_assert_uint_eq(b->head.since, 4);
+	ck_assert(ws_is_idle(&b->head.ws));
 	buf_pool_fini(&p);
 }
 END_TEST
@@ -94,7 +94,7 @@ START_TEST(copy_carries_all) {
 	buf_reset(p.scratch, 11);
 	memcpy(p.scratch->data, "hello", 5);
 	p.scratch->len = 5;
-	p.scratch->ws.n_fragments = 2;
+	p.scratch->head.ws.n_fragments = 2;
 	for (size_t len = SMALL; len <= LARGE; len += LARGE - SMALL) {
 		idx = buf_copy(&p, p.scratch, len);
 		ck_assert_uint_ne(idx, BUF_NONE);
@@ -102,8 +102,8 @@ START_TEST(copy_carries_all) {
 		ck_assert_uint_eq(b->cap, len);
 		ck_assert_uint_eq(b->len, 5);
 		ck_assert_mem_eq(b->data, "hello", 5);
-		ck_assert_uint_eq(b->since, 11);
-		ck_assert_uint_eq(b->ws.n_fragments, 2);
+		ck_assert_uint_eq(b->head.since, 11);
+		ck_assert_uint_eq(b->head.ws.n_fragments, 2);
 		paint(b, 5);
 	}
 	ck_assert_uint_eq(p.scratch->len, 5);

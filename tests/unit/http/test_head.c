@@ -25,6 +25,8 @@ static const char *const good[] = {
 	"GET / HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n",
 	"GET / HTTP/1.1\r\nHost: 192.0.2.7\r\n\r\n",
 	"GET / HTTP/1.1\r\n" H "X:\r\nY: \xc3\xa4 b\t\x80\r\nConnection: a, ,close\r\n\r\n",
+	"GET / HTTP/1.0\r\n" H "\r\n",
+	"GET / HTTP/1.9\r\n" H "\r\n",
 	"GET / HTTP/1.1\r\n" H "!#$%&'*+-.^_`|~09azAZ: v\r\n\r\n",
 };
 #define N_GOOD (sizeof(good) / sizeof(good[0]))
@@ -71,9 +73,9 @@ static const struct {
 	{"GET /\x7f", RG_E_PROTO},
 	{"\x16\x03\x01", RG_E_PROTO},
 	// version (2.3)
-	{"GET / HTTP/1.0\r\n", RG_E_UNSUPPORTED},
-	{"GET / HTTP/1.2\r\n", RG_E_UNSUPPORTED},
-	{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RG_E_UNSUPPORTED},
+	{"GET / HTTP/2.0\r\n", RG_E_VERSION},
+	{"GET / HTTP/0.9\r\n", RG_E_VERSION},
+	{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RG_E_VERSION},
 	{"GET / http/1.1\r\n", RG_E_PROTO},
 	{"GET / HTTP/1.11\r\n", RG_E_PROTO},
 	{"GET / HTTP/1,1\r\n", RG_E_PROTO},
@@ -141,7 +143,7 @@ static const struct {
 	 RG_E_PROTO},
 	{"POST / HTTP/1.1\r\n" H "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n",
 	 RG_E_PROTO},
-	{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", RG_E_PROTO},
+	{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", RG_E_UNSUPPORTED},
 	{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, chunked\r\n\r\n", RG_E_PROTO},
 	{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", RG_E_PROTO},
 	{"POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n\r\n", RG_E_PROTO},

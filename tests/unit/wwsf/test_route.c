@@ -95,7 +95,7 @@ static const struct {
 	{"no host", "POST /v1/lease HTTP/1.1\r\n\r\n", 400},
 	{"nothing", "", 400},
 	{"half a head", "POST /v1/lease HTTP/1.1\r\nHost: x\r\n", 400},
-	{"old version", "POST /v1/lease HTTP/1.0\r\nHost: x\r\n\r\n", 505},
+	{"old version", "POST /v1/lease HTTP/2.0\r\nHost: x\r\n\r\n", 505},
 };
 #define N_MALFORMED (int)(sizeof(malformed) / sizeof(*malformed))
 
