@@ -329,6 +329,11 @@ static void fill_dp_cfg(struct gateway *g) {
 	d->max_conns = conf->dp.connections;
 	d->certificate = conf->tls.certificate;
 	d->key = conf->tls.key;
+	d->tls = (struct rg_tls_cfg){
+		.max_half_open = conf->tls.max_half_open,
+		.max_per_source = conf->tls.half_open_per_source,
+		.handshake_share = conf->tls.handshake_share,
+	};
 	d->is_origin_optional = conf->reg.is_origin_optional;
 	d->ws_path = "/w2";
 	d->files = g->files;

@@ -133,7 +133,7 @@ static bool fill(struct work *w) {
 	for (w->at = 0; w->at < N_CONNS; w->at++) {
 		struct tls_conn *c = &w->conns[w->at];
 
-		tls_conn_init(c, (uint32_t)w->at);
+		tls_conn_init(c, (uint32_t)w->at, 0);
 		c->suite = w->suite;
 		c->is_established = true;
 		for (int i = 0; i < 16; i++)

@@ -44,6 +44,9 @@ struct conf {
 	} dp;
 	struct { // tls:
 		char *certificate, *key;
+		uint32_t max_half_open;        // per worker, default 4096
+		uint32_t half_open_per_source; // default 1024, 0 = no limit
+		uint32_t handshake_share;      // percent, default 25
 	} tls;
 	struct {                       // registration:
 		char *domain;          // home domain, realm of To: "ims.example.net"

@@ -66,6 +66,16 @@ static const struct conf_key tls_keys[] = {
 	 .text = "PEM file: server certificate, then its chain"},
 	{"key", CONF_T_PATH, FIELD(tls.key), REQUIRED,
 	 .text = "PEM file: private key of the certificate"},
+	{"handshake_share", CONF_T_COUNT, FIELD(tls.handshake_share), .def = "25", .min = 1,
+	 .max = 100,
+	 .text = "percent of a worker's time that TLS handshakes may take; more wait for their "
+		 "turn, so that they never stand between a client and its refresh"},
+	{"max_half_open", CONF_T_COUNT, FIELD(tls.max_half_open), .def = "4096", .min = 1,
+	 .max = 1048576,
+	 .text = "connections of one worker amid their handshake at most; newer ones are reset"},
+	{"half_open_per_source", CONF_T_COUNT, FIELD(tls.half_open_per_source), .def = "1024",
+	 .min = 0, .max = 65535,
+	 .text = "of these, from one address, which may be a NAT with many clients; 0: no limit"},
 };
 
 static const struct conf_key registration_keys[] = {

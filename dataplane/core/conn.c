@@ -2,6 +2,7 @@
 // The life of a client connection in a worker: TCP events in, TLS in between, HTTP or WebSocket on
 // top. Ends are only marked while TLS is on the call stack, and carried out by conn_finish().
 #include "core_int.h"
+#include "regate/siphash.h"
 
 #define PUMP_LEN 8192u // plaintext bytes of one record of a static response
 #define PUMP_MIN 2048u // the same while TCP has little room; below it is not worth a record
@@ -203,6 +204,13 @@ void conn_settle(struct worker *w, struct conn *c) {
 	conn_finish(w, c);
 }
 
+// XXX an IPv6 client owns at least a /64, and can be many sources.
+static uint32_t source_of(const struct worker *w, uint32_t idx) {
+	const struct rg_addr *peer = tcp_peer(w->tcp, idx);
+
+	return (uint32_t)rg_siphash(w->cfg->secret, peer->ip, sizeof(peer->ip));
+}
+
 int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 	struct worker *w = ctx;
 	struct conn *c = &w->conns[idx];
@@ -217,9 +225,46 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 		.record_since = tick_of(now_ns),
 		.deadline = tick_in(now_ns, w->cfg->head_timeout_s),
 	};
-	tls_conn_init(&c->tls, idx);
+	tls_conn_init(&c->tls, idx, source_of(w, idx));
 	w->n_conns++;
 	return 0;
+}
+
+static enum rg_stat tls_drop_of(int rc, const struct conn *c) {
+	switch (rc) {
+	case RG_E_PROTO:
+		return RG_DROP_tls_bad;
+	case RG_E_UNSUPPORTED:
+		return RG_DROP_tls_version;
+	case RG_E_LIMIT:
+		return RG_DROP_tls_hello_long;
+	case -EDQUOT:
+		return RG_DROP_tls_source;
+	case RG_E_EXHAUSTED:
+		return c->phase == RG_PHASE_TLS ? RG_DROP_tls_half_open : RG_DROP_tls_no_memory;
+	case -ENOMEM:
+		return RG_DROP_tls_no_memory;
+	default: // RG_E_CLOSED is no drop, -ENOBUFS was counted by TCP
+		return RG_N_STATS;
+	}
+}
+
+// What tls_input() and tls_step() said.
+static void tls_done(struct worker *w, struct conn *c, int rc) {
+	enum rg_stat drop = tls_drop_of(rc, c);
+
+	if (rc == RG_OK && c->phase == RG_PHASE_TLS && tls_is_established(&c->tls)) {
+		c->phase = RG_PHASE_HTTP;
+		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
+	}
+	if (rc != RG_OK && drop != RG_N_STATS)
+		rg_stat_inc(w->stats, drop);
+	if (rc != RG_OK && c->end == END_NO) // the alert, if any, is queued: let it out
+		c->end = rc == RG_E_CLOSED || rc == RG_E_PROTO || rc == RG_E_UNSUPPORTED ||
+					 rc == RG_E_LIMIT
+				 ? END_CLOSE
+				 : END_ABORT;
+	conn_settle(w, c);
 }
 
 void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
@@ -227,23 +272,26 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 	struct conn *c = &w->conns[idx];
 	struct conn_ref ref = {w, c};
 	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
-	int rc;
 
 	(void)now_ns; // the same as w->now_ns
-	if (!c->is_open || c->end == END_LINGER)
+	if (c->is_open && c->end != END_LINGER)
+		tls_done(w, c, tls_input(w->tls, &c->tls, d, &sink));
+}
+
+void conn_handshake(struct worker *w) {
+	uint32_t idx = tls_ready(w->tls, w->now_ns);
+	struct conn *c = &w->conns[idx];
+	struct conn_ref ref = {w, c};
+	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
+	uint64_t start_ns;
+	int rc;
+
+	if (idx == TLS_NO_SLOT)
 		return;
-	rc = tls_input(w->tls, &c->tls, d, &sink);
-	if (rc == RG_OK && c->phase == RG_PHASE_TLS && tls_is_established(&c->tls)) {
-		c->phase = RG_PHASE_HTTP;
-		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
-	}
-	if (rc == RG_E_PROTO)
-		rg_stat_inc(w->stats, RG_DROP_tls_bad);
-	if (rc == RG_E_LIMIT || rc == -ENOMEM)
-		rg_stat_inc(w->stats, RG_DROP_tls_no_memory);
-	if (rc != RG_OK && c->end == END_NO) // the alert, if any, is queued: let it out
-		c->end = rc == RG_E_CLOSED || rc == RG_E_PROTO ? END_CLOSE : END_ABORT;
-	conn_settle(w, c);
+	start_ns = idle_now_ns();
+	rc = tls_step(w->tls, &c->tls, &sink);
+	tls_charge(w->tls, idle_now_ns() - start_ns);
+	tls_done(w, c, rc);
 }
 
 void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns) {

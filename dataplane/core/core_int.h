@@ -166,6 +166,8 @@ void idle_wake(struct worker *w);     // from ctl or a peer: ends its sleep
 void idle_kick_ctl(struct worker *w); // the control loop has punts to read
 
 // --- conn.c: tcp_ops and the life of a connection
+// Makes the next step of a handshake, if one waits and has its turn.
+void conn_handshake(struct worker *w);
 int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns);
 void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns);
 void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns);

@@ -83,7 +83,9 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 		.certificate = cfg->certificate,
 		.key = cfg->key,
 		.max_conns = cfg->max_conns,
-		.max_half_open = cfg->max_conns,
+		.max_half_open = RTE_MIN(cfg->tls.max_half_open, cfg->max_conns),
+		.max_per_source = (uint16_t)cfg->tls.max_per_source,
+		.share = cfg->tls.handshake_share,
 	};
 	struct tcp_ops ops = {
 		.ctx = w,

@@ -61,6 +61,8 @@ static void poll_once(struct worker *w) {
 	n += punt_poll_replies(w);
 	if (tcp_next_deadline(w->tcp) <= w->now_ns)
 		tcp_tick(w->tcp, w->now_ns, BURST);
+	if (tls_is_waiting(w->tls))
+		conn_handshake(w);
 	sweep_run(w);
 	packet_flush(w);
 	if (w->is_punted) {
@@ -72,7 +74,7 @@ static void poll_once(struct worker *w) {
 	if (n > 0) {
 		rg_stat_inc(w->stats, RG_STAT_polls_busy);
 		w->idle_since_ns = w->now_ns;
-	} else {
+	} else if (!tls_is_waiting(w->tls)) {
 		idle_wait(w);
 	}
 }

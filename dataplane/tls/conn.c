@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One TLS connection as its user sees it: handshake.c first, record.c from then on. Runs on a
-// worker; no system call, no clock. OpenSSL allocates from the first byte to the hand-over. After
+// worker; no system call, no clock. OpenSSL allocates from the first step to the hand-over. After
 // a failure the connection is dead: records would be missing.
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -8,8 +8,9 @@
 #include "regate/err.h"
 #include "tls_int.h"
 
-void tls_conn_init(struct tls_conn *c, uint32_t slot) {
-	*c = (struct tls_conn){.slot = slot, .ref = TLS_NO_REF};
+void tls_conn_init(struct tls_conn *c, uint32_t slot, uint32_t source) {
+	// There is no sequence number before the hand-over.
+	*c = (struct tls_conn){.slot = slot, .ref = TLS_NO_REF, .seq[TLS_RD] = source};
 }
 
 void tls_conn_fini(struct tls_ctx *x, struct tls_conn *c) {
@@ -32,13 +33,8 @@ int tls_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
 		return RG_E_CLOSED;
 	if (in.len == 0)
 		return RG_OK;
-	if (!c->is_established) {
-		int rc = tls_handshake_input(x, c, &in, sink);
-
-		if (rc != RG_OK)
-			return rc == RG_MORE ? RG_OK : rc;
-	}
-	return tls_record_input(x, c, in, sink);
+	return c->is_established ? tls_record_input(x, c, in, sink)
+				 : tls_handshake_input(x, c, in, sink);
 }
 
 int tls_write(struct tls_ctx *x, struct tls_conn *c, struct rg_slice d,

@@ -5,9 +5,9 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "regate/huge.h"
 #include "tls_int.h"
 
 // Where the reason of a failed tls_ctx_new() goes.
@@ -150,12 +150,14 @@ static bool load_key(struct tls_ctx *c, const char *file, const char *certificat
 	return is_ok;
 }
 
-// The arrays that connections find by index. Large ones are not touched before they are needed.
+// The arrays that connections find by index; not touched before they are needed.
 static bool take_memory(struct tls_ctx *c, const struct tls_cfg *cfg) {
-	c->partials = OPENSSL_malloc(TLS_MAX_PARTIAL * sizeof(c->partials[0]));
-	c->handshakes = OPENSSL_zalloc(cfg->max_half_open * sizeof(c->handshakes[0]));
-	// Not from OpenSSL, which may wipe all of it at the end.
-	c->secrets = aligned_alloc(sizeof(c->secrets[0]), cfg->max_conns * sizeof(c->secrets[0]));
+	c->max_conns = cfg->max_conns;
+	c->max_per_source = cfg->max_per_source;
+	c->share = cfg->share;
+	c->partials = rg_huge_alloc(TLS_MAX_PARTIAL, sizeof(c->partials[0]));
+	c->handshakes = rg_huge_alloc(cfg->max_half_open, sizeof(c->handshakes[0]));
+	c->secrets = rg_huge_alloc(cfg->max_conns, sizeof(c->secrets[0]));
 	return c->partials != NULL && c->handshakes != NULL && c->secrets != NULL &&
 	       tls_pool_init(&c->free_partials, TLS_MAX_PARTIAL) &&
 	       tls_pool_init(&c->free_handshakes, cfg->max_half_open);
@@ -198,9 +200,10 @@ void tls_ctx_free(struct tls_ctx *c) {
 	BIO_meth_free(c->method);
 	EVP_MD_CTX_free(c->sha1_ctx);
 	EVP_MD_free(c->sha1);
-	OPENSSL_free(c->partials);
-	OPENSSL_free(c->handshakes);
-	free(c->secrets); // those in use were wiped with their connections
+	// Secrets and keys in them were wiped with their connections.
+	rg_huge_free(c->partials, TLS_MAX_PARTIAL, sizeof(c->partials[0]));
+	rg_huge_free(c->handshakes, c->free_handshakes.n, sizeof(c->handshakes[0]));
+	rg_huge_free(c->secrets, c->max_conns, sizeof(c->secrets[0]));
 	tls_pool_fini(&c->free_partials);
 	tls_pool_fini(&c->free_handshakes);
 	tls_crypt_free(c->crypt);

@@ -9,10 +9,6 @@
 #include "regate/err.h"
 #include "tls_int.h"
 
-// What a client may send before it is through with the handshake. A ClientHello with every
-// extension of today's browsers stays below 4 KiB.
-#define MAX_HANDSHAKE 16384
-
 // OpenSSL without read-ahead asks for a header, then for a body: it never takes a byte of what
 // follows the client's Finished.
 static int bio_read(BIO *b, char *out, int n) {
@@ -25,7 +21,7 @@ static int bio_read(BIO *b, char *out, int n) {
 		return -1;
 	}
 	h->n_read += (uint32_t)len;
-	if (h->n_read > MAX_HANDSHAKE)
+	if (h->n_read > TLS_HELLO_MAX)
 		return -1;
 	memcpy(out, h->in.p, len);
 	h->in = rg_skip(h->in, len);
@@ -113,22 +109,15 @@ void tls_on_message(int is_write, int version, int type, const void *buf, size_t
 		h->n_sealed++;
 }
 
-// Makes the SSL object. XXX OpenSSL allocates what a ClientHello says it is long, up to 128 KiB,
-// with its first bytes; whoever caps half-open connections should count on that.
-static int start(struct tls_ctx *x, struct tls_conn *c) {
-	struct tls_handshake *h;
-	BIO *b;
+// XXX OpenSSL allocates what a ClientHello says it is long, up to 128 KiB, with its first bytes. The
+// first one is whole by now and below TLS_HELLO_MAX, the one after a HelloRetryRequest is not.
+static int start(struct tls_ctx *x, struct tls_handshake *h) {
+	BIO *b = BIO_new(x->method);
 
-	c->ref = tls_pool_take(&x->free_handshakes);
-	if (c->ref == TLS_NO_REF)
-		return RG_E_LIMIT;
-	h = tls_handshake_of(x, c);
-	b = BIO_new(x->method);
 	if (b != NULL)
 		h->ssl = SSL_new(x->ssl);
 	if (b == NULL || h->ssl == NULL) {
 		BIO_free(b);
-		tls_handshake_drop(x, c);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
@@ -140,18 +129,6 @@ static int start(struct tls_ctx *x, struct tls_conn *c) {
 	return RG_OK;
 }
 
-void tls_handshake_drop(struct tls_ctx *x, struct tls_conn *c) {
-	struct tls_handshake *h;
-
-	if (c->ref == TLS_NO_REF)
-		return;
-	h = tls_handshake_of(x, c);
-	SSL_free(h->ssl);
-	OPENSSL_cleanse(h, sizeof(*h));
-	tls_pool_put(&x->free_handshakes, c->ref);
-	c->ref = TLS_NO_REF;
-}
-
 // Turns the failure of SSL_do_handshake() into ours. OpenSSL has sent an alert where one is due.
 // The error queue belongs to the thread: what stays in it would be taken for the next connection's.
 static int fail(struct tls_conn *c, const struct tls_handshake *h, int ret) {
@@ -160,9 +137,9 @@ static int fail(struct tls_conn *c, const struct tls_handshake *h, int ret) {
 	ERR_clear_error();
 	if (!h->is_refused && error == SSL_ERROR_WANT_READ)
 		return RG_MORE;
+	c->is_dead = true;
 	if (!h->is_refused && error == SSL_ERROR_ZERO_RETURN)
 		return RG_E_CLOSED;
-	c->is_dead = true;
 	c->is_refused = h->is_refused;
 	return h->is_refused ? -ENOBUFS : RG_E_PROTO;
 }
@@ -199,25 +176,20 @@ static int hand_over(struct tls_ctx *x, struct tls_conn *c) {
 		return -ENOMEM;
 	}
 	c->seq[TLS_WR] = h->n_sealed;
-	tls_handshake_drop(x, c);
-	ERR_clear_error();
 	c->is_established = true;
 	c->is_dead = false;
 	return RG_OK;
 }
 
-int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
-			const struct tls_sink *sink) {
-	struct tls_handshake *h;
+int tls_handshake_run(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
+		      const struct tls_sink *sink) {
+	struct tls_handshake *h = tls_handshake_of(x, c);
 	int n;
 
-	if (c->ref == TLS_NO_REF) {
-		int rc = start(x, c);
-
-		if (rc != RG_OK)
-			return rc;
+	if (h->ssl == NULL && start(x, h) != RG_OK) {
+		c->is_dead = true;
+		return -ENOMEM;
 	}
-	h = tls_handshake_of(x, c);
 	h->in = *in;
 	h->sink = sink;
 	ERR_clear_error(); // SSL_get_error() looks at the queue

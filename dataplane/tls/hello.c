@@ -153,8 +153,6 @@ static int gather(struct rg_slice in, uint8_t *scratch, struct rg_slice *message
 			*len = pos;
 			return RG_OK;
 		}
-		if (part < n)
-			return RG_MORE;
 	}
 }
 

@@ -5,10 +5,11 @@
 #include "tls_int.h"
 
 bool tls_pool_init(struct tls_pool *p, uint32_t n) {
+	p->n = n;
 	p->free = OPENSSL_malloc(n * sizeof(p->free[0]));
 	if (p->free == NULL)
 		return false;
-	p->n = p->n_free = n;
+	p->n_free = n;
 	for (uint32_t i = 0; i < n; i++)
 		p->free[i] = n - 1 - i;
 	return true;

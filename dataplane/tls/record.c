@@ -261,7 +261,7 @@ static int keep(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in) {
 	c->ref = tls_pool_take(&x->free_partials);
 	if (c->ref == TLS_NO_REF) {
 		c->is_dead = true;
-		return RG_E_LIMIT;
+		return RG_E_EXHAUSTED;
 	}
 	p = tls_partial_of(x, c);
 	p->len = (uint32_t)in.len;

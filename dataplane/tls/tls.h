@@ -17,10 +17,14 @@ struct tls_ctx;
 // Connections of one tls_ctx that may hold a part of a record at once, 16 KiB each.
 #define TLS_MAX_PARTIAL 1024
 
+#define TLS_NO_SLOT UINT32_MAX
+
 struct tls_cfg {                       // borrowed for the call
 	const char *certificate, *key; // PEM files
 	uint32_t max_conns;
-	uint32_t max_half_open; // connections that may be amid their handshake
+	uint32_t max_half_open;  // connections that may be amid their handshake; 17 KiB each
+	uint16_t max_per_source; // of these, of one source; 0 = all
+	unsigned share;          // of the time that handshakes may take, percent
 };
 
 // What OpenSSL frees is wiped from now on, in the whole process: it leaves secrets behind otherwise.
@@ -39,17 +43,29 @@ struct tls_sink {
 };
 
 // slot: below max_conns, of no other connection until tls_conn_fini(). It costs 64 bytes of the
-// tls_ctx from the hand-over on; before the first byte there is nothing to give back.
-void tls_conn_init(struct tls_conn *c, uint32_t slot);
+// tls_ctx from the hand-over on; before the first byte there is nothing to give back. source: keyed
+// hash of the peer's address.
+void tls_conn_init(struct tls_conn *c, uint32_t slot, uint32_t source);
 void tls_conn_fini(struct tls_ctx *x, struct tls_conn *c); // wipes what it held
 
 // Feeds bytes from the peer; all are consumed. RG_OK; RG_E_CLOSED after the peer's close_notify;
-// RG_E_PROTO (an alert was sent where one is due); -ENOBUFS when the sink refused; -ENOMEM in the
-// handshake or a change of keys; RG_E_LIMIT when too many handshakes are under way, or when a record
-// came in part and TLS_MAX_PARTIAL are waiting. The sink may call tls_write() and tls_close() on c,
-// but not end it.
+// RG_E_PROTO (an alert was sent where one is due), as are RG_E_UNSUPPORTED, a client without TLS
+// 1.3, and RG_E_LIMIT, one that says too much before its handshake; RG_E_EXHAUSTED when
+// max_half_open connections are amid theirs, or TLS_MAX_PARTIAL have part of a record waiting;
+// -EDQUOT when max_per_source are; -ENOBUFS when the sink refused; -ENOMEM in a change of keys. The
+// sink may call tls_write() and tls_close() on c, but not end it.
 [[nodiscard]] int tls_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
 			    const struct tls_sink *sink);
+
+// Handshakes wait for their turn: tls_input() only keeps what comes during one. Once per poll: the
+// slot of the connection that is next, for tls_step(), or TLS_NO_SLOT, for there is none or their
+// share of the time is used up. What steps take is told by tls_charge().
+uint32_t tls_ready(struct tls_ctx *x, uint64_t now_ns);
+// As tls_input(); -ENOMEM without memory. May deliver data that came behind the handshake.
+[[nodiscard]] int tls_step(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink);
+void tls_charge(struct tls_ctx *x, uint64_t cost_ns);
+bool tls_is_waiting(const struct tls_ctx *x); // a step can be made, when its time has come
+
 // Seals and sends d. RG_OK, -ENOBUFS, RG_E_STALE (not established or closed), -ENOMEM (a change of
 // keys). After -ENOBUFS the connection is dead, since a record is missing: ask tls_sealed_len()
 // for the room before.

@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 
+#include "hello.h"
 #include "tls.h"
 
 #define TLS_HEADER_LEN 5
@@ -24,6 +25,7 @@
 #define TLS_MAX_SEALED ((1u << 24) - 16)
 
 #define TLS_NO_REF UINT32_MAX
+#define TLS_N_SOURCES 4096
 
 enum tls_hash { TLS_SHA256, TLS_SHA384, TLS_N_HASHES };
 enum tls_suite { TLS_AES128, TLS_AES256, TLS_CHACHA, TLS_N_SUITES };
@@ -67,6 +69,14 @@ struct tls_pool {
 	uint32_t *free;
 };
 
+// First in, first out, linked in the handshakes themselves.
+struct tls_queue {
+	uint32_t n, head, tail;
+};
+
+// The first step of a handshake, and those after it: the client's Finished.
+enum tls_queue_id { TLS_FIRST, TLS_LATER, TLS_N_QUEUES };
+
 // What an established connection needs for a change of keys only, by its slot.
 union tls_secrets {
 	uint8_t secret[TLS_N_DIRS][32]; // of AES-128
@@ -91,6 +101,13 @@ struct tls_ctx {
 	struct tls_pool free_partials;
 	struct tls_handshake *handshakes; // [max_half_open]
 	struct tls_pool free_handshakes;
+	struct tls_queue queues[TLS_N_QUEUES]; // of handshakes whose next step can be made
+	int64_t credit_ns;                     // time that they may take now
+	uint64_t earned_ns;                    // up to when it is reckoned
+	unsigned share;                        // of the time, percent
+	uint16_t max_per_source;               // 0 = no limit
+	uint16_t sources[2][TLS_N_SOURCES]; // half-open connections by two hashes of their source
+	uint32_t max_conns;
 	union tls_secrets *secrets;    // [max_conns], untouched until needed
 	uint8_t plain[TLS_MAX_CIPHER]; // record just opened, for the sink
 	uint8_t sealed[TLS_HEADER_LEN + TLS_MAX_INNER + TLS_TAG_LEN];
@@ -98,7 +115,10 @@ struct tls_ctx {
 
 // The first life: from the first byte to the hand-over.
 struct tls_handshake {
-	SSL *ssl;
+	SSL *ssl;              // NULL until the ClientHello's turn
+	uint32_t slot, source; // of the connection
+	uint32_t prev, next;   // of those that wait
+	bool is_queued;
 	struct rg_slice in;             // not read by OpenSSL yet; empty between calls
 	const struct tls_sink *sink;    // of the call under way, else NULL
 	uint64_t n_sealed;              // records that OpenSSL sealed with the application key
@@ -106,6 +126,8 @@ struct tls_handshake {
 	bool is_refused;                // by the sink
 	uint8_t secret_len[TLS_N_DIRS]; // 0 = not heard yet
 	uint8_t secret[TLS_N_DIRS][TLS_MAX_SECRET];
+	uint32_t len;             // of b
+	uint8_t b[TLS_HELLO_MAX]; // waits for the next step
 };
 
 static inline struct tls_handshake *tls_handshake_of(const struct tls_ctx *x,
@@ -132,8 +154,12 @@ void tls_on_message(int is_write, int version, int type, const void *buf, size_t
 // handshake.c: takes the traffic secrets; SSL_CTX_set_keylog_callback().
 void tls_on_secret(const SSL *ssl, const char *line);
 // handshake.c: runs it over *in. RG_OK when handed over: *in is what followed; RG_MORE; or as
-// tls_input().
-int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
+// tls_step().
+int tls_handshake_run(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
+		      const struct tls_sink *sink);
+
+// halfopen.c
+int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
 			const struct tls_sink *sink);
 void tls_handshake_drop(struct tls_ctx *x, struct tls_conn *c); // if there is one
 

@@ -40,6 +40,12 @@ struct rg_dp_test {         // only regated-test obeys; rg_dp_check() refuses it
 	bool is_echo;       // a WebSocket subprotocol that echoes
 };
 
+struct rg_tls_cfg {
+	uint32_t max_half_open;   // connections of a worker amid their handshake
+	uint32_t max_per_source;  // of these, of one address; 0 = all
+	uint32_t handshake_share; // percent of a worker's time
+};
+
 struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	const char *port;   // vdev with arguments ("net_tap0,iface=dtap0") or PCI address
 	const char *lcores; // CPU list, one worker each: "1,2"
@@ -54,6 +60,7 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	uint16_t listen_port;          // TCP, host order
 	uint32_t max_conns;            // per worker
 	const char *certificate, *key; // PEM files
+	struct rg_tls_cfg tls;
 	const struct rg_origin *origins;
 	size_t n_origins;
 	bool is_origin_optional; // accept a WebSocket upgrade without Origin

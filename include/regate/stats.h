@@ -74,6 +74,10 @@
 	X(handoff_full, "hand-over ring full")                          \
 	X(tls_bad, "TLS handshake or record refused")                   \
 	X(tls_no_memory, "TLS objects used up")                         \
+	X(tls_version, "TLS 1.3 not offered")                           \
+	X(tls_hello_long, "TLS ClientHello too big")                    \
+	X(tls_half_open, "TLS handshakes under way used up")            \
+	X(tls_source, "TLS handshakes of one source used up")           \
 	X(http_bad, "malformed HTTP")                                   \
 	X(http_too_big, "HTTP head or body too big")                    \
 	X(http_not_found, "HTTP path not served")                       \

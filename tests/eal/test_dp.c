@@ -20,6 +20,7 @@ static struct rg_dp_cfg cfg = {
 	.ip_be = 0x0200000a,
 	.listen_port = 443,
 	.max_conns = 700,
+	.tls = {.max_half_open = 4, .handshake_share = 25},
 	.ws_path = "/w2",
 	.leases = &leases,
 	.ws_ping_s = 25,

@@ -172,6 +172,7 @@ struct tls_ctx *ctx_new(const char *certificate, const char *key, char *err, siz
 		.key = key,
 		.max_conns = N_SLOTS,
 		.max_half_open = 8,
+		.share = 100,
 	};
 
 	return tls_ctx_new(&cfg, err, err_len);
@@ -198,7 +199,7 @@ struct pair *pair_new(struct tls_ctx *ctx, SSL_CTX *client) {
 
 	p->ctx = ctx;
 	p->server = &p->conn;
-	tls_conn_init(p->server, slot_take());
+	tls_conn_init(p->server, slot_take(), 0);
 	p->client = SSL_new(client);
 	p->cut = SIZE_MAX;
 	if (p->client == NULL)
@@ -255,6 +256,14 @@ const struct tls_sink *pair_sink(struct pair *p) {
 	return s;
 }
 
+int pair_input(struct pair *p, struct rg_slice in) {
+	int rc = tls_input(p->ctx, p->server, in, pair_sink(p));
+
+	while (rc == RG_OK && tls_ready(p->ctx, 1000000000) == p->server->slot)
+		rc = tls_step(p->ctx, p->server, pair_sink(p));
+	return rc;
+}
+
 void pair_to_server(struct pair *p) {
 	static uint8_t buf[65536];
 	struct rg_slice in;
@@ -265,7 +274,7 @@ void pair_to_server(struct pair *p) {
 		while (in.len > 0 && p->rc == RG_OK) {
 			size_t len = in.len < p->cut ? in.len : p->cut;
 
-			p->rc = tls_input(p->ctx, p->server, rg_slice(in.p, len), pair_sink(p));
+			p->rc = pair_input(p, rg_slice(in.p, len));
 			in = rg_skip(in, len);
 		}
 	}

@@ -46,6 +46,8 @@ struct pair *pair_new(struct tls_ctx *ctx, SSL_CTX *client);
 void pair_end(struct pair *p); // of the server's side only
 void pair_free(struct pair *p);
 const struct tls_sink *pair_sink(struct pair *p); // static storage
+// tls_input() to the server, and the steps of its handshake.
+int pair_input(struct pair *p, struct rg_slice in);
 // Moves what the client has to say into the server.
 void pair_to_server(struct pair *p);
 // Handshake, as far as it goes. True when both ends are through.

@@ -159,7 +159,7 @@ START_TEST(tls12_refused) {
 	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
 	p = pair_new(ctx, client);
 	ck_assert(!pair_handshake(p));
-	ck_assert_int_eq(p->rc, RG_E_PROTO);
+	ck_assert_int_eq(p->rc, RG_E_UNSUPPORTED);
 	pair_free(p);
 	p = pair_new(ctx, client);
 	(void)SSL_do_handshake(p->client);

@@ -100,6 +100,7 @@ static const struct {
 	{"PSK last", BODY, V13 "00290000", RG_OK, 0, 0},
 	{"PSK not last", BODY, "00290000" V13, RG_E_PROTO, 47, 0x303},
 	{"extension cut", BODY, V13 "0017", RG_E_PROTO, 50, 0x303},
+	{"bytes behind the extensions", BODY "0007" V13 "00", NULL, RG_E_PROTO, 50, 0x303},
 	{"extension too long", BODY, V13 "00170001", RG_E_PROTO, 50, 0x303},
 };
 
@@ -254,16 +255,19 @@ END_TEST
 
 // Records of one byte make it six times as long: it does not fit, and that is said.
 START_TEST(many_records) {
-	static uint8_t m[4000];
+	static uint8_t m[17000];
 	struct tls_refusal why;
 	struct tls_hello h;
 
 	memcpy(m, "\x01\0\x0f\x9c\x03\x03", 6);
-	ck_assert_int_eq(tls_hello_peek(rg_slice(records(rg_slice(m, sizeof(m)), 1).p, 23000),
-					scratch, &h, &why),
+	ck_assert_int_eq(tls_hello_peek(rg_slice(records(rg_slice(m, 4000), 1).p, 23000), scratch,
+					&h, &why),
 			 RG_MORE); // the limit on what is kept is its user's
-	ck_assert_int_eq(tls_hello_peek(records(rg_slice(m, sizeof(m)), 16), scratch, &h, &why),
+	ck_assert_int_eq(tls_hello_peek(records(rg_slice(m, 4000), 16), scratch, &h, &why),
 			 RG_E_PROTO); // zeroes
+	memcpy(m, "\x16\x03\x01\0\x01\x01\x16\x03\x01\x40\0", 11);
+	ck_assert_int_eq(tls_hello_peek(guard_copy(rg_slice(m, 11 + 16384)), scratch, &h, &why),
+			 RG_E_LIMIT);
 }
 END_TEST
 

@@ -376,7 +376,7 @@ START_TEST(pool_dry) {
 	ck_assert_int_eq(wire_input(a, rec, 7), RG_OK);
 	ck_assert_uint_eq(ctx->free_partials.n_free, 0);
 	ck_assert_int_eq(wire_send(b, 23, RG_LIT("whole")), RG_OK);
-	ck_assert_int_eq(wire_input(b, "\x17", 1), RG_E_LIMIT);
+	ck_assert_int_eq(wire_input(b, "\x17", 1), RG_E_EXHAUSTED);
 	ck_assert_int_eq(wire_input(b, "\x17", 1), RG_E_PROTO);
 	ck_assert_uint_eq(b->n_cipher, 0);
 	len = seal(c, 23, RG_LIT("hello"), 0);

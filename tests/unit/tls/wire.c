@@ -58,7 +58,7 @@ struct wire *wire_new(struct tls_ctx *ctx, int combo) {
 
 	w->ctx = ctx;
 	w->server = &w->conn;
-	tls_conn_init(w->server, slot_take());
+	tls_conn_init(w->server, slot_take(), 0);
 	if (combo >= TLS_N_SUITES || ctx->crypt->imb == NULL)
 		ctx->crypt->aeads = tls_aead_evp();
 	for (int dir = 0; dir < TLS_N_DIRS; dir++) {

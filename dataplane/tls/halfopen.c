@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Connections amid their handshake: a bounded pool of them, what each sent and nobody has read yet,
+// and the queues of those whose next step can be made. OpenSSL, which costs a hundred times what a
+// refresh does, runs in tls_step() only, and tls_ready() rations that. Runs on a worker.
+#include <errno.h>
+#include <openssl/crypto.h>
+
+#include "regate/err.h"
+#include "tls_int.h"
+
+// What may be spent at once after a rest, and what may be owed: a step that was held up, by
+// whatever stops a machine for a while, must not stop handshakes for long.
+#define BURST_NS 10000000
+
+static uint16_t *source_count(struct tls_ctx *x, uint32_t source, int row) {
+	return &x->sources[row][row == 0 ? source % TLS_N_SOURCES : source >> 20];
+}
+static_assert(TLS_N_SOURCES == 1 << (32 - 20), "the rows look at different bits");
+
+// Never too low: a source that shares one cell with others shares the second with nobody, most
+// likely.
+static bool is_over_quota(struct tls_ctx *x, uint32_t source) {
+	uint16_t a = *source_count(x, source, 0);
+	uint16_t b = *source_count(x, source, 1);
+
+	return x->max_per_source > 0 && (a < b ? a : b) >= x->max_per_source;
+}
+
+static void count_source(struct tls_ctx *x, uint32_t source, int by) {
+	for (int row = 0; row < 2; row++)
+		*source_count(x, source, row) = (uint16_t)(*source_count(x, source, row) + by);
+}
+
+static int take(struct tls_ctx *x, struct tls_conn *c) {
+	uint32_t source = c->seq[TLS_RD];
+	struct tls_handshake *h;
+
+	if (is_over_quota(x, source))
+		return -EDQUOT;
+	c->ref = tls_pool_take(&x->free_handshakes);
+	if (c->ref == TLS_NO_REF)
+		return RG_E_EXHAUSTED;
+	count_source(x, source, 1);
+	h = tls_handshake_of(x, c);
+	memset(h, 0, offsetof(struct tls_handshake, b));
+	h->slot = c->slot;
+	h->source = source;
+	return RG_OK;
+}
+
+static void push(struct tls_ctx *x, uint32_t i) {
+	struct tls_handshake *h = &x->handshakes[i];
+	struct tls_queue *q = &x->queues[h->ssl == NULL ? TLS_FIRST : TLS_LATER];
+
+	h->is_queued = true;
+	h->next = TLS_NO_REF;
+	h->prev = q->n == 0 ? TLS_NO_REF : q->tail;
+	if (q->n++ == 0)
+		q->head = i;
+	else
+		x->handshakes[q->tail].next = i;
+	q->tail = i;
+}
+
+static void unlink_queued(struct tls_ctx *x, uint32_t i) {
+	struct tls_handshake *h = &x->handshakes[i];
+	struct tls_queue *q = &x->queues[h->ssl == NULL ? TLS_FIRST : TLS_LATER];
+
+	if (!h->is_queued)
+		return;
+	h->is_queued = false;
+	q->n--;
+	if (h->prev == TLS_NO_REF)
+		q->head = h->next;
+	else
+		x->handshakes[h->prev].next = h->next;
+	if (h->next == TLS_NO_REF)
+		q->tail = h->prev;
+	else
+		x->handshakes[h->next].prev = h->prev;
+}
+
+static void put(struct tls_ctx *x, uint32_t i) {
+	struct tls_handshake *h = &x->handshakes[i];
+
+	unlink_queued(x, i);
+	count_source(x, h->source, -1);
+	SSL_free(h->ssl);
+	OPENSSL_cleanse(h, offsetof(struct tls_handshake, b));
+	tls_pool_put(&x->free_handshakes, i);
+}
+
+void tls_handshake_drop(struct tls_ctx *x, struct tls_conn *c) {
+	if (c->ref == TLS_NO_REF)
+		return;
+	put(x, c->ref);
+	c->ref = TLS_NO_REF;
+}
+
+static int refuse(struct tls_conn *c, int rc, const struct tls_refusal *why,
+		  const struct tls_sink *sink) {
+	static const struct rg_slice http =
+		RG_LIT("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+		       "Content-Length: 24\r\nConnection: close\r\n\r\nThis port speaks HTTPS.\n");
+	const uint8_t alert[] = {SSL3_RT_ALERT,
+				 (uint8_t)(why->version >> 8),
+				 (uint8_t)why->version,
+				 0,
+				 2,
+				 SSL3_AL_FATAL,
+				 why->alert};
+	int sent = 0;
+
+	c->is_dead = true;
+	if (why->kind == TLS_SAY_HTTP)
+		sent = sink->cipher(sink->arg, http);
+	else if (why->kind == TLS_SAY_ALERT)
+		sent = sink->cipher(sink->arg, rg_slice(alert, sizeof(alert)));
+	return sent < 0 ? -ENOBUFS : rc;
+}
+
+// What has come so far, before there is an SSL object.
+static int judge(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink) {
+	struct tls_handshake *h = tls_handshake_of(x, c);
+	struct tls_refusal why;
+	struct tls_hello hello;
+	// x->plain is for records that were opened: none is now
+	int rc = tls_hello_peek(rg_slice(h->b, h->len), x->plain, &hello, &why);
+
+	if (rc == RG_OK)
+		push(x, c->ref);
+	return rc == RG_OK || rc == RG_MORE ? RG_OK : refuse(c, rc, &why, sink);
+}
+
+int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
+			const struct tls_sink *sink) {
+	int rc = c->ref == TLS_NO_REF ? take(x, c) : RG_OK;
+	struct tls_handshake *h;
+
+	if (rc != RG_OK) {
+		c->is_dead = true;
+		return rc;
+	}
+	h = tls_handshake_of(x, c);
+	if (in.len > sizeof(h->b) - h->len && h->ssl != NULL && h->len > 0) {
+		// Data right behind its Finished, more than can wait: the step is made out of turn.
+		// That took it 16 KiB, so it is no way to jump the queue.
+		rc = tls_step(x, c, sink);
+		return rc == RG_OK ? tls_input(x, c, in, sink) : rc;
+	}
+	if (in.len > sizeof(h->b) - h->len) {
+		c->is_dead = true;
+		return RG_E_LIMIT;
+	}
+	memcpy(h->b + h->len, in.p, in.len);
+	h->len += (uint32_t)in.len;
+	if (h->is_queued)
+		return RG_OK;
+	if (h->ssl == NULL)
+		return judge(x, c, sink);
+	push(x, c->ref);
+	return RG_OK;
+}
+
+int tls_step(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink) {
+	const uint32_t i = c->ref;
+	struct tls_handshake *h = &x->handshakes[i];
+	struct rg_slice in = rg_slice(h->b, h->len);
+	int rc;
+
+	unlink_queued(x, i);
+	h->len = 0;
+	rc = tls_handshake_run(x, c, &in, sink);
+	if (rc == RG_MORE) // OpenSSL keeps what it has read, and it reads all
+		return RG_OK;
+	c->ref = TLS_NO_REF;
+	if (rc == RG_OK) // the rest is still in h
+		rc = tls_record_input(x, c, in, sink);
+	put(x, i);
+	return rc;
+}
+
+uint32_t tls_ready(struct tls_ctx *x, uint64_t now_ns) {
+	uint64_t earned;
+
+	if (!tls_is_waiting(x))
+		return TLS_NO_REF;
+	earned = (now_ns - x->earned_ns) / 100 * x->share;
+	x->earned_ns = now_ns;
+	x->credit_ns += earned < 2 * BURST_NS ? (int64_t)earned : 2 * BURST_NS;
+	if (x->credit_ns > BURST_NS)
+		x->credit_ns = BURST_NS;
+	if (x->credit_ns <= 0)
+		return TLS_NO_REF;
+	// Work begun is worth more than work to begin.
+	return x->handshakes[x->queues[x->queues[TLS_LATER].n > 0 ? TLS_LATER : TLS_FIRST].head]
+		.slot;
+}
+
+void tls_charge(struct tls_ctx *x, uint64_t cost_ns) {
+	x->credit_ns -= cost_ns < BURST_NS ? (int64_t)cost_ns : BURST_NS;
+	if (x->credit_ns < -BURST_NS)
+		x->credit_ns = -BURST_NS;
+}
+
+bool tls_is_waiting(const struct tls_ctx *x) {
+	return x->queues[TLS_FIRST].n + x->queues[TLS_LATER].n > 0;
+}
