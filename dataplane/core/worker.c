@@ -61,10 +61,12 @@ static void poll_once(struct worker *w) {
 	n += punt_poll_replies(w);
 	if (tcp_next_deadline(w->tcp) <= w->now_ns)
 		tcp_tick(w->tcp, w->now_ns, BURST);
-	if (tls_is_waiting(w->tls))
-		conn_handshake(w);
 	sweep_run(w);
 	packet_flush(w);
+	if (tls_is_waiting(w->tls)) { // what was answered does not wait for it
+		conn_handshake(w);
+		packet_flush(w);
+	}
 	if (w->is_punted) {
 		w->is_punted = false;
 		idle_kick_ctl(w);
