@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from lab import CLIENT_IP, GATEWAY_IP, TAP, Lab, LabError
+from lab import CLIENT_IP, GATEWAY_HOST, TAP, Lab, LabError
 
 
 def say(text):
@@ -42,7 +42,7 @@ def show_client(lab):
 
 def show(lab):
     say(f"core      {lab.core_kind} on 127.0.0.1:6060 (SIP over TCP), pid {lab.core.pid}")
-    say(f"gateway   regated on TAP port {TAP}, https://{GATEWAY_IP}/, pid {lab.regated.pid}")
+    say(f"gateway   regated on TAP port {TAP}, https://{GATEWAY_HOST}/, pid {lab.regated.pid}")
     say(f"pool      {lab.pool_size} identity pairs; account alice, password 'correct horse'")
     ok = show_client(lab)
     total = {name: sum(per_worker) for name, per_worker in lab.counters().items()}
@@ -55,9 +55,9 @@ def show(lab):
 
 def show_what_to_try(lab, host_net):
     if host_net:
-        say(f"try       open https://{GATEWAY_IP}/ in a browser and accept the demo certificate")
+        say(f"try       open https://{GATEWAY_HOST}/ in a browser and accept the demo certificate")
     else:
-        say(f"try       nsenter -t {lab.regated.pid} -n curl -k https://{GATEWAY_IP}/")
+        say(f"try       nsenter -t {lab.regated.pid} -n curl -k https://{GATEWAY_HOST}/")
     say(f"try       build/controlplane/cli/regatectl --socket {lab.path('ctl.sock')} lease list")
 
 
@@ -68,6 +68,7 @@ def main():
                     help="IMS core behind the gateway: the built-in stand-in, or Kamailio")
     ap.add_argument("--host-net", action="store_true",
                     help=f"put the TAP port on this host ({CLIENT_IP}), for a browser of yours")
+    ap.add_argument("--ipv6", action="store_true", help="client and gateway speak IPv6")
     args = ap.parse_args()
     stop = threading.Event()
 

@@ -17,8 +17,12 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.environ.get("REGATE_BUILD", os.path.join(ROOT, "build"))
-GATEWAY_IP = "10.77.0.2"
-CLIENT_IP = "10.77.0.1"
+# REGATE_IP=6: clients and gateway speak IPv6 with each other, and no IPv4.
+IS_IP6 = os.environ.get("REGATE_IP") == "6"
+FAMILY = socket.AF_INET6 if IS_IP6 else socket.AF_INET
+GATEWAY_IP, CLIENT_IP, PREFIX = (("fd00:77::2", "fd00:77::1", 64) if IS_IP6 else
+                                 ("10.77.0.2", "10.77.0.1", 24))
+GATEWAY_HOST = f"[{GATEWAY_IP}]" if IS_IP6 else GATEWAY_IP  # in a URI
 DOMAIN = "ims.example.net"
 CORE = ("127.0.0.1", 6060)
 SCSCF = "127.0.0.1:6061"  # behind the I-CSCF at CORE
@@ -184,13 +188,14 @@ class Lab:
     def conf_tree(self):
         tree = {
             "dataplane": {"port": self.opts.get("port", f"net_tap0,iface={TAP}"), "lcores": '"0"',
-                          "workers": 1, "memory": "128MiB", "address": GATEWAY_IP + "/24",
+                          "workers": 1, "memory": "128MiB",
+                          "address6" if IS_IP6 else "address": f"{GATEWAY_IP}/{PREFIX}",
                           "connections": 4096},
             "tls": {"certificate": "tls.crt", "key": "tls.key"},
-            "registration": {"domain": DOMAIN, "authz_server": f"https://{GATEWAY_IP}"},
+            "registration": {"domain": DOMAIN, "authz_server": f"https://{GATEWAY_HOST}"},
             "core": {"address": f"{CORE[0]}:{CORE[1]}", "transport": "tcp", "local": "127.0.0.1",
                      "host": f"epcscf1.{DOMAIN}:5060", "visited_network": DOMAIN},
-            "token": {"key": "token.key", "issuer": f"https://{GATEWAY_IP}",
+            "token": {"key": "token.key", "issuer": f"https://{GATEWAY_HOST}",
                       "audience": f"ep-cscf.{DOMAIN}"},
             "accounts": {"file": "accounts.txt", "wwsf": "demo"},
             "store": {"path": "regate.db"},
@@ -210,7 +215,7 @@ class Lab:
     def make_conf(self):
         out = []
         tree = self.conf_tree()
-        tree.setdefault("wwsfs", f"\n  - id: demo\n    origins: [\"https://{GATEWAY_IP}\"]")
+        tree.setdefault("wwsfs", f"\n  - id: demo\n    origins: [\"https://{GATEWAY_HOST}\"]")
         tree.setdefault("pools", "\n  - name: demo\n    wwsf: demo\n    file: pool.txt\n    anonymous: allow")
         for section, keys in tree.items():
             if isinstance(keys, str):
@@ -365,9 +370,9 @@ class Lab:
 
     def link_up(self):
         iface = self.opts.get("iface", TAP)
-        if subprocess.run(["ip", "-4", "-o", "addr", "show", "dev", iface], capture_output=True,
+        if subprocess.run(["ip", "-o", "addr", "show", "dev", iface], capture_output=True,
                           text=True).stdout.find(CLIENT_IP) < 0:
-            sh("ip", "addr", "add", CLIENT_IP + "/24", "dev", iface)
+            sh("ip", "addr", "add", f"{CLIENT_IP}/{PREFIX}", "dev", iface, *(["nodad"] if IS_IP6 else []))
         sh("ip", "link", "set", iface, "up")
 
     def up(self):
@@ -410,8 +415,8 @@ class Lab:
         return self.start_client(["node", os.path.join(ROOT, "tests/browser", script)], **env)
 
     def start_client(self, args, **env):
-        full = dict(os.environ, GATEWAY=f"https://{GATEWAY_IP}", WSS=f"wss://{GATEWAY_IP}/w2",
-                    ORIGIN=f"https://{GATEWAY_IP}", CA=self.path("tls.crt"),
+        full = dict(os.environ, GATEWAY=f"https://{GATEWAY_HOST}", WSS=f"wss://{GATEWAY_HOST}/w2",
+                    ORIGIN=f"https://{GATEWAY_HOST}", CA=self.path("tls.crt"),
                     NODE_EXTRA_CA_CERTS=self.path("tls.crt"))
         full.update(env)
         return subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

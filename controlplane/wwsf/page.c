@@ -57,8 +57,11 @@ static int headers_make(struct page *pg, const struct conf *conf) {
 	(void)fputs("Content-Security-Policy: default-src 'none'; script-src 'self'; "
 		    "style-src 'self'; img-src 'self'; connect-src 'self'",
 		    f);
+	// XXX the policy has no form for an IPv6 address: such a URL works for the page that came
+	// from there ('self'), not for a page of another address.
 	for (size_t i = 0; i < conf->n_wss_urls; i++)
-		(void)fprintf(f, " %s", conf->wss_urls[i]);
+		if (strncmp(conf->wss_urls[i], "wss://[", 7) != 0)
+			(void)fprintf(f, " %s", conf->wss_urls[i]);
 	(void)fputs("; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
 		    "X-Content-Type-Options: nosniff\r\n"
 		    "Referrer-Policy: same-origin\r\n"

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from lab import GATEWAY_IP  # noqa: E402
-from wic import BINARY, CLOSE, PING, TEXT, BioTls, Closed, Sip, Ws, frame, http, lease, tls_connect  # noqa: E402
+from wic import BINARY, CLOSE, ORIGIN, PING, TEXT, BioTls, Closed, Sip, Ws, frame, http, lease, tls_connect  # noqa: E402
 
 
 class Malformed(GatewayCase):
@@ -80,7 +80,7 @@ class Malformed(GatewayCase):
             (b"\x00\x01\x02\x03\r\n\r\n", 400),
             (b"GET /w2 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
              b"Sec-WebSocket-Key: short\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n"
-             b"Origin: https://10.77.0.2\r\n\r\n", 400),
+             b"Origin: " + ORIGIN.encode() + b"\r\n\r\n", 400),
         ]
         for data, status in cases:
             with self.subTest(data[:60]), tls_connect() as s:
@@ -101,7 +101,7 @@ class Malformed(GatewayCase):
                 self.assertEqual(http("GET", "/", sock=s).status, 200)
             self.assertEqual(http("HEAD", "/", sock=s).body, b"")
             s.sendall(b"POST /v1/lease HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                      b"Origin: https://10.77.0.2\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      b"Origin: " + ORIGIN.encode() + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
                       b"6\r\n{\"anon\r\nd\r\nymous\": true}\r\n0\r\n\r\n")
             self.assertIn(b" 201 ", s.recv(65536).split(b"\r\n")[0] + b" ")
 

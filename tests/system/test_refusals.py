@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
-from lab import DOMAIN, GATEWAY_IP  # noqa: E402
+from lab import DOMAIN, GATEWAY_HOST  # noqa: E402
 from wic import Closed, Sip, Ws, http, lease  # noqa: E402
 
 
@@ -30,7 +30,7 @@ class Refusals(GatewayCase):
     lab_args = {"core_args": ["--min-expires", "5"], "conf": {
         "token": {"anonymous_life": "14s"},
         "registration": {"client_min": "10s", "guard": "1s"},
-        "wwsfs": f"\n  - id: demo\n    origins: [\"https://{GATEWAY_IP}\", \"https://ok.example\"]"
+        "wwsfs": f"\n  - id: demo\n    origins: [\"https://{GATEWAY_HOST}\", \"https://ok.example\"]"
                  "\n  - id: other\n    origins: [\"https://other.example\"]",
     }}
 
@@ -46,7 +46,7 @@ class Refusals(GatewayCase):
     def refused(self, status, error=None, **kw):
         """One REGISTER on a fresh flow: refused with that status, and the core sees nothing."""
         before = self.seen_of_alice()
-        origin = kw.pop("origin", f"https://{GATEWAY_IP}")
+        origin = kw.pop("origin", f"https://{GATEWAY_HOST}")
         token = kw.pop("token", True)
         with Ws(origin=origin) as ws:
             sip = Sip(ws, self.account, token=token)
@@ -119,13 +119,13 @@ class Refusals(GatewayCase):
         self.refused(403, origin="https://other.example")
 
     def test_wrong_origins(self):
-        for origin in ("https://evil.example", "null", f"http://{GATEWAY_IP}", f"https://{GATEWAY_IP}:444",
-                       f"https://{GATEWAY_IP}.evil.example", f"https://x{GATEWAY_IP}", None):
+        for origin in ("https://evil.example", "null", f"http://{GATEWAY_HOST}", f"https://{GATEWAY_HOST}:444",
+                       f"https://{GATEWAY_HOST}.evil.example", f"https://x{GATEWAY_HOST}", None):
             with self.subTest(origin), Ws(origin=origin) as ws:
                 self.assertEqual(ws.status, 403)
         with Ws(origin="https://ok.example") as ws:
             self.assertEqual(ws.status, 101)
-        with Ws(origin=f"HTTPS://{GATEWAY_IP}:443") as ws:
+        with Ws(origin=f"HTTPS://{GATEWAY_HOST}:443") as ws:
             self.assertEqual(ws.status, 101)
         self.assertGreaterEqual(self.stat("drop_ws_origin"), 7)
 

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import random
+import re
 import socket
 import ssl
 import struct
@@ -14,20 +15,20 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
-from lab import CLIENT_IP, GATEWAY_IP, TAP, libc, sh, wait_for  # noqa: E402
+from lab import CLIENT_IP, FAMILY, GATEWAY_HOST, GATEWAY_IP, IS_IP6, TAP, libc, sh, wait_for  # noqa: E402
 from wic import CLOSE, PING, BioTls, Closed, Sip, SipAnswer, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
 
 TCP_REPAIR = 19
 BIG = "/jssip.min.js"  # larger than a send queue (128 KiB)
-HEAD = f"GET {BIG} HTTP/1.1\r\nHost: {GATEWAY_IP}\r\n\r\n".encode()
-LEASE = (f"POST /v1/lease HTTP/1.1\r\nHost: {GATEWAY_IP}\r\nOrigin: https://{GATEWAY_IP}\r\n"
+HEAD = f"GET {BIG} HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\n\r\n".encode()
+LEASE = (f"POST /v1/lease HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\nOrigin: https://{GATEWAY_HOST}\r\n"
          "Content-Type: application/json\r\nContent-Length: 47\r\n\r\n"
          '{"account": "alice", "password": "wrong horse"}').encode()
 
 
 def small_window(timeout=10):
     """A TLS client whose receive buffer is a few KiB."""
-    raw = socket.socket()
+    raw = socket.socket(FAMILY)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.settimeout(timeout)
     raw.connect((GATEWAY_IP, 443))
@@ -40,13 +41,17 @@ def checksum(data):
     return ~(total + (total >> 16)) & 0xffff
 
 
-def lone_syn(raw, source, port):
+def lone_syn(raw, i):
     """A SYN of a host that does not exist: its handshake never ends."""
-    src, dst = socket.inet_aton(source), socket.inet_aton(GATEWAY_IP)
+    source, port = re.sub(r"\d+$", str(100 + i % 100), CLIENT_IP), 1024 + i
+    src, dst = socket.inet_pton(FAMILY, source), socket.inet_pton(FAMILY, GATEWAY_IP)
     tcp = struct.pack("!HHIIBBHHH", port, 443, random.getrandbits(32), 0, 5 << 4, 2, 65535, 0, 0)
     total = checksum(src + dst + struct.pack("!HH", 6, len(tcp)) + tcp)
     tcp = tcp[:16] + struct.pack("!H", total) + tcp[18:]
-    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, src, dst)
+    if IS_IP6:
+        ip = struct.pack("!IHBB16s16s", 6 << 28, len(tcp), 6, 64, src, dst)
+    else:
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40, 0, 0, 64, 6, 0, src, dst)
     raw.sendto(ip + tcp, (GATEWAY_IP, 0))
 
 
@@ -193,12 +198,12 @@ class Churn(Case):
                  self.closed_by_gateway]
         ends = [self.fin, self.polite, self.rst, self.silent, self.none_yet]
         self.left = []
-        syns = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        syns = socket.socket(FAMILY, socket.SOCK_RAW, socket.IPPROTO_RAW)
         todo = [(o, e) for o in opens for e in ends] * 4
         random.Random(1).shuffle(todo)
         for i, (o, e) in enumerate(todo):
             with self.subTest(f"{o.__name__} {e.__name__}"):
-                lone_syn(syns, CLIENT_IP.rsplit(".", 1)[0] + f".{100 + i % 100}", 1024 + i)
+                lone_syn(syns, i)
                 s = o()
                 if i % 3 == 0:
                     time.sleep(0.01)
@@ -239,10 +244,10 @@ class Hogs(Case):
         for _ in range(30):
             s = small_window()
             self.held.append(s)
-            s.sendall(f"GET /w2 HTTP/1.1\r\nHost: {GATEWAY_IP}\r\nUpgrade: websocket\r\n"
+            s.sendall(f"GET /w2 HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\nUpgrade: websocket\r\n"
                       "Connection: Upgrade\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
                       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: sip\r\n"
-                      f"Origin: https://{GATEWAY_IP}\r\n\r\n".encode())
+                      f"Origin: https://{GATEWAY_HOST}\r\n\r\n".encode())
             try:
                 for _ in range(80):
                     s.sendall(frame(b"x" * 120, PING) * 10)
@@ -438,9 +443,9 @@ class ControlStalled(Case):
 class SynFlood(Case):
     def test_syns_of_nobody(self):
         """More half-open connections than there is room for, all the time; clients still get through."""
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        with socket.socket(FAMILY, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
             for i in range(3000):
-                lone_syn(raw, CLIENT_IP.rsplit(".", 1)[0] + f".{100 + i % 100}", 1024 + i)
+                lone_syn(raw, i)
                 if i % 500 == 499:
                     with Ws(timeout=2) as ws:
                         self.assertEqual(Sip(ws, self.account).register().status, 200)

@@ -11,10 +11,12 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
-from lab import ROOT, TAP, enter_new_netns, sh  # noqa: E402
+from lab import IS_IP6, ROOT, TAP, enter_new_netns, sh  # noqa: E402
 import wic  # noqa: E402
 from wic import Sip, Ws, http, lease  # noqa: E402
 
+ROUTER, CLIENT, PREFIX, NODAD = (("fd00:78::1", "fd00:78::2", 64, "nodad") if IS_IP6 else
+                                 ("10.78.0.1", "10.78.0.2", 24, ""))
 N = 50
 N_AT_ONCE = 10
 LOSS_PER_MILLE = 50
@@ -41,12 +43,12 @@ class TcpLoss(GatewayCase):
         cls.router = ["nsenter", f"--net=/proc/{cls.lab.regated.pid}/ns/net"]
         enter_new_netns()
         for step in ("ip link add vA type veth peer name vB", f"ip link set vB netns {os.getpid()}",
-                     "ip addr add 10.78.0.1/24 dev vA", "ip link set vA up",
-                     "sysctl -qw net.ipv4.ip_forward=1"):
+                     f"ip addr add {ROUTER}/{PREFIX} dev vA {NODAD}", "ip link set vA up",
+                     "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"):
             sh(*cls.router, *step.split())
-        sh("ip", "addr", "add", "10.78.0.2/24", "dev", "vB")
+        sh(*f"ip addr add {CLIENT}/{PREFIX} dev vB {NODAD}".split())
         sh("ip", "link", "set", "vB", "up")
-        sh("ip", "route", "add", "default", "via", "10.78.0.1")
+        sh("ip", "route", "add", "default", "via", ROUTER)
         sh("sysctl", "-qw", "net.ipv4.tcp_no_metrics_save=1")
         # One packet each: a drop takes what would be lost on a wire.
         for where, dev in ((cls.router, TAP), (cls.router, "vA"), ([], "vB")):

@@ -12,9 +12,9 @@ import socket
 import ssl
 import struct
 
-from lab import DOMAIN, GATEWAY_IP
+from lab import DOMAIN, GATEWAY_HOST, GATEWAY_IP
 
-ORIGIN = f"https://{GATEWAY_IP}"
+ORIGIN = f"https://{GATEWAY_HOST}"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 TIMEOUT_S = 10  # of one socket operation; a test may change it
@@ -108,7 +108,7 @@ def http(method, path, body=None, headers=None, sock=None, origin=ORIGIN):
     own = sock is None
     sock = sock or tls_connect()
     data = b"" if body is None else (body if isinstance(body, bytes) else json.dumps(body).encode())
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {GATEWAY_IP}"]
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {GATEWAY_HOST}"]
     if origin:
         lines.append(f"Origin: {origin}")
     if body is not None:
@@ -175,7 +175,7 @@ class Ws:
                  sock=None):
         self.sock = sock or tls_connect(timeout=timeout)
         key = base64.b64encode(os.urandom(16)).decode()
-        lines = [f"GET {path} HTTP/1.1", f"Host: {GATEWAY_IP}", "Upgrade: websocket",
+        lines = [f"GET {path} HTTP/1.1", f"Host: {GATEWAY_HOST}", "Upgrade: websocket",
                  "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
                  f"Sec-WebSocket-Version: {version}", *extra]
         if origin is not None:

@@ -16,14 +16,15 @@ static struct env *env;
 static struct rg_file *files;
 static size_t n_files;
 static char err[256];
-static char *urls[2];
+static char *urls[3];
 static struct conf conf;
 
 static void setup(void) {
 	env = env_sim_new(1);
 	urls[0] = (char *)"wss://10.77.0.2/w2";
 	urls[1] = (char *)"wss://gw2.example.net:8443/w2";
-	conf = (struct conf){.wss_urls = urls, .n_wss_urls = 2};
+	urls[2] = (char *)"wss://[2001:db8::2]/w2"; // has no place in the policy
+	conf = (struct conf){.wss_urls = urls, .n_wss_urls = 3};
 	files = NULL;
 	n_files = 0;
 	env_sim_file(env, "/wic/index.html", rg_str(html));
