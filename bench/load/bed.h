@@ -41,7 +41,10 @@ struct series { // one value per timed run
 	double v[LOAD_MAX_RUNS];
 };
 void series_add(struct series *s, double v);
-double series_median(const struct series *s);
-// "name": {"median": .., "min": .., "max": ..}
-void report_series(const char *name, const struct series *s);
+struct named_series {
+	const char *name;
+	const struct series *series;
+};
+// "name": {"median": .., "min": .., "max": ..}, ... or null without a value
+void report_table(const struct named_series *s, unsigned n);
 void report_host(const struct load_opts *o); // machine, kernel, compiler, flags, commit

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "lease/lease_table.h"
+#include "limit.h"
 #include "load.h"
 #include "tls/tls_int.h"
 
@@ -34,6 +35,7 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 	int rc;
 
 	g->sh = sh;
+	g->limit_batch = o->batch;
 	g->cfg = (struct rg_dp_cfg){
 		.n_workers = 1,
 		.is_busy = true,
@@ -92,6 +94,7 @@ void gateway_fini(struct gateway *g) {
 	free(g->dp.workers);
 	free(g->dp.origins);
 	lease_table_free(g->leases);
+	limit_free(g->limit);
 }
 
 // As after a handshake, an upgrade and a first REGISTER.
@@ -149,6 +152,15 @@ static void run(struct gateway *g) {
 	sh->polls_busy = rg_stat_get(s, RG_STAT_polls_busy) - polls_busy;
 }
 
+static void run_limit(struct gateway *g) {
+	if (g->limit == NULL) {
+		g->limit = limit_new(g->cfg.max_conns, g->limit_batch);
+		if (g->limit != NULL)
+			(void)limit_refresh_ns(g->limit, g->sh->n_limit); // warm-up
+	}
+	g->sh->limit_ns = g->limit == NULL ? -1 : limit_refresh_ns(g->limit, g->sh->n_limit);
+}
+
 int gateway_main(void *arg) {
 	struct gateway *g = arg;
 
@@ -159,6 +171,8 @@ int gateway_main(void *arg) {
 			run(g);
 		else if (cmd == LOAD_PRESET)
 			preset(g->dp.workers);
+		else if (cmd == LOAD_LIMIT)
+			run_limit(g);
 		g->sh->n_conns = g->dp.workers->n_conns;
 		if (cmd != LOAD_IDLE)
 			atomic_store_explicit(&g->sh->cmd, LOAD_IDLE, memory_order_release);

@@ -34,7 +34,7 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 	g->pool = rte_pktmbuf_pool_create("generator", N_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 					  SOCKET_ID_ANY);
 	if (g->clients == NULL || g->requests == NULL || g->crypt == NULL || g->pool == NULL) {
-		snprintf(err, err_len, "no memory for the generator");
+		snprintf(err, err_len, "no memory for the generator; raise --memory");
 		return -ENOMEM;
 	}
 	memset(g->clients, 0, g->n_clients * sizeof(*g->clients));

@@ -28,6 +28,7 @@ struct load_opts {
 	unsigned n_requests; // of one timed run
 	unsigned n_runs;
 	unsigned window;   // requests under way at once
+	unsigned batch;    // of the yardstick
 	bool is_ack_timed; // each answer is acknowledged at once; else after the timed run
 	bool is_json;
 	const char *cpus; // "0,1": gateway, generator
@@ -54,6 +55,7 @@ enum load_cmd {
 	LOAD_IDLE,
 	LOAD_RUN,    // worker_run() until is_stopping
 	LOAD_PRESET, // every connection that is new gets its TLS keys, its WebSocket and its lease
+	LOAD_LIMIT,  // the yardstick's refreshes, as many as n_limit
 	LOAD_QUIT,
 };
 
@@ -65,6 +67,8 @@ struct load_shared {
 	uint64_t wall_ns;           // the same
 	uint64_t polls, polls_busy; // the same
 	uint32_t n_conns;           // after the last command
+	uint32_t n_limit;           // generator: w
+	double limit_ns; // of the last LOAD_LIMIT, for each; not above 0: it cannot be had
 };
 
 struct gateway {
@@ -72,6 +76,8 @@ struct gateway {
 	struct rg_dp_cfg cfg;
 	struct rg_lease_table *leases;
 	struct load_shared *sh;
+	struct limit *limit; // made when first asked for
+	unsigned limit_batch;
 };
 
 // Before EAL: tables, engines, leases. 0, or negative with one line in err.

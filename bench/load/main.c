@@ -12,7 +12,7 @@ static const struct measurement {
 	{"refresh", "refreshes per second of one gateway core", measure_refresh},
 };
 
-enum { OPT_CONNS, OPT_REQUESTS, OPT_RUNS, OPT_WINDOW, OPT_MEMORY, N_NUMBERS };
+enum { OPT_CONNS, OPT_REQUESTS, OPT_RUNS, OPT_WINDOW, OPT_BATCH, OPT_MEMORY, N_NUMBERS };
 
 static int usage(void) {
 	fprintf(stderr, "usage: regate-bench MEASUREMENT [OPTION VALUE]...\n");
@@ -23,6 +23,7 @@ static int usage(void) {
 			"  --requests N    of one timed run (65536)\n"
 			"  --runs N        timed runs (7)\n"
 			"  --window N      requests under way at once (256)\n"
+			"  --batch N       of the yardstick (8)\n"
 			"  --memory MIB    of EAL (192)\n"
 			"  --acks timed    every answer is acknowledged at once (default)\n"
 			"  --acks after    answers are acknowledged after the timed run\n"
@@ -37,6 +38,7 @@ static bool parse(int argc, char **argv, struct load_opts *o) {
 		{"requests", required_argument, NULL, OPT_REQUESTS},
 		{"runs", required_argument, NULL, OPT_RUNS},
 		{"window", required_argument, NULL, OPT_WINDOW},
+		{"batch", required_argument, NULL, OPT_BATCH},
 		{"memory", required_argument, NULL, OPT_MEMORY},
 		{"acks", required_argument, NULL, 'a'},
 		{"cpus", required_argument, NULL, 'p'},
@@ -44,8 +46,8 @@ static bool parse(int argc, char **argv, struct load_opts *o) {
 		{"key", required_argument, NULL, 'k'},
 		{NULL, 0, NULL, 0},
 	};
-	unsigned *const numbers[N_NUMBERS] = {&o->n_conns, &o->n_requests, &o->n_runs, &o->window,
-					      &o->memory_mib};
+	unsigned *const numbers[N_NUMBERS] = {&o->n_conns, &o->n_requests, &o->n_runs,
+					      &o->window,  &o->batch,      &o->memory_mib};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -80,6 +82,7 @@ int main(int argc, char **argv) {
 		.n_requests = 65536,
 		.n_runs = 7,
 		.window = 256,
+		.batch = 8,
 		.is_ack_timed = true,
 		.cpus = "0,1",
 		.memory_mib = 192,

@@ -4,8 +4,19 @@
 #include "bed.h"
 
 struct result {
-	struct series ns, rate, wall_rate, generator_busy, packets, poll_batch;
+	struct series ns, rate, wall_rate, limit_ns, ratio, generator_busy, packets, poll_batch;
 };
+
+// The yardstick, in the gateway's place, right after it.
+static void add_limit(struct bed *b, struct result *r, double ns) {
+	b->sh->n_limit = b->o.n_requests;
+	gateway_tell(b->sh, LOAD_LIMIT);
+	gateway_wait(b->sh);
+	if (b->sh->limit_ns <= 0)
+		return;
+	series_add(&r->limit_ns, b->sh->limit_ns);
+	series_add(&r->ratio, b->sh->limit_ns / ns);
+}
 
 static int one_run(struct bed *b, struct result *r) {
 	struct gen *g = &b->gen;
@@ -35,6 +46,7 @@ static int one_run(struct bed *b, struct result *r) {
 			 g->n_requests, rg_stat_get(s, RG_STAT_reg_local_ok) - ok, g->s.n_bad);
 		return -EIO;
 	}
+	add_limit(b, r, busy_ns / n);
 	series_add(&r->ns, busy_ns / n);
 	series_add(&r->rate, n / busy_ns * 1e9);
 	series_add(&r->wall_rate, n * g->tsc_per_ns * 1e9 / (double)g->s.wall_tsc);
@@ -60,20 +72,21 @@ int measure_refresh(struct bed *b) {
 	report_host(&b->o);
 	printf(",\n \"request_bytes\": %u, \"token_bytes\": %u, \"suite\": \"AES-128-GCM\",\n "
 	       "\"answers\": %lu, \"answers_opened\": %lu, \"segments_again\": %lu, "
-	       "\"empty_poll_ns\": %.1f, \"sweep_share\": %.4f,\n ",
+	       "\"empty_poll_ns\": %.1f, \"sweep_share\": %.4f, \"limit_batch\": %u,\n ",
 	       LOAD_REQUEST_LEN, LOAD_TOKEN_LEN, b->gen.s.n_replies, b->gen.s.n_checked,
-	       b->gen.s.n_again, b->empty_poll_ns, b->sweep_share);
-	report_series("ns_per_refresh", &r.ns);
-	printf(",\n ");
-	report_series("refreshes_per_s", &r.rate);
-	printf(",\n ");
-	report_series("refreshes_per_s_wall", &r.wall_rate);
-	printf(",\n ");
-	report_series("generator_busy", &r.generator_busy);
-	printf(",\n ");
-	report_series("packets_per_refresh", &r.packets);
-	printf(",\n ");
-	report_series("packets_per_poll", &r.poll_batch);
+	       b->gen.s.n_again, b->empty_poll_ns, b->sweep_share, b->o.batch);
+	report_table(
+		(const struct named_series[]){
+			{"ns_per_refresh", &r.ns},
+			{"limit_ns", &r.limit_ns},
+			{"ratio_to_limit", &r.ratio},
+			{"refreshes_per_s", &r.rate},
+			{"refreshes_per_s_wall", &r.wall_rate},
+			{"generator_busy", &r.generator_busy},
+			{"packets_per_refresh", &r.packets},
+			{"packets_per_poll", &r.poll_batch},
+		},
+		8);
 	printf("}\n");
 	return 0;
 }

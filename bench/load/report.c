@@ -23,15 +23,21 @@ static struct series sorted(const struct series *s) {
 	return copy;
 }
 
-double series_median(const struct series *s) {
-	return s->n == 0 ? 0 : sorted(s).v[s->n / 2];
-}
-
-void report_series(const char *name, const struct series *s) {
+static void report_series(const char *name, const struct series *s) {
 	struct series v = sorted(s);
 
-	printf("\"%s\": {\"median\": %.6g, \"min\": %.6g, \"max\": %.6g}", name, series_median(s),
-	       v.n == 0 ? 0 : v.v[0], v.n == 0 ? 0 : v.v[v.n - 1]);
+	if (v.n == 0)
+		printf("\"%s\": null", name);
+	else
+		printf("\"%s\": {\"median\": %.6g, \"min\": %.6g, \"max\": %.6g}", name,
+		       v.v[v.n / 2], v.v[0], v.v[v.n - 1]);
+}
+
+void report_table(const struct named_series *s, unsigned n) {
+	for (unsigned i = 0; i < n; i++) {
+		printf("%s", i == 0 ? "" : ",\n ");
+		report_series(s[i].name, s[i].series);
+	}
 }
 
 static void cpu_name(char *out, size_t len) {

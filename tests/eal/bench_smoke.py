@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Does the load bench still fit the gateway it drives? Each measurement, small and short: it must end
+# well, print JSON, and have an answer to each request. No time is looked at.
+# usage: bench_smoke.py REGATE-BENCH
+import json
+import subprocess
+import sys
+import unittest
+
+CONNS, REQUESTS, RUNS = 200, 600, 2
+
+
+def bench(measurement, *options):
+    done = subprocess.run(
+        [BENCH, measurement, '--conns', str(CONNS), '--requests', str(REQUESTS), '--runs', str(RUNS),
+         *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    if done.returncode != 0:
+        raise AssertionError(f'exit {done.returncode}: {done.stderr.decode()}')
+    return json.loads(done.stdout)
+
+
+class Refresh(unittest.TestCase):
+    def check(self, report, packets):
+        self.assertEqual(report['conns'], CONNS)
+        self.assertEqual(report['answers'], REQUESTS * (RUNS + 1))  # one run warms up
+        self.assertGreater(report['answers_opened'], 0)
+        self.assertGreaterEqual(report['packets_per_refresh']['min'], packets)
+
+    def test_ack_per_answer(self):
+        self.check(bench('refresh'), 3)
+
+    def test_acks_after(self):
+        self.check(bench('refresh', '--acks', 'after'), 2)
+
+
+if __name__ == '__main__':
+    BENCH = sys.argv.pop()
+    unittest.main()
