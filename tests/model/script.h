@@ -90,6 +90,7 @@ struct reaction { // what the upper layer does inside an event
 
 struct world {
 	struct tcp_cfg cfg;
+	struct rg_addr local; // the engine's
 	struct tcp *t;
 	struct rg_stats stats;
 	bool is_v6;

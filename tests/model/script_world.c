@@ -355,6 +355,10 @@ void world_start(struct world *w) {
 
 	if (w->t != NULL)
 		return;
+	w->local = addr(w, 2, 0);
+	w->cfg.locals = &w->local;
+	w->cfg.n_locals = 1;
+	w->cfg.mss += w->is_v6 ? 20 : 0; // it is that of IPv4: so the scripts hold for both
 	w->t = tcp_new(&w->cfg, &ops, &w->stats);
 	if (w->t == NULL)
 		fail(w, "tcp_new() failed");
