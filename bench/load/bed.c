@@ -64,7 +64,8 @@ static int generator_main(void *arg) {
 	b->rc = gen_init(&b->gen, &b->o, GENERATOR_PORT, b->err, sizeof(b->err));
 	if (b->rc == 0) {
 		calibrate(b);
-		b->rc = b->measure(b);
+		gateway_mark(b->sh, MARK_READY);
+		b->rc = b->what->measure(b);
 	}
 	gateway_tell(b->sh, LOAD_QUIT);
 	sem_post(&b->is_done);
@@ -139,8 +140,10 @@ int bed_open(struct bed *b, uint32_t from, uint32_t to) {
 		return bed_silent(b, "while connections were opened");
 	bed_settle(b);
 	gateway_stop(b->sh);
+	gateway_mark(b->sh, MARK_OPEN);
 	gateway_tell(b->sh, LOAD_PRESET);
 	gateway_wait(b->sh);
+	gateway_mark(b->sh, MARK_SET);
 	b->sweep_share = 0;
 	b->n_polls = rg_stat_get(&b->sh->stats.s, RG_STAT_polls);
 	run_idle(b);

@@ -18,9 +18,17 @@ struct bed {
 	int rc;
 	uint64_t n_polls; // before the last idle run
 	sem_t is_done;
-	int (*measure)(struct bed *b); // on the generator's lcore
+	const struct measurement *what;
+	struct load_memory *marks; // N_MARKS; memory.c
 };
-// Runs b->measure between set-up and tear-down. 0, or negative with one line in b->err.
+
+struct measurement {
+	const char *name, *help;
+	int (*measure)(struct bed *b); // on the generator's lcore, between set-up and tear-down
+	// Instead of bed_run(), when one bed is not enough. Main thread.
+	int (*run)(struct bed *b);
+};
+// Runs b->what->measure between set-up and tear-down. 0, or negative with one line in b->err.
 [[nodiscard]] int bed_run(struct bed *b);
 // Opens every connection and puts it into service.
 [[nodiscard]] int bed_open(struct bed *b, uint32_t from, uint32_t to);
@@ -34,6 +42,10 @@ int bed_silent(struct bed *b, const char *when);
 
 // --- refresh.c
 int measure_refresh(struct bed *b);
+
+// --- memory.c
+int measure_memory(struct bed *b);
+int run_memory(struct bed *b);
 
 // --- report.c
 struct series { // one value per timed run

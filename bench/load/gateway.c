@@ -16,6 +16,32 @@
 #define PROMISE_S 3600
 #define NAP_US 20
 
+// Adds up the lines "NAME: n kB" of a file in /proc.
+static uint64_t proc_bytes(const char *file, const char *const *names, size_t n_names) {
+	FILE *f = fopen(file, "re");
+	char line[256];
+	uint64_t sum = 0;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		for (size_t i = 0; i < n_names; i++) {
+			size_t len = strlen(names[i]);
+
+			if (strncmp(line, names[i], len) == 0)
+				sum += strtoull(line + len, NULL, 10) * 1024;
+		}
+	if (f != NULL)
+		fclose(f);
+	return sum;
+}
+
+void gateway_mark(struct load_shared *sh, enum load_mark m) {
+	static const char *const all[] = {"Rss:", "Shared_Hugetlb:", "Private_Hugetlb:"};
+	static const char *const huge[] = {"AnonHugePages:", "Shared_Hugetlb:", "Private_Hugetlb:"};
+
+	sh->marks[m].rss = proc_bytes("/proc/self/smaps_rollup", all, RTE_DIM(all));
+	sh->marks[m].huge = proc_bytes("/proc/self/smaps_rollup", huge, RTE_DIM(huge));
+}
+
 static const uint8_t digest_key[RG_DIGEST_KEY_LEN] = "sixteen octets.";
 
 static int fill_leases(struct gateway *g, uint32_t n) {
@@ -72,12 +98,16 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 	if (g->dp.workers == NULL || g->dp.origins == NULL)
 		return -ENOMEM;
 	memset(g->dp.workers, 0, sizeof(*g->dp.workers));
+	gateway_mark(sh, MARK_BEGIN);
 	rc = fill_leases(g, o->n_conns);
 	if (rc != 0) {
 		snprintf(err, err_len, "no memory for %u leases", o->n_conns);
 		return rc;
 	}
-	return worker_init(&g->dp, 0, err, err_len);
+	gateway_mark(sh, MARK_LEASES);
+	rc = worker_init(&g->dp, 0, err, err_len);
+	gateway_mark(sh, MARK_WORKER);
+	return rc;
 }
 
 int gateway_start(struct gateway *g, const char *port, char *err, size_t err_len) {

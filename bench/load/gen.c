@@ -37,7 +37,8 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 		snprintf(err, err_len, "no memory for the generator; raise --memory");
 		return -ENOMEM;
 	}
-	memset(g->clients, 0, g->n_clients * sizeof(*g->clients));
+	for (uint32_t i = 0; i < g->n_clients; i++)
+		g->clients[i].due_ns = RG_NEVER; // and its page is there from now on
 	rc = rte_eth_dev_get_port_by_name(port, &g->port);
 	if (rc == 0)
 		rc = rte_eth_dev_configure(g->port, 1, 1, &conf);

@@ -59,6 +59,12 @@ enum load_cmd {
 	LOAD_QUIT,
 };
 
+// What the process holds, at these times. The generator's part lies between EAL and OPEN.
+enum load_mark { MARK_BEGIN, MARK_LEASES, MARK_WORKER, MARK_READY, MARK_OPEN, MARK_SET, N_MARKS };
+struct load_memory {
+	uint64_t rss, huge; // bytes: all that is resident, hugetlb too; of it in huge pages
+};
+
 struct load_shared {
 	_Atomic(int) cmd;           // generator: w; gateway: LOAD_IDLE when it is done
 	_Atomic(bool) is_stopping;  // generator: w
@@ -67,8 +73,9 @@ struct load_shared {
 	uint64_t wall_ns;           // the same
 	uint64_t polls, polls_busy; // the same
 	uint32_t n_conns;           // after the last command
-	uint32_t n_limit;           // generator: w
-	double limit_ns; // of the last LOAD_LIMIT, for each; not above 0: it cannot be had
+	struct load_memory marks[N_MARKS];
+	uint32_t n_limit; // generator: w
+	double limit_ns;  // of the last LOAD_LIMIT, for each; not above 0: it cannot be had
 };
 
 struct gateway {
@@ -83,6 +90,7 @@ struct gateway {
 // Before EAL: tables, engines, leases. 0, or negative with one line in err.
 [[nodiscard]] int gateway_init(struct gateway *g, const struct load_opts *o, struct load_shared *sh,
 			       char *err, size_t err_len);
+void gateway_mark(struct load_shared *sh, enum load_mark m);
 // After EAL, once the port `name` exists.
 [[nodiscard]] int gateway_start(struct gateway *g, const char *port, char *err, size_t err_len);
 void gateway_fini(struct gateway *g);

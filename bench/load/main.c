@@ -5,11 +5,10 @@
 
 #include "bed.h"
 
-static const struct measurement {
-	const char *name, *help;
-	int (*measure)(struct bed *b);
-} measurements[] = {
-	{"refresh", "refreshes per second of one gateway core", measure_refresh},
+static const struct measurement measurements[] = {
+	{"refresh", "refreshes per second of one gateway core", measure_refresh, bed_run},
+	{"memory", "bytes of an idle registered connection: a tenth of --conns, then all",
+	 measure_memory, run_memory},
 };
 
 enum { OPT_CONNS, OPT_REQUESTS, OPT_RUNS, OPT_WINDOW, OPT_BATCH, OPT_MEMORY, N_NUMBERS };
@@ -91,12 +90,12 @@ int main(int argc, char **argv) {
 	};
 	for (size_t i = 0; argc > 1 && i < RTE_DIM(measurements); i++)
 		if (strcmp(argv[1], measurements[i].name) == 0)
-			b.measure = measurements[i].measure;
-	if (b.measure == NULL || !parse(argc - 1, argv + 1, &b.o))
+			b.what = &measurements[i];
+	if (b.what == NULL || !parse(argc - 1, argv + 1, &b.o))
 		return usage();
 	if (!rg_dp_prepare_process())
 		return EXIT_FAILURE;
-	if (bed_run(&b) != 0) {
+	if (b.what->run(&b) != 0) {
 		fprintf(stderr, "regate-bench: %s\n", b.err);
 		return EXIT_FAILURE;
 	}

@@ -61,7 +61,6 @@ void report_host(const struct load_opts *o) {
 	uname(&u);
 	cpu_name(cpu, sizeof(cpu));
 	printf("\"cpu\": \"%s\", \"cpus\": \"%s\", \"kernel\": \"%s\", \"compiler\": \"%s\", "
-	       "\"flags\": \"%s\", \"commit\": \"%s\", \"pages\": \"%s\"",
-	       cpu, o->cpus, u.release, __VERSION__, BENCH_FLAGS, BENCH_COMMIT,
-	       rte_eal_has_hugepages() ? "huge" : "4K");
+	       "\"flags\": \"%s\", \"commit\": \"%s\"",
+	       cpu, o->cpus, u.release, __VERSION__, BENCH_FLAGS, BENCH_COMMIT);
 }

@@ -34,6 +34,13 @@ class Refresh(unittest.TestCase):
         self.check(bench('refresh', '--acks', 'after'), 2)
 
 
+class Memory(unittest.TestCase):
+    def test_two_sizes(self):
+        report = bench('memory')
+        self.assertEqual([run['conns'] for run in report['runs']], [CONNS // 10, CONNS])
+        self.assertIn('slope_bytes_per_conn', report)
+
+
 if __name__ == '__main__':
     BENCH = sys.argv.pop()
     unittest.main()
