@@ -71,6 +71,7 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 		.max_conns = o->n_conns,
 		.certificate = o->certificate,
 		.key = o->key,
+		.tls = {.max_half_open = 1024, .handshake_share = 25},
 		.is_origin_optional = true,
 		.ws_path = "/w2",
 		.reg = {.realm = "ims.mnc001.mcc001.3gppnetwork.org",
@@ -138,6 +139,7 @@ static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
 	for (int dir = 0; dir < TLS_N_DIRS; dir++) {
 		memcpy(t->key[dir], k.key[dir], sizeof(k.key[dir]));
 		memcpy(t->iv[dir], k.iv[dir], sizeof(k.iv[dir]));
+		t->seq[dir] = 0;
 	}
 	c->phase = RG_PHASE_WS;
 	c->deadline = tick_in(w->now_ns, w->cfg->ws_ping_s);
