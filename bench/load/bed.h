@@ -37,11 +37,17 @@ void bed_settle(struct bed *b);
 // Processor time of the gateway in the last LOAD_RUN without its empty polls, as it would be had
 // it not been interrupted, ns.
 double bed_busy_ns(const struct bed *b);
+// The drops that the gateway has counted, as JSON.
+void report_drops(const struct bed *b);
 // "The gateway fell silent", with the reasons it counts.
 int bed_silent(struct bed *b, const char *when);
 
 // --- refresh.c
 int measure_refresh(struct bed *b);
+
+// --- flood.c
+int measure_flood(struct bed *b);
+int run_flood(struct bed *b);
 
 // --- memory.c
 int measure_memory(struct bed *b);

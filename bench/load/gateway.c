@@ -68,7 +68,7 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 		.mac = {2, 0, 0, 0, 0, 0x99},
 		.ip_be = htonl(LOAD_GATEWAY_IP),
 		.listen_port = LOAD_GATEWAY_PORT,
-		.max_conns = o->n_conns,
+		.max_conns = o->n_conns + o->n_spare,
 		.certificate = o->certificate,
 		.key = o->key,
 		.tls = {.max_half_open = 1024, .handshake_share = 25},
@@ -100,9 +100,9 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 		return -ENOMEM;
 	memset(g->dp.workers, 0, sizeof(*g->dp.workers));
 	gateway_mark(sh, MARK_BEGIN);
-	rc = fill_leases(g, o->n_conns);
+	rc = fill_leases(g, g->cfg.max_conns);
 	if (rc != 0) {
-		snprintf(err, err_len, "no memory for %u leases", o->n_conns);
+		snprintf(err, err_len, "no memory for %u leases", g->cfg.max_conns);
 		return rc;
 	}
 	gateway_mark(sh, MARK_LEASES);
@@ -186,7 +186,7 @@ static void run(struct gateway *g) {
 
 static void run_limit(struct gateway *g) {
 	if (g->limit == NULL) {
-		g->limit = limit_new(g->cfg.max_conns, g->limit_batch);
+		g->limit = limit_new(g->sh->n_conns, g->limit_batch);
 		if (g->limit != NULL)
 			(void)limit_refresh_ns(g->limit, g->sh->n_limit); // warm-up
 	}

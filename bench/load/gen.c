@@ -23,7 +23,8 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 	struct rte_eth_conf conf = {0};
 	int rc;
 
-	g->n_clients = o->n_conns;
+	g->n_clients = o->n_conns + o->n_spare;
+	g->n_picks = o->n_conns;
 	g->n_requests = o->n_requests;
 	g->is_ack_timed = o->is_ack_timed;
 	g->rng = 1;
@@ -60,7 +61,7 @@ void gen_fini(struct gen *g) {
 	free(g->requests);
 }
 
-static uint32_t draw(struct gen *g, uint32_t n) {
+uint32_t gen_draw(struct gen *g, uint32_t n) {
 	return (uint32_t)((load_mix(g->rng++) >> 32) * n >> 32);
 }
 
@@ -135,9 +136,7 @@ static unsigned gen_poll(struct gen *g) {
 	return n;
 }
 
-// One turn of a sending loop: whatever was queued goes out, whatever came is taken. False when
-// nothing has come for too long.
-static bool gen_turn(struct gen *g, bool is_busy) {
+bool gen_turn(struct gen *g, bool is_busy) {
 	uint64_t tsc = rte_rdtsc(), now;
 	unsigned n;
 
@@ -153,6 +152,14 @@ static bool gen_turn(struct gen *g, bool is_busy) {
 	return now - g->heard_tsc < (uint64_t)(SILENCE_NS * g->tsc_per_ns);
 }
 
+void gen_begin_open(struct gen *g, uint32_t client) {
+	struct client *c = &g->clients[client];
+
+	c->snd_nxt = (uint32_t)load_mix(client);
+	c->state = CLIENT_SYN_SENT;
+	gen_send(g, client, SEG_SYN, (struct rg_slice){0}, 0);
+}
+
 bool gen_open(struct gen *g, uint32_t from, uint32_t to) {
 	uint64_t done = g->s.n_opened + (to - from), begun = g->s.n_opened;
 	uint32_t next = from;
@@ -164,11 +171,7 @@ bool gen_open(struct gen *g, uint32_t from, uint32_t to) {
 		for (unsigned i = 0;
 		     i < BURST && next < to && next - from < g->s.n_opened - begun + OPEN_WINDOW;
 		     i++, next++) {
-			struct client *c = &g->clients[next];
-
-			c->snd_nxt = (uint32_t)load_mix(next);
-			c->state = CLIENT_SYN_SENT;
-			gen_send(g, next, SEG_SYN, (struct rg_slice){0}, 0);
+			gen_begin_open(g, next);
 			is_busy = true;
 		}
 		if (!gen_turn(g, is_busy))
@@ -178,13 +181,13 @@ bool gen_open(struct gen *g, uint32_t from, uint32_t to) {
 }
 
 bool gen_make(struct gen *g) {
-	uint32_t apart = RTE_MIN(APART, g->n_clients / 2);
+	uint32_t apart = RTE_MIN(APART, g->n_picks / 2);
 
 	for (uint32_t i = 0; i < g->n_requests; i++) {
 		uint32_t at = g->n_made++, pick;
 
 		do
-			pick = draw(g, g->n_clients);
+			pick = gen_draw(g, g->n_picks);
 		while (g->clients[pick].n_sealed > 0 && at - g->clients[pick].picked_at < apart);
 		g->clients[pick].picked_at = at;
 		if (!gen_seal(g, pick, &g->requests[i]))
@@ -193,7 +196,7 @@ bool gen_make(struct gen *g) {
 	return true;
 }
 
-static void send_request(struct gen *g, const struct request *r) {
+void gen_send_request(struct gen *g, const struct request *r) {
 	struct client *c = &g->clients[r->client];
 
 	c->is_ack_due = false;
@@ -215,7 +218,7 @@ bool gen_refresh(struct gen *g, unsigned window) {
 		     i++, next++) {
 			if (next + AHEAD < g->n_requests)
 				rte_prefetch0(&g->clients[g->requests[next + AHEAD].client]);
-			send_request(g, &g->requests[next]);
+			gen_send_request(g, &g->requests[next]);
 			is_busy = true;
 		}
 		if (!gen_turn(g, is_busy))

@@ -43,7 +43,8 @@ struct gen {
 	struct rte_mbuf *tx[BURST];
 	unsigned n_tx;
 	struct client *clients;
-	uint32_t n_clients;
+	uint32_t n_clients; // of these, the last ones are spare
+	uint32_t n_picks;   // requests are made for clients below this
 	struct request *requests;
 	uint32_t n_requests;
 	uint32_t n_made;   // requests, since the start
@@ -67,7 +68,13 @@ void gen_fini(struct gen *g);
 // Sends what gen_make() made, at most `window` unanswered at a time, until all are answered. False
 // when the gateway fell silent.
 [[nodiscard]] bool gen_refresh(struct gen *g, unsigned window);
-void gen_ack_all(struct gen *g); // those of is_ack_due
+// One turn of a loop that sends: what is queued goes out, what came is taken. False when nothing has
+// come for too long.
+bool gen_turn(struct gen *g, bool is_busy);
+void gen_begin_open(struct gen *g, uint32_t client); // sends the SYN
+void gen_send_request(struct gen *g, const struct request *r);
+uint32_t gen_draw(struct gen *g, uint32_t n); // below n
+void gen_ack_all(struct gen *g);              // those of is_ack_due
 
 // --- gen_wire.c
 enum { SEG_FIN = 1, SEG_SYN = 2, SEG_RST = 4, SEG_PSH = 8, SEG_ACK = 16 };

@@ -25,10 +25,12 @@
 
 struct load_opts {
 	unsigned n_conns;
+	unsigned n_spare;    // slots for connections that open during a measurement
 	unsigned n_requests; // of one timed run
 	unsigned n_runs;
 	unsigned window;   // requests under way at once
 	unsigned batch;    // of the yardstick
+	unsigned n_syns;   // SYNs of a flood for each packet of a client
 	bool is_ack_timed; // each answer is acknowledged at once; else after the timed run
 	bool is_json;
 	const char *cpus; // "0,1": gateway, generator
@@ -60,7 +62,16 @@ enum load_cmd {
 };
 
 // What the process holds, at these times. The generator's part lies between EAL and OPEN.
-enum load_mark { MARK_BEGIN, MARK_LEASES, MARK_WORKER, MARK_READY, MARK_OPEN, MARK_SET, N_MARKS };
+enum load_mark {
+	MARK_BEGIN,
+	MARK_LEASES,
+	MARK_WORKER,
+	MARK_READY,
+	MARK_OPEN,
+	MARK_SET,
+	MARK_END,
+	N_MARKS
+};
 struct load_memory {
 	uint64_t rss, huge; // bytes: all that is resident, hugetlb too; of it in huge pages
 };

@@ -9,9 +9,11 @@ static const struct measurement measurements[] = {
 	{"refresh", "refreshes per second of one gateway core", measure_refresh, bed_run},
 	{"memory", "bytes of an idle registered connection: a tenth of --conns, then all",
 	 measure_memory, run_memory},
+	{"flood", "refreshes and new connections amid SYNs from everywhere", measure_flood,
+	 run_flood},
 };
 
-enum { OPT_CONNS, OPT_REQUESTS, OPT_RUNS, OPT_WINDOW, OPT_BATCH, OPT_MEMORY, N_NUMBERS };
+enum { OPT_CONNS, OPT_REQUESTS, OPT_RUNS, OPT_WINDOW, OPT_BATCH, OPT_SYNS, OPT_MEMORY, N_NUMBERS };
 
 static int usage(void) {
 	fprintf(stderr, "usage: regate-bench MEASUREMENT [OPTION VALUE]...\n");
@@ -23,6 +25,7 @@ static int usage(void) {
 			"  --runs N        timed runs (7)\n"
 			"  --window N      requests under way at once (256)\n"
 			"  --batch N       of the yardstick (8)\n"
+			"  --syns N        of a flood, for each packet of a client (16)\n"
 			"  --memory MIB    of EAL (192)\n"
 			"  --acks timed    every answer is acknowledged at once (default)\n"
 			"  --acks after    answers are acknowledged after the timed run\n"
@@ -38,6 +41,7 @@ static bool parse(int argc, char **argv, struct load_opts *o) {
 		{"runs", required_argument, NULL, OPT_RUNS},
 		{"window", required_argument, NULL, OPT_WINDOW},
 		{"batch", required_argument, NULL, OPT_BATCH},
+		{"syns", required_argument, NULL, OPT_SYNS},
 		{"memory", required_argument, NULL, OPT_MEMORY},
 		{"acks", required_argument, NULL, 'a'},
 		{"cpus", required_argument, NULL, 'p'},
@@ -45,8 +49,9 @@ static bool parse(int argc, char **argv, struct load_opts *o) {
 		{"key", required_argument, NULL, 'k'},
 		{NULL, 0, NULL, 0},
 	};
-	unsigned *const numbers[N_NUMBERS] = {&o->n_conns, &o->n_requests, &o->n_runs,
-					      &o->window,  &o->batch,      &o->memory_mib};
+	unsigned *const numbers[N_NUMBERS] = {&o->n_conns,   &o->n_requests, &o->n_runs,
+					      &o->window,    &o->batch,      &o->n_syns,
+					      &o->memory_mib};
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -82,6 +87,7 @@ int main(int argc, char **argv) {
 		.n_runs = 7,
 		.window = 256,
 		.batch = 8,
+		.n_syns = 16,
 		.is_ack_timed = true,
 		.cpus = "0,1",
 		.memory_mib = 192,

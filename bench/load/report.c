@@ -40,6 +40,20 @@ void report_table(const struct named_series *s, unsigned n) {
 	}
 }
 
+void report_drops(const struct bed *b) {
+	const char *comma = "";
+
+	printf("\"drops\": {");
+	for (int i = RG_FIRST_DROP; i < RG_N_STATS; i++) {
+		uint64_t n = rg_stat_get(&b->sh->stats.s, i);
+
+		if (n > 0)
+			printf("%s\"%s\": %lu", comma, rg_stat_name(i), n);
+		comma = n > 0 ? ", " : comma;
+	}
+	printf("}");
+}
+
 static void cpu_name(char *out, size_t len) {
 	FILE *f = fopen("/proc/cpuinfo", "re");
 	char line[256], name[128];

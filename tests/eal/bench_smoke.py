@@ -41,6 +41,15 @@ class Memory(unittest.TestCase):
         self.assertIn('slope_bytes_per_conn', report)
 
 
+class Flood(unittest.TestCase):
+    def test_nothing_is_lost_or_kept(self):
+        report = bench('flood')
+        self.assertGreater(report['syns'], REQUESTS)
+        self.assertEqual(report['answers'], REQUESTS)
+        self.assertEqual(report['new_opened'], REQUESTS // 8)
+        self.assertEqual(report['slots_after'], CONNS + REQUESTS // 8)
+
+
 if __name__ == '__main__':
     BENCH = sys.argv.pop()
     unittest.main()
