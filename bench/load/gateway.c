@@ -142,7 +142,7 @@ static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
 		t->seq[dir] = 0;
 	}
 	c->phase = RG_PHASE_WS;
-	c->deadline = tick_in(w->now_ns, w->cfg->ws_ping_s);
+	conn_deadline(w, c, w->cfg->ws_ping_s);
 	c->flow.wwsf = 0;
 	c->flow.bound = (struct rg_binding){
 		.lease_idx = client,

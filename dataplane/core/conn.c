@@ -12,18 +12,31 @@ struct conn_ref { // argument of the TLS sink
 	struct conn *c;
 };
 
-static uint32_t conn_idx(const struct worker *w, const struct conn *c) {
+uint32_t conn_idx(const struct worker *w, const struct conn *c) {
 	return (uint32_t)(c - w->conns);
 }
 
+struct conn_more *conn_more(const struct worker *w, const struct conn *c) {
+	return &w->more[conn_idx(w, c)];
+}
+
 struct rg_conn_id conn_id(const struct worker *w, const struct conn *c) {
-	return (struct rg_conn_id){conn_idx(w, c), c->gen, (uint16_t)w->id};
+	uint32_t idx = conn_idx(w, c);
+
+	return (struct rg_conn_id){idx, tcp_gen(w->tcp, idx), (uint16_t)w->id};
+}
+
+void conn_deadline(struct worker *w, struct conn *c, uint64_t s) {
+	uint32_t tick = tick_in(w->now_ns, s);
+
+	conn_more(w, c)->deadline = tick;
+	due_by(w, c, tick);
 }
 
 static void drop_buf(struct worker *w, struct conn *c) {
-	if (c->buf != BUF_NONE)
-		buf_put(&w->bufs, c->buf);
-	c->buf = BUF_NONE;
+	if (c->has_buf)
+		buf_put(&w->bufs, conn_more(w, c)->buf);
+	c->has_buf = false;
 }
 
 // Gives back all that the connection holds above TCP.
@@ -33,7 +46,8 @@ static void conn_release(struct worker *w, struct conn *c) {
 	drop_buf(w, c);
 	tls_conn_fini(w->tls, &c->tls);
 	c->is_open = false;
-	c->src_left = 0;
+	c->has_src = false;
+	due_never(w, c);
 	w->n_conns--;
 }
 
@@ -45,8 +59,8 @@ static int sink_cipher(void *arg, struct rg_slice d) {
 
 // The connection's own buffer, or the scratch, empty, while it has none.
 static struct buf *its_buf(struct worker *w, const struct conn *c) {
-	if (c->buf != BUF_NONE)
-		return buf_at(&w->bufs, c->buf);
+	if (c->has_buf)
+		return buf_at(&w->bufs, conn_more(w, c)->buf);
 	buf_reset(w->bufs.scratch, tick_of(w->now_ns));
 	return w->bufs.scratch;
 }
@@ -68,7 +82,8 @@ static void move_to(struct worker *w, struct conn *c, const struct buf *b, size_
 		return;
 	}
 	drop_buf(w, c);
-	c->buf = idx;
+	c->has_buf = true;
+	conn_more(w, c)->buf = idx;
 }
 
 // b is full, and no message in it whole. An HTTP request may be as long as the large ones.
@@ -102,7 +117,7 @@ static void consume(struct worker *w, struct conn *c, struct buf *b) {
 		return; // conn_release() gives it back
 	if (b->len == 0 && ws_is_idle(&b->head.ws))
 		drop_buf(w, c);
-	else if (c->buf == BUF_NONE)
+	else if (!c->has_buf)
 		move_to(w, c, b, b->len);
 }
 
@@ -111,7 +126,8 @@ static void sink_plain(void *arg, struct rg_slice d) {
 	struct worker *w = r->w;
 	struct conn *c = r->c;
 
-	c->record_since = tick_of(w->now_ns);
+	if (c->is_watched)
+		conn_more(w, c)->record_since = tick_of(w->now_ns);
 	if (c->phase == RG_PHASE_TLS) {
 		c->phase = RG_PHASE_HTTP;
 		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
@@ -141,30 +157,33 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 
 // What is still to be queued of a static response.
 static const uint8_t *src_at(const struct worker *w, const struct conn *c) {
-	const struct rg_file *f = &w->cfg->files[c->src_file];
+	const struct conn_more *m = conn_more(w, c);
+	const struct rg_file *f = &w->cfg->files[m->src_file];
 
-	return f->response.p + (c->is_head ? f->head_len : f->response.len) - c->src_left;
+	return f->response.p + (c->is_head ? f->head_len : f->response.len) - m->src_left;
 }
 
 void conn_pump(struct worker *w, struct conn *c) {
 	const size_t overhead = tls_sealed_len(0);
+	struct conn_more *m = conn_more(w, c);
 	bool has_moved = false;
 
-	while (c->src_left > 0 && c->end == END_NO) {
+	while (c->has_src && c->end == END_NO) {
 		size_t room = tcp_send_room(w->tcp, conn_idx(w, c));
-		size_t n = RTE_MIN(c->src_left, PUMP_LEN);
+		size_t n = RTE_MIN(m->src_left, PUMP_LEN);
 
 		n = RTE_MIN(n, room > overhead ? room - overhead : 0);
-		if (n < RTE_MIN(c->src_left, PUMP_MIN))
-			break; // conn_sent() or the sweep goes on
+		if (n < RTE_MIN(m->src_left, PUMP_MIN))
+			break; // conn_sent() or due.c goes on
 		conn_write(w, c, rg_slice(src_at(w, c), n));
-		c->src_left -= (uint32_t)n;
+		m->src_left -= (uint32_t)n;
+		c->has_src = m->src_left > 0;
 		has_moved = true;
 	}
 	if (!has_moved || c->end != END_NO)
 		return;
-	c->deadline = tick_in(w->now_ns, w->cfg->idle_timeout_s);
-	if (c->src_left == 0 && !c->is_keep_alive)
+	conn_deadline(w, c, w->cfg->idle_timeout_s);
+	if (!c->has_src && !c->is_keep_alive)
 		c->end = END_CLOSE;
 }
 
@@ -180,7 +199,7 @@ void conn_finish(struct worker *w, struct conn *c) {
 		tls_close(w->tls, &c->tls, &sink);
 		drop_buf(w, c);
 		if (c->phase != RG_PHASE_CLOSING)
-			c->deadline = tick_in(w->now_ns, CLOSE_WAIT_S);
+			conn_deadline(w, c, CLOSE_WAIT_S);
 		c->phase = RG_PHASE_CLOSING;
 		return;
 	}
@@ -195,13 +214,14 @@ void conn_finish(struct worker *w, struct conn *c) {
 
 void conn_settle(struct worker *w, struct conn *c) {
 	conn_pump(w, c);
-	while (c->end == END_NO && c->buf != BUF_NONE && !c->is_http_pending && c->src_left == 0) {
+	while (c->end == END_NO && c->has_buf && !c->is_http_pending && !c->has_src) {
 		consume(w, c, its_buf(w, c));
-		if (c->src_left == 0)
+		if (!c->has_src)
 			break;
 		conn_pump(w, c); // nobody acknowledges it before it is sent
 	}
 	conn_finish(w, c);
+	due_settle(w, c);
 }
 
 // XXX an IPv6 client owns at least a /64, and can be many sources.
@@ -217,14 +237,11 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 
 	*c = (struct conn){
 		.is_open = true,
-		.gen = tcp_gen(w->tcp, idx),
 		.phase = RG_PHASE_TLS,
 		.flow = {.bound.lease_idx = RG_LEASE_NONE, .wwsf = UINT16_MAX},
-		.since = tick_of(now_ns),
-		.unbound_since = tick_of(now_ns),
-		.record_since = tick_of(now_ns),
-		.deadline = tick_in(now_ns, w->cfg->head_timeout_s),
 	};
+	w->more[idx] = (struct conn_more){.since = tick_of(now_ns)};
+	conn_deadline(w, c, w->cfg->head_timeout_s);
 	tls_conn_init(&c->tls, idx, source_of(w, idx));
 	w->n_conns++;
 	return 0;
@@ -298,7 +315,7 @@ void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns) {
 	struct worker *w = ctx;
 
 	(void)now_ns;
-	if (w->conns[idx].is_open && w->conns[idx].src_left > 0)
+	if (w->conns[idx].is_open && w->conns[idx].has_src)
 		conn_settle(w, &w->conns[idx]);
 }
 

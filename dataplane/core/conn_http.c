@@ -75,7 +75,8 @@ static void http_upgrade(struct worker *w, struct conn *c) {
 	conn_write(w, c, rg_wr_slice(&wr));
 	c->phase = RG_PHASE_WS;
 	c->flow.wwsf = up.wwsf;
-	c->deadline = tick_in(w->now_ns, w->cfg->ws_ping_s);
+	due_bound(w, c);
+	conn_deadline(w, c, w->cfg->ws_ping_s);
 	rg_stat_inc(w->stats, RG_STAT_ws_opened);
 }
 
@@ -87,13 +88,16 @@ static const struct rg_file *file_find(const struct rg_dp_cfg *cfg, struct rg_sl
 }
 
 static void http_file(struct worker *w, struct conn *c, const struct rg_file *f) {
+	struct conn_more *m = conn_more(w, c);
+
 	if (w->req.method != HTTP_GET && w->req.method != HTTP_HEAD) {
 		http_say(w, c, 405, "Allow: GET, HEAD\r\n");
 		return;
 	}
 	rg_stat_inc(w->stats, RG_STAT_http_static);
-	c->src_file = (uint16_t)(f - w->cfg->files);
-	c->src_left = (uint32_t)(c->is_head ? f->head_len : f->response.len);
+	c->has_src = true;
+	m->src_file = (uint32_t)(f - w->cfg->files);
+	m->src_left = (uint32_t)(c->is_head ? f->head_len : f->response.len);
 	// conn_settle() pumps; a response longer than the send queue goes on in conn_sent().
 }
 
@@ -170,7 +174,7 @@ void conn_http_input(struct worker *w, struct conn *c, struct buf *b) {
 	size_t len = b->len, used;
 	int rc;
 
-	if (c->is_http_pending || c->src_left > 0)
+	if (c->is_http_pending || c->has_src)
 		return;
 	if (is_new && http_begin(w, c, b) != RG_OK)
 		return;
@@ -191,9 +195,9 @@ void conn_http_input(struct worker *w, struct conn *c, struct buf *b) {
 	if (!is_new && http_req_parse(rg_slice(b->data, rx->head_len), &w->req) != RG_OK)
 		return; // cannot be: it was good
 	rg_stat_inc(w->stats, RG_STAT_http_requests);
-	c->deadline = tick_in(w->now_ns, w->cfg->idle_timeout_s);
+	conn_deadline(w, c, w->cfg->idle_timeout_s);
 	http_route(w, c, rg_slice(b->data, used));
-	if (!c->is_keep_alive && !c->is_http_pending && c->src_left == 0 && c->end == END_NO)
+	if (!c->is_keep_alive && !c->is_http_pending && !c->has_src && c->end == END_NO)
 		c->end = END_CLOSE;
 	http_done(w, b, used);
 }

@@ -23,7 +23,7 @@ void conn_ws_close(struct worker *w, struct conn *c, uint16_t code, const char *
 	ws_put_close(&wr, code, reason);
 	conn_write(w, c, rg_wr_slice(&wr));
 	c->phase = RG_PHASE_CLOSING;
-	c->deadline = tick_in(w->now_ns, CLOSE_WAIT_S);
+	conn_deadline(w, c, CLOSE_WAIT_S);
 	if (c->flow.bound.lease_idx != RG_LEASE_NONE)
 		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
 }
@@ -45,7 +45,7 @@ static void sip_answer(struct worker *w, struct conn *c, const struct sip_msg *m
 static void sip_status(struct worker *w, struct conn *c, unsigned status, struct rg_slice headers) {
 	struct sip_answer a = {
 		.status = status,
-		.peer = tcp_peer(w->tcp, (uint32_t)(c - w->conns)),
+		.peer = tcp_peer(w->tcp, conn_idx(w, c)),
 		.to_tag = RG_LIT("ep1"),
 		.headers = headers,
 	};
@@ -79,7 +79,7 @@ static void core_due(struct worker *w, struct conn *c) {
 }
 
 static void register_input(struct worker *w, struct conn *c) {
-	const struct rg_addr *peer = tcp_peer(w->tcp, (uint32_t)(c - w->conns));
+	const struct rg_addr *peer = tcp_peer(w->tcp, conn_idx(w, c));
 	struct rg_digest digest;
 	struct sip_register r;
 	struct reg_out out;

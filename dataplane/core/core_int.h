@@ -8,14 +8,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "buf.h"
+#include "conn.h"
 #include "net/net.h"
 #include "reg/reg.h"
 #include "regate/dp.h"
 #include "regate/err.h"
 #include "regate/ring.h"
 #include "tcp/tcp.h"
-#include "tick.h"
 #include "tls/tls.h"
 #include "ws/ws.h"
 
@@ -30,35 +29,7 @@
 #define PUNT_RING_LEN (UINT64_C(1) << 22)
 #define REPLY_RING_LEN (UINT64_C(1) << 22)
 #define HANDOFF_LEN 1024
-#define CLOSE_WAIT_S 2                // for the peer's WebSocket close, or its FIN
-#define SWEEP_NS (500 * RG_NS_PER_MS) // every connection is looked at this often
-
-enum conn_end { // how a connection is to end once the call stack is out of TLS
-	END_NO,
-	END_CLOSE,  // close_notify and FIN after what is queued
-	END_LINGER, // close_notify now, FIN after the peer's; what it still sends is thrown away
-	END_ABORT,  // RST
-};
-
-struct conn { // slot idx is the TCP slot idx, and that of TLS
-	struct tls_conn tls;
-	uint32_t gen; // of the TCP slot
-	uint32_t buf; // of the pool while a message is partial, else BUF_NONE
-	uint32_t since;
-	uint32_t deadline;      // TLS, HTTP, CLOSING: give up; WS: next ping
-	uint32_t record_since;  // WS: last seen without part of a TLS record, as of the last sweep
-	uint32_t unbound_since; // WS: last seen registered, or opened; as of the last sweep
-	uint32_t src_left;      // bytes of a static response still to be queued
-	uint16_t src_file;      // which one
-	bool is_open;           // slot in use
-	uint8_t phase;          // enum rg_conn_phase
-	uint8_t end;            // enum conn_end
-	uint8_t pings;          // sent and unanswered
-	bool is_http_pending;   // the control plane has our request: no deadline
-	bool is_keep_alive;     // of the HTTP request being answered
-	bool is_head;           // that request was HEAD
-	struct reg_flow flow;
-};
+#define CLOSE_WAIT_S 2 // for the peer's WebSocket close, or its FIN
 
 struct worker_stats { // kept apart from what the worker reads on its path
 	struct rg_stats s;
@@ -83,11 +54,12 @@ struct worker {
 	struct reg_tag_key tag_key;
 	struct ws_policy ws_policy;
 	struct conn *conns;     // cfg->max_conns
+	struct conn_more *more; // the same
+	struct tcp_wheel wheel; // of ticks (tick.h): when to look at a connection
 	uint32_t n_conns;       // in use
 	struct rg_stats *stats; // worker: rw, ctl: ro
 	uint64_t now_ns;        // one reading per poll
-	uint64_t sweep_at_ns;
-	uint32_t sweep_pos;
+	uint64_t count_at_ns;
 	struct buf_pool bufs; // of partial messages
 	uint32_t n_tcp_bufs;
 	struct rg_punt *backlog; // flow events that found the punt ring full, oldest first
@@ -165,39 +137,15 @@ void idle_wait(struct worker *w);     // called after a poll without work
 void idle_wake(struct worker *w);     // from ctl or a peer: ends its sleep
 void idle_kick_ctl(struct worker *w); // the control loop has punts to read
 
-// --- conn.c: tcp_ops and the life of a connection
-// Makes the next step of a handshake, if one waits and has its turn.
-void conn_handshake(struct worker *w);
-int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns);
-void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns);
-void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns);
-void conn_peer_closed(void *ctx, uint32_t idx, uint64_t now_ns);
-void conn_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t now_ns);
-// Seals and queues; on failure the connection is marked for END_ABORT.
-void conn_write(struct worker *w, struct conn *c, struct rg_slice d);
-void conn_pump(struct worker *w, struct conn *c);        // moves the static response towards TCP
-void conn_finish(struct worker *w, struct conn *c);      // carries out c->end; not inside TLS
-void conn_settle(struct worker *w, struct conn *c);      // after work outside TLS: pump, finish
-static inline void conn_prefetch(const struct conn *c) { // accepts NULL
-	for (size_t i = 0; i < sizeof(*c); i += 64)
-		__builtin_prefetch((const uint8_t *)c + i, 1);
-}
-struct rg_conn_id conn_id(const struct worker *w, const struct conn *c);
-
-// --- conn_http.c, conn_ws.c: take one request, one event, out of b, or nothing
-void conn_http_input(struct worker *w, struct conn *c, struct buf *b);
-void conn_http_no_buffer(struct worker *w, struct conn *c); // says so and ends it
-void conn_http_late(struct worker *w, struct conn *c);      // the same
-void conn_ws_input(struct worker *w, struct conn *c, struct buf *b);
-void conn_ws_send(struct worker *w, struct conn *c, enum ws_opcode op, struct rg_slice payload);
-void conn_ws_close(struct worker *w, struct conn *c, uint16_t code, const char *reason);
-void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message);
-
 // --- punt.c
 // False when the ring is full: counted, the caller answers for itself.
 bool punt_put(struct worker *w, struct conn *c, struct rg_punt *p, struct rg_slice payload);
 void punt_event(struct worker *w, struct conn *c, enum rg_punt_kind kind); // never lost
 unsigned punt_poll_replies(struct worker *w); // and answers a running connection query
 
-// --- sweep.c: deadlines, pings, promises
-void sweep_run(struct worker *w);
+// --- due.c: deadlines, pings, promises
+void due_run(struct worker *w);
+void due_by(struct worker *w, struct conn *c, uint32_t tick); // look at c then, or before
+void due_settle(struct worker *w, struct conn *c); // after work on c: is it more than idle now?
+void due_bound(struct worker *w, struct conn *c);  // the flow's binding is another
+void due_never(struct worker *w, struct conn *c);

@@ -15,7 +15,7 @@ static int ring_put(struct worker *w, const struct rg_punt *p, struct rg_slice p
 
 static void fill(struct worker *w, struct conn *c, struct rg_punt *p) {
 	p->conn = conn_id(w, c);
-	p->peer = *tcp_peer(w->tcp, (uint32_t)(c - w->conns));
+	p->peer = *tcp_peer(w->tcp, conn_idx(w, c));
 	p->bound = c->flow.bound;
 	p->now_ns = w->now_ns;
 }
@@ -52,13 +52,14 @@ void punt_event(struct worker *w, struct conn *c, enum rg_punt_kind kind) {
 	}
 	if (kind != RG_PUNT_FLOW_BOUND)
 		c->flow.bound = (struct rg_binding){.lease_idx = RG_LEASE_NONE};
+	due_bound(w, c);
 }
 
 // The connection that r names, or NULL when it has gone.
 static struct conn *reply_conn(struct worker *w, const struct rg_reply *r) {
 	struct conn *c = r->conn.idx < w->cfg->max_conns ? &w->conns[r->conn.idx] : NULL;
 
-	return c == NULL || !c->is_open || c->gen != r->conn.gen ? NULL : c;
+	return c == NULL || !c->is_open || tcp_gen(w->tcp, r->conn.idx) != r->conn.gen ? NULL : c;
 }
 
 static void reply_bind(struct worker *w, struct conn *c, const struct rg_reply *r) {
@@ -66,6 +67,7 @@ static void reply_bind(struct worker *w, struct conn *c, const struct rg_reply *
 		return;
 	if (c->phase == RG_PHASE_WS) {
 		c->flow.bound = r->bound;
+		due_bound(w, c);
 	} else if (r->bound.lease_idx != RG_LEASE_NONE) { // it left while the core was asked
 		c->flow.bound = r->bound;
 		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
@@ -93,7 +95,7 @@ static void reply_http(struct worker *w, struct conn *c, struct rg_slice payload
 		return;
 	c->is_http_pending = false;
 	conn_write(w, c, payload);
-	c->deadline = tick_in(w->now_ns, w->cfg->idle_timeout_s);
+	conn_deadline(w, c, w->cfg->idle_timeout_s);
 	if (!c->is_keep_alive && c->end == END_NO)
 		c->end = END_CLOSE;
 }
@@ -128,7 +130,7 @@ static void reply_run(struct worker *w, const struct rg_reply *r, struct rg_slic
 
 // To the tick, and so no later than it was.
 static uint64_t since_ns(const struct worker *w, const struct conn *c) {
-	uint64_t age = tick_of(w->now_ns) - c->since;
+	uint64_t age = tick_of(w->now_ns) - conn_more(w, c)->since;
 
 	return ((w->now_ns >> TICK_SHIFT) - age) << TICK_SHIFT;
 }

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "hooks.h"
+#include "regate/huge.h"
 #include "regate/siphash.h"
 
 #define MAX_SMALL_BUFS 65536u // of a worker: half a GiB when all are used
@@ -46,10 +47,12 @@ static int worker_memory(struct worker *w) {
 		return -ENOMEM;
 	rg_ring_init(&w->punts, rings, PUNT_RING_LEN);
 	rg_ring_init(&w->replies, rings + PUNT_RING_LEN, REPLY_RING_LEN);
-	w->conns = calloc(cfg->max_conns, sizeof(*w->conns));
+	w->conns = rg_huge_alloc(cfg->max_conns, sizeof(*w->conns));
+	w->more = rg_huge_alloc(cfg->max_conns, sizeof(*w->more));
 	w->backlog = calloc(cfg->max_conns, sizeof(*w->backlog));
-	if (w->conns == NULL || w->backlog == NULL)
+	if (w->conns == NULL || w->more == NULL || w->backlog == NULL)
 		return -ENOMEM;
+	tcp_wheel_init(&w->wheel, &w->more->link, sizeof(*w->more));
 	return buf_pool_init(&w->bufs, &bufs);
 }
 
@@ -160,7 +163,8 @@ void worker_fini(struct worker *w) {
 	tcp_free(w->tcp);
 	tls_ctx_free(w->tls);
 	rg_digester_free(w->digester);
-	free(w->conns);
+	rg_huge_free(w->conns, w->cfg->max_conns, sizeof(*w->conns));
+	rg_huge_free(w->more, w->cfg->max_conns, sizeof(*w->more));
 	free(w->backlog);
 	buf_pool_fini(&w->bufs);
 	free(w->punts.mem);

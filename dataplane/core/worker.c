@@ -61,7 +61,7 @@ static void poll_once(struct worker *w) {
 	n += punt_poll_replies(w);
 	if (tcp_next_deadline(w->tcp) <= w->now_ns)
 		tcp_tick(w->tcp, w->now_ns, BURST);
-	sweep_run(w);
+	due_run(w);
 	packet_flush(w);
 	if (tls_is_waiting(w->tls)) { // what was answered does not wait for it
 		conn_handshake(w);

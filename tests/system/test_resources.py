@@ -521,7 +521,7 @@ class SlowReader(Case):
         with tls_connect() as s:
             s.sendall(small + lost + api + small + HEAD + small + api + lost)
             data = b""
-            while data.count(b"HTTP/1.1 ") < 8 or not data.endswith(b"\r\n\r\n"):
+            while data.count(b"HTTP/1.1 ") < 8 or not data.endswith(b"\n"):
                 more = s.recv(65536)
                 self.assertTrue(more)
                 data += more
