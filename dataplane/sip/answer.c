@@ -103,39 +103,39 @@ static bool is_peer_param(struct rg_slice name) {
 
 // The topmost Via as we saw it come (RFC 3261 18.2.1, RFC 3581 4): what the client wrote into
 // received and rport gives way to the truth. False when its parameters do not parse.
-static bool put_top_via(struct rg_wr *w, struct rg_slice value, const struct rg_addr *peer) {
-	struct rg_slice top, params;
-	const uint8_t *semicolon;
+static bool put_top_via(struct rg_wr *w, struct sip_text list, const struct rg_addr *peer) {
+	const uint8_t *start;
+	struct sip_text top;
 	struct sip_pv pv;
 	int rc;
 
-	if (!sip_list_next(&value, &top))
+	if (!sip_list_cut(&list, &top))
 		return false;
-	semicolon = memchr(top.p, ';', top.len); // nothing before the parameters has one
-	params = semicolon == NULL ? rg_skip(top, top.len)
-				   : rg_slice(semicolon, (size_t)(top.p + top.len - semicolon));
-	rg_put(w, rg_slice(top.p, (size_t)(params.p - top.p)));
-	while (top = params, (rc = sip_param_next(&params, &pv)) == RG_MORE)
+	start = top.p;
+	top.p = sip_seek_byte(';', top); // nothing before the parameters has one
+	rg_put(w, sip_piece(start, top.p));
+	while (start = top.p, (rc = sip_param_cut(&top, &pv)) == RG_MORE)
 		if (!is_peer_param(pv.name))
-			rg_put(w, rg_slice(top.p, (size_t)(params.p - top.p)));
+			rg_put(w, sip_piece(start, top.p));
 	rg_put(w, RG_LIT(";received="));
 	put_ip(w, peer);
 	rg_put(w, RG_LIT(";rport="));
 	rg_put_u64(w, peer->port);
-	if (value.len > 0) {
+	if (list.p < list.end) {
 		rg_put(w, RG_LIT(", "));
-		rg_put(w, value);
+		rg_put(w, sip_piece(list.p, list.end));
 	}
 	rg_put(w, RG_LIT("\r\n"));
 	return rc == RG_OK;
 }
 
-static void put_via(struct rg_wr *w, const struct sip_hdr *h, const struct rg_addr *peer) {
+static void put_via(struct rg_wr *w, const struct sip_hdr *h, const uint8_t *lim,
+		    const struct rg_addr *peer) {
 	size_t len = w->len;
 
 	if (peer != NULL) {
 		rg_put(w, RG_LIT("Via: "));
-		if (put_top_via(w, h->value, peer))
+		if (put_top_via(w, sip_text(h->value, lim), peer))
 			return;
 		w->len = len; // only an error answer gets here: give it back as it came
 	}
@@ -148,7 +148,8 @@ static bool has_tag(struct rg_slice to) {
 
 	if (to.len > 0 && to.p[to.len - 1] == '>') // no parameters
 		return false;
-	return sip_nameaddr_head(to, &n) == RG_OK && sip_param(n.params, RG_LIT("tag"), &tag);
+	return sip_nameaddr_cut(sip_text_alone(to), &n) == RG_OK &&
+	       sip_param(n.params, RG_LIT("tag"), &tag);
 }
 
 static void put_to(struct rg_wr *w, const struct sip_hdr *h, struct rg_slice tag) {
@@ -172,7 +173,7 @@ void sip_put_answer(struct rg_wr *w, const struct sip_msg *req, const struct sip
 
 		switch (h->id) {
 		case SIP_HDR_VIA:
-			put_via(w, h, peer);
+			put_via(w, h, req->raw.p + req->raw.len, peer);
 			peer = NULL;
 			break;
 		case SIP_HDR_TO:

@@ -3,9 +3,10 @@
 // headers and checks those that decide what the message is. Any thread; borrows, never allocates,
 // never reads past its input.
 #include "hdr.h"
+#include "low.h"
 #include "marks.h"
+#include "quick.h"
 #include "regate/err.h"
-#include "scan.h"
 #include "value.h"
 
 #define BIT(id) (1u << (id))
@@ -18,17 +19,20 @@ enum {
 		 BIT(SIP_HDR_MAX_FORWARDS) | BIT(SIP_HDR_EXPIRES) | BIT(SIP_HDR_MIN_EXPIRES) |
 		 BIT(SIP_HDR_CONTENT_LENGTH) | BIT(SIP_HDR_CONTENT_TYPE) |
 		 BIT(SIP_HDR_RETRY_AFTER) | BIT(SIP_HDR_EVENT), // RFC 3261 7.3.1
+	CHECKED = MANDATORY | BIT(SIP_HDR_MAX_FORWARDS) | BIT(SIP_HDR_CONTENT_LENGTH),
 };
 
 // What one pass over the head gathers.
 struct head {
 	struct rg_slice in;
-	size_t len; // of the head with its empty line
+	const uint8_t *lim; // its end
+	size_t len;         // of the head with its empty line
 	bool is_request;
 	enum sip_method method;
 	struct rg_slice method_name, ruri, reason;
 	unsigned status;
-	uint32_t seen;        // BIT(id)
+	uint32_t seen; // BIT(id)
+	uint32_t cseq;
 	uint64_t content_len; // when seen
 	unsigned n_hdrs;
 	struct sip_hdr hdrs[SIP_MAX_HEADERS];
@@ -70,17 +74,14 @@ static __attribute__((noinline)) int odd_mark(struct marks *k, size_t start, siz
 	return RG_OK;
 }
 
-// Where the CRLF is that ends the line at `start` together with its folds (RFC 3261 7.3.1: a line
-// that starts with a blank continues the one before). At least one byte follows that CRLF. RG_OK,
-// RG_MORE, RG_E_PROTO, RG_E_LIMIT.
-static inline int line_end(struct marks *k, size_t start, unsigned *n_odd, size_t *end) {
+// line_end() from its first mark on.
+static __attribute__((noinline)) int line_end_at(struct marks *k, size_t start, size_t at,
+						 unsigned *n_odd, size_t *end) {
 	const uint8_t *p = k->in.p;
 	size_t len = k->in.len;
 	int rc;
 
-	for (;;) {
-		size_t at = marks_next(k);
-
+	for (;; at = marks_next(k)) {
 		if (at + 2 < len && p[at] == '\r' && p[at + 1] == '\n') {
 			if (p[at + 2] == ' ' || p[at + 2] == '\t')
 				continue;
@@ -93,6 +94,19 @@ static inline int line_end(struct marks *k, size_t start, unsigned *n_odd, size_
 		if (rc != RG_OK)
 			return rc;
 	}
+}
+
+// Where the CRLF is that ends the line at `start` together with its folds (RFC 3261 7.3.1: a line
+// that starts with a blank continues the one before). At least one byte follows that CRLF. RG_OK,
+// RG_MORE, RG_E_PROTO, RG_E_LIMIT.
+static inline int line_end(struct marks *k, size_t start, unsigned *n_odd, size_t *end) {
+	size_t at = marks_next(k);
+	const uint8_t *p = k->in.p + at;
+
+	if (at + 2 >= k->in.len || p[0] != '\r' || p[1] != '\n' || p[2] <= ' ')
+		return line_end_at(k, start, at, n_odd, end);
+	*end = at;
+	return RG_OK;
 }
 
 static const struct {
@@ -119,38 +133,42 @@ const char *sip_method_name(enum sip_method m) {
 }
 
 static enum sip_method method_of(struct rg_slice name) {
-	for (unsigned i = 0; i < SIP_OTHER_METHOD; i++) // REGISTER comes first
+	if (name.len == 8 && memcmp(name.p, "REGISTER", 8) == 0)
+		return SIP_REGISTER;
+	for (unsigned i = 0; i < SIP_OTHER_METHOD; i++)
 		if (rg_eq(name, methods[i].name))
 			return i;
 	return SIP_OTHER_METHOD;
 }
 
 // The Request-URI: a SIP URI without headers (RFC 3261 19.1.1 table 1), or another absoluteURI.
-static bool is_request_uri(struct rg_slice s) {
+static bool is_request_uri(struct sip_text t) {
 	struct sip_uri u;
 
-	if (!sip_is_sip_uri(s))
-		return sip_is_uri(s);
-	return sip_uri_parse(s, &u) == RG_OK && u.headers.p == NULL;
+	if (sip_quick_uri(t.p, t.end, t.lim))
+		return true;
+	if (!sip_is_sip_uri(sip_piece(t.p, t.end)))
+		return sip_is_uri(t);
+	return sip_uri_cut(t, &u) == RG_OK && u.headers.p == NULL;
 }
 
 static bool is_version(struct rg_slice s) {
-	return rg_ieq(s, RG_LIT("SIP/2.0"));
+	return SIP_IS(s, "sip/2.0");
 }
 
 // Method SP Request-URI SP SIP-Version (RFC 3261 7.1): single spaces, nothing behind.
-static int request_line(struct head *h, struct rg_slice line) {
-	size_t n = sip_span(&SIP_TOKEN, line);
+static int request_line(struct head *h, struct sip_text t) {
+	const uint8_t *p = sip_past(&SIP_TOKEN, t);
 
-	if (n == 0 || n == line.len || line.p[n] != ' ')
+	if (p == t.p || p == t.end || *p != ' ')
 		return RG_E_PROTO;
-	h->method_name = rg_slice(line.p, n);
+	h->method_name = sip_piece(t.p, p);
 	h->method = method_of(h->method_name);
-	line = rg_skip(line, n + 1);
-	n = sip_span(&SIP_URIC, line);
-	h->ruri = rg_slice(line.p, n);
-	if (n == line.len || line.p[n] != ' ' || !is_version(rg_skip(line, n + 1)) ||
-	    !is_request_uri(h->ruri))
+	t.p = p + 1;
+	p = sip_past(&SIP_URIC, t);
+	h->ruri = sip_piece(t.p, p);
+	if (p == t.end || *p != ' ' || !is_version(sip_piece(p + 1, t.end)) ||
+	    !is_request_uri((struct sip_text){t.p, p, t.lim}))
 		return RG_E_PROTO;
 	h->is_request = true;
 	return RG_OK;
@@ -177,88 +195,102 @@ static int status_line(struct head *h, struct rg_slice line) {
 	return is_phrase(h->reason) ? RG_OK : RG_E_PROTO;
 }
 
-static int start_line(struct head *h, struct rg_slice line) {
+static int start_line(struct head *h, struct sip_text t) {
 	// no method has a slash
-	return line.len > 4 && rg_ieq(rg_slice(line.p, 4), RG_LIT("SIP/")) ? status_line(h, line)
-									   : request_line(h, line);
-}
-
-// From s to the end of the input: for spans that cannot pass the CR behind s, which are quicker
-// when there is more to read.
-static inline struct rg_slice to_end(const struct head *h, struct rg_slice s) {
-	return rg_slice(s.p, (size_t)(h->in.p + h->in.len - s.p));
+	return t.end - t.p > 4 && t.p[3] == '/' && sip_low_eq(t.p, "sip", 3)
+		       ? status_line(h, sip_piece(t.p, t.end))
+		       : request_line(h, t);
 }
 
 // word [ "@" word ] (RFC 3261 25.1)
-static bool is_call_id(const struct head *h, struct rg_slice s) {
-	size_t n = sip_span(&SIP_WORD, to_end(h, s));
+static bool is_call_id(struct sip_text t) {
+	const uint8_t *p = sip_past(&SIP_WORD, t);
 
-	if (n == 0 || n == s.len)
-		return n > 0;
-	s = rg_skip(s, n + 1);
-	return s.p[-1] == '@' && s.len > 0 && sip_span(&SIP_WORD, to_end(h, s)) == s.len;
+	if (p == t.p || p == t.end)
+		return p > t.p;
+	t.p = p + 1;
+	return *p == '@' && t.p < t.end && sip_past(&SIP_WORD, t) == t.end;
 }
 
-// Headers that decide what the message is.
-static bool is_value_good(struct head *h, const struct sip_hdr *x) {
+// RFC 3261 8.1.1.5: the method is that of the request
+static bool is_cseq(struct head *h, struct rg_slice value) {
 	struct rg_slice method;
+
+	if (!h->is_request)
+		return sip_cseq_parse(value, &h->cseq, &method) == RG_OK;
+	return sip_cseq_cut(value, &h->cseq, &method) && method.len == h->method_name.len &&
+	       memcmp(method.p, h->method_name.p, method.len) == 0;
+}
+
+// Headers that decide what the message is, other than by being there.
+static __attribute__((noinline)) bool is_value_good(struct head *h, enum sip_hdr_id id,
+						    struct rg_slice value) {
 	uint32_t number;
 
-	switch (x->id) {
-	case SIP_HDR_VIA:
-	case SIP_HDR_FROM:
-	case SIP_HDR_TO:
-		return x->value.len > 0;
+	switch (id) {
 	case SIP_HDR_CALL_ID:
-		return is_call_id(h, x->value);
-	case SIP_HDR_CSEQ: // RFC 3261 8.1.1.5: the method is that of the request
-		return sip_cseq_parse(x->value, &number, &method) == RG_OK &&
-		       (!h->is_request || rg_eq(method, h->method_name));
+		return is_call_id(sip_text(value, h->lim));
+	case SIP_HDR_CSEQ:
+		return is_cseq(h, value);
 	case SIP_HDR_MAX_FORWARDS: // RFC 3261 20.22: 0 to 255
-		return sip_seconds(x->value, &number) && number <= 255;
+		return sip_seconds(value, &number) && number <= 255;
 	case SIP_HDR_CONTENT_LENGTH:
-		return rg_parse_u64(x->value, &h->content_len);
-	default:
-		return true;
+		return rg_parse_u64(value, &h->content_len);
+	default: // Via, From, To
+		return value.len > 0;
 	}
 }
 
-// Length of the name at the start of a header line, and of what precedes the value: HCOLON is
-// *( SP / HTAB ) ":" SWS (RFC 3261 25.1). False when there is no colon.
-static inline bool name_len(const struct head *h, struct rg_slice line, size_t *name,
-			    size_t *colon) {
-	size_t n = sip_span(&SIP_TOKEN, to_end(h, line)), c = n;
-
-	while (c < line.len && (line.p[c] == ' ' || line.p[c] == '\t'))
-		c++;
-	*name = n;
-	*colon = c;
-	return n > 0 && c < line.len && line.p[c] == ':';
+// As rg_trim(), quick when there is one blank after the colon and none at the end. *end is a CR.
+static inline struct rg_slice value_of(const uint8_t *p, const uint8_t *end) {
+	p += *p == ' ';
+	return *p > ' ' && end[-1] > ' ' ? sip_piece(p, end) : rg_trim(sip_piece(p, end));
 }
 
-// As rg_trim(), quick when there is one blank after the colon and none at the end.
-static inline struct rg_slice value_of(struct rg_slice s) {
-	if (s.len > 1 && *s.p == ' ') {
-		s.p++;
-		s.len--;
-	}
-	return s.len > 0 && (*s.p <= ' ' || s.p[s.len - 1] <= ' ') ? rg_trim(s) : s;
+// Name and colon of a header line, in any form: name HCOLON value; HCOLON is *( SP / HTAB ) ":" SWS
+// (RFC 3261 25.1). NULL when it is none; else what follows the colon.
+static __attribute__((noinline)) const uint8_t *name_any(struct sip_text line, struct sip_hdr *x) {
+	const uint8_t *p = sip_past(&SIP_TOKEN, line);
+
+	x->name = sip_piece(line.p, p);
+	x->id = sip_hdr_id(x->name);
+	while (p < line.end && (*p == ' ' || *p == '\t'))
+		p++;
+	return x->name.len > 0 && p < line.end && *p == ':' ? p + 1 : NULL;
 }
 
-static int take_header(struct head *h, struct rg_slice line) {
+// The same, quick for a short name with the colon right behind it.
+static inline const uint8_t *name_of(struct sip_text line, struct sip_hdr *x) {
+	uint32_t other;
+	size_t n;
+
+	if (line.lim - line.p < 32)
+		return name_any(line, x);
+	other = ~sip_match32(&SIP_TOKEN, line.p);
+	n = (size_t)__builtin_ctzll(other | UINT64_C(1) << 32);
+	if (n - 1 >= SIP_NAME_MAX || line.p[n] != ':')
+		return name_any(line, x);
+	x->name = rg_slice(line.p, n);
+	x->id = sip_hdr_id32(line.p, n);
+	return line.p + n + 1;
+}
+
+static inline int take_header(struct head *h, struct sip_text line) {
 	struct sip_hdr *x = &h->hdrs[h->n_hdrs];
-	size_t name, colon;
+	const uint8_t *p;
+	uint32_t bit;
 
 	if (h->n_hdrs == SIP_MAX_HEADERS)
 		return RG_E_LIMIT;
-	if (!name_len(h, line, &name, &colon))
+	p = name_of(line, x);
+	if (p == NULL)
 		return RG_E_PROTO;
-	x->name = rg_slice(line.p, name);
-	x->id = sip_hdr_id(x->name);
-	x->value = value_of(rg_skip(line, colon + 1));
-	if (h->seen & SINGLE & BIT(x->id) || !is_value_good(h, x))
+	x->value = value_of(p, line.end);
+	bit = BIT(x->id);
+	if ((h->seen & SINGLE & bit) != 0 ||
+	    ((CHECKED & bit) != 0 && !is_value_good(h, x->id, x->value)))
 		return RG_E_PROTO;
-	h->seen |= BIT(x->id);
+	h->seen |= bit;
 	h->n_hdrs++;
 	return RG_OK;
 }
@@ -271,7 +303,7 @@ static int parse_head(struct head *h) {
 	int rc = line_end(&k, 0, &n_odd, &end);
 
 	if (rc == RG_OK)
-		rc = start_line(h, rg_slice(h->in.p, end));
+		rc = start_line(h, (struct sip_text){h->in.p, h->in.p + end, h->lim});
 	while (rc == RG_OK) {
 		start = end + 2;
 		if (h->in.p[start] == '\r') { // of the run that line_end() found
@@ -284,18 +316,21 @@ static int parse_head(struct head *h) {
 		}
 		rc = line_end(&k, start, &n_odd, &end);
 		if (rc == RG_OK)
-			rc = take_header(h, rg_slice(h->in.p + start, end - start));
+			rc = take_header(h,
+					 (struct sip_text){h->in.p + start, h->in.p + end, h->lim});
 	}
 	return rc;
 }
 
 static void head_init(struct head *h, struct rg_slice in) {
 	h->in = in;
+	h->lim = in.p + in.len;
 	h->is_request = false;
 	h->method = SIP_OTHER_METHOD;
 	h->method_name = h->ruri = h->reason = rg_slice(NULL, 0);
 	h->status = 0;
 	h->seen = 0;
+	h->cseq = 0;
 	h->content_len = 0;
 	h->n_hdrs = 0;
 }
@@ -308,6 +343,7 @@ static void publish(const struct head *h, size_t skipped, size_t body_len, struc
 	m->ruri = h->ruri;
 	m->status = h->status;
 	m->reason = h->reason;
+	m->cseq = h->cseq;
 	m->n_hdrs = h->n_hdrs;
 	memcpy(m->hdrs, h->hdrs, h->n_hdrs * sizeof(*h->hdrs));
 	m->body = rg_slice(h->in.p + h->len, body_len);

@@ -1,32 +1,105 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a registrar reads in a REGISTER: one walk over the headers. Any thread; borrows, never
 // allocates.
-#include "low.h"
+#include "quick.h"
 #include "regate/err.h"
-#include "scan.h"
 #include "value.h"
 
 #define MALFORMED_EXPIRES_S 3600 // RFC 3261 20.10
 
-static int take_via(struct sip_register *r, struct rg_slice value) {
-	struct rg_slice top;
+struct walk { // over the headers
+	struct sip_register r;
+	const uint8_t *lim; // of the message
+	bool has_contact_expires;
+	uint32_t contact_expires;
+};
+
+// "SIP/2.0/WSS host;branch=value[;rport]"
+static bool quick_via(struct sip_text t, struct sip_via *v) {
+	const uint8_t *p = t.p + 10, *host;
+	uint32_t other;
+
+	if (t.lim - t.p < 128 || !SIP_AT(t.p, "SIP/2.0/WS"))
+		return false;
+	p += *p == 'S';
+	if (*p != ' ')
+		return false;
+	v->transport = sip_piece(t.p + 8, p);
+	host = p + 1;
+	p = host + sip_quick_host(host, t.end);
+	if (p == host || !SIP_AT(p, ";branch="))
+		return false;
+	v->host = sip_piece(host, p);
+	v->params = sip_piece(p, t.end);
+	p += 8;
+	other = ~sip_match32(&SIP_VALUE, p);
+	if (other == 0 || (other & 1) != 0)
+		return false;
+	v->branch = rg_slice(p, (unsigned)__builtin_ctz(other));
+	v->port = 0;
+	p += v->branch.len;
+	return p == t.end || (t.end - p == 6 && SIP_AT(p, ";rport"));
+}
+
+static int take_via(struct sip_register *r, struct sip_text value) {
+	struct sip_text top;
+	struct sip_via via;
 
 	if (r->via.host.len > 0) // only the topmost
 		return RG_OK;
-	if (!sip_list_next(&value, &top))
-		return RG_E_PROTO;
-	return sip_via_parse(top, &r->via);
+	if (quick_via(value, &via)) {
+		r->via = via;
+		return RG_OK;
+	}
+	return sip_list_cut(&value, &top) ? sip_via_cut(top, &r->via) : RG_E_PROTO;
+}
+
+// Bytes of a SIP URI in URIC, "sip:" and more, in "<" ">" at t; 0 when it is none, or longer than 59.
+static inline size_t quick_brackets(struct sip_text t) {
+	uint64_t other;
+	size_t n;
+
+	if (t.lim - t.p < 65 || !SIP_AT(t.p, "<sip:"))
+		return 0;
+	other = ~sip_match64(&SIP_URIC, t.p + 1);
+	n = (size_t)__builtin_ctzll(other | UINT64_C(1) << 63);
+	return n > 4 && t.p[n + 1] == '>' ? n : 0;
+}
+
+// "<uri>[;tag=value]"
+static bool quick_party(struct sip_text t, struct rg_slice *uri, struct rg_slice *tag) {
+	size_t n = quick_brackets(t);
+	const uint8_t *p = t.p + n + 2;
+	uint32_t other;
+
+	if (n == 0)
+		return false;
+	if (p < t.end) {
+		if (t.lim - p < 40 || !SIP_AT(p, ";tag="))
+			return false;
+		p += 5;
+		other = ~sip_match32(&SIP_VALUE, p);
+		if (other == 0 || (other & 1) != 0 || p + __builtin_ctz(other) != t.end)
+			return false;
+		*tag = sip_piece(p, t.end);
+	}
+	*uri = rg_slice(t.p + 1, n);
+	return true;
 }
 
 // From and To: the URI and the tag.
-static int take_party(struct rg_slice value, struct rg_slice *uri, struct rg_slice *tag) {
+static int take_party(struct sip_text value, struct rg_slice *uri, struct rg_slice *tag) {
 	struct sip_nameaddr n;
+	struct sip_text params;
 	struct sip_pv pv;
 	int rc;
 
-	if (sip_nameaddr_head(value, &n) < 0)
+	if (quick_party(value, uri, tag))
+		return RG_OK;
+	if (sip_nameaddr_cut(value, &n) < 0)
 		return RG_E_PROTO;
-	while ((rc = sip_param_next(&n.params, &pv)) == RG_MORE) {
+	params = sip_text(n.params, value.lim);
+	while ((rc = sip_param_cut(&params, &pv)) == RG_MORE) {
 		if (!SIP_IS(pv.name, "tag"))
 			continue;
 		if (tag->len > 0 || pv.value.len == 0)
@@ -37,29 +110,109 @@ static int take_party(struct rg_slice value, struct rg_slice *uri, struct rg_sli
 	return rc;
 }
 
-// Every Contact element is counted; the first is kept.
-static int take_contact(struct sip_register *r, struct rg_slice value) {
-	struct rg_slice element;
+// Up to nine digits and what may follow them in a Contact. NULL when it is something else.
+static inline const uint8_t *quick_number(const uint8_t *p, const uint8_t *end, uint32_t *v) {
+	const uint8_t *start = p;
+	uint32_t digit;
 
-	if (value.len == 0)
+	for (*v = 0; p - start < 10 && (digit = (uint32_t)*p - '0') <= 9; p++)
+		*v = *v * 10 + digit;
+	return p > start && p - start < 10 && (p == end || (p < end && *p == ';')) ? p : NULL;
+}
+
+struct contact_params {
+	struct rg_slice instance;
+	uint32_t reg_id, expires;
+	bool has_expires;
+};
+
+// Behind a parameter without a value at p, of another name than those we want; NULL when it is none.
+static inline const uint8_t *quick_flag(const uint8_t *p, const uint8_t *end) {
+	uint32_t other = ~sip_match32(&SIP_TOKEN, p + 1);
+	unsigned n = (unsigned)__builtin_ctzll(other | UINT64_C(1) << 32);
+
+	if (*p != ';' || n == 0 || n == 6 || n == 7 || n == 13) // reg-id, expires, +sip.instance
+		return NULL;
+	p += n + 1;
+	return p == end || (p < end && *p == ';') ? p : NULL;
+}
+
+// Cuts one parameter, plainly written, off *p.
+static inline bool quick_contact_param(const uint8_t **p, const uint8_t *end,
+				       struct contact_params *c) {
+	uint64_t quote;
+	unsigned n;
+
+	if (SIP_AT(*p, ";expires=") && !c->has_expires) {
+		c->has_expires = true;
+		*p = quick_number(*p + 9, end, &c->expires);
+		return *p != NULL;
+	}
+	if (SIP_AT(*p, ";reg-id=") && c->reg_id == 0) {
+		*p = quick_number(*p + 8, end, &c->reg_id);
+		return *p != NULL && c->reg_id != 0;
+	}
+	if (!SIP_AT(*p, ";+sip.instance=\"") || c->instance.len > 0) {
+		*p = quick_flag(*p, end);
+		return *p != NULL;
+	}
+	quote = sip_match64(&SIP_QUOTE, *p + 16);
+	n = (unsigned)__builtin_ctzll(quote | UINT64_C(1) << 63);
+	c->instance = rg_slice(*p + 15, n + 2);
+	*p += n + 17;
+	return n > 0 && *p <= end && (*p)[-1] == '"';
+}
+
+// "<uri>" with such parameters, and nothing else.
+static bool quick_contact(struct walk *w, struct sip_text t) {
+	struct contact_params c = {.has_expires = false};
+	size_t n = t.lim - t.end < 80 ? 0 : quick_brackets(t);
+	const uint8_t *start = t.p + n + 2, *p = start;
+
+	if (n == 0 || !sip_quick_uri(t.p + 1, t.p + 1 + n, t.lim))
+		return false;
+	while (p != t.end)
+		if (!quick_contact_param(&p, t.end, &c))
+			return false;
+	w->has_contact_expires = c.has_expires;
+	w->contact_expires = c.expires;
+	w->r.contact = sip_piece(t.p, t.end);
+	w->r.contact_uri = rg_slice(t.p + 1, n);
+	w->r.contact_params = sip_piece(start, t.end);
+	w->r.instance = c.instance;
+	w->r.reg_id = c.reg_id;
+	return true;
+}
+
+// Every Contact element is counted; the first is kept.
+static int take_contact(struct walk *w, struct sip_text value) {
+	struct sip_text element;
+
+	if (value.p == value.end)
 		return RG_E_PROTO;
-	while (sip_list_next(&value, &element)) {
-		if (element.len == 0)
+	if (w->r.n_contacts == 0 && quick_contact(w, value)) {
+		w->r.n_contacts = 1;
+		return RG_OK;
+	}
+	while (sip_list_cut(&value, &element)) {
+		if (element.p == element.end)
 			return RG_E_PROTO;
-		if (r->n_contacts++ == 0)
-			r->contact = element;
+		if (w->r.n_contacts++ == 0)
+			w->r.contact = sip_piece(element.p, element.end);
 	}
 	return RG_OK;
 }
 
 // One parameter of the Contact. A parameter stands once (RFC 3261 7.3.1).
-static int take_contact_param(struct sip_register *r, const struct sip_pv *pv, bool *has_expires) {
+static int take_contact_param(struct walk *w, const struct sip_pv *pv) {
+	struct sip_register *r = &w->r;
+
 	if (SIP_IS(pv->name, "expires")) {
-		if (*has_expires)
+		if (w->has_contact_expires)
 			return RG_E_PROTO;
-		*has_expires = true;
-		if (!sip_seconds(pv->value, &r->expires))
-			r->expires = MALFORMED_EXPIRES_S;
+		w->has_contact_expires = true;
+		if (!sip_seconds(pv->value, &w->contact_expires))
+			w->contact_expires = MALFORMED_EXPIRES_S;
 	} else if (SIP_IS(pv->name, "reg-id")) { // RFC 5626 11.1: 1 to 2^31-1
 		if (r->reg_id != 0 || !sip_seconds(pv->value, &r->reg_id) || r->reg_id == 0 ||
 		    r->reg_id > INT32_MAX)
@@ -73,125 +226,154 @@ static int take_contact_param(struct sip_register *r, const struct sip_pv *pv, b
 }
 
 // The one Contact, once all headers are read.
-static int parse_contact(struct sip_register *r) {
-	struct rg_slice params;
+static int parse_contact(struct walk *w) {
+	struct sip_register *r = &w->r;
+	struct sip_text params;
 	struct sip_nameaddr n;
-	bool has_expires = false;
 	struct sip_pv pv;
 	struct sip_uri u;
 	int rc;
 
-	if (sip_nameaddr_head(r->contact, &n) < 0)
+	if (sip_nameaddr_cut(sip_text(r->contact, w->lim), &n) < 0)
 		return RG_E_PROTO;
-	if (sip_is_sip_uri(n.uri) && sip_uri_parse(n.uri, &u) < 0)
+	if (sip_is_sip_uri(n.uri) && sip_uri_cut(sip_text(n.uri, w->lim), &u) < 0)
 		return RG_E_PROTO;
 	r->contact_uri = n.uri;
-	r->contact_params = params = n.params;
-	while ((rc = sip_param_next(&params, &pv)) == RG_MORE) {
-		rc = take_contact_param(r, &pv, &has_expires);
+	r->contact_params = n.params;
+	params = sip_text(n.params, w->lim);
+	while ((rc = sip_param_cut(&params, &pv)) == RG_MORE) {
+		rc = take_contact_param(w, &pv);
 		if (rc < 0)
 			return rc;
 	}
-	r->has_expires |= has_expires;
 	return rc;
 }
 
 // "*" stands alone and removes everything (RFC 3261 10.2.2).
-static int check_contacts(struct sip_register *r) {
+static int check_contacts(struct walk *w) {
+	struct sip_register *r = &w->r;
+	int rc = RG_OK;
+
 	if (r->n_contacts == 0)
 		return RG_OK;
 	if (rg_eq(r->contact, RG_LIT("*"))) {
 		r->is_star = true;
 		return r->n_contacts == 1 && r->has_expires && r->expires == 0 ? RG_OK : RG_E_PROTO;
 	}
-	return r->n_contacts > 1 ? RG_E_UNSUPPORTED : parse_contact(r);
+	if (r->n_contacts > 1)
+		return RG_E_UNSUPPORTED;
+	if (r->contact_uri.len == 0) // it was not quick
+		rc = parse_contact(w);
+	if (w->has_contact_expires) { // before that of the header
+		r->has_expires = true;
+		r->expires = w->contact_expires;
+	}
+	return rc;
 }
 
 // b64token of RFC 6750 2.1: at least one character, then any number of "=".
-static bool is_b64token(struct rg_slice s) {
-	while (s.len > 0 && s.p[s.len - 1] == '=')
-		s.len--;
-	return s.len > 0 && sip_span(&SIP_B64, s) == s.len;
+static bool is_b64token(struct sip_text t) {
+	while (t.end > t.p && t.end[-1] == '=')
+		t.end--;
+	return t.end > t.p && sip_past(&SIP_B64, t) == t.end;
 }
 
-// access_token="..." among the parameters of the credentials (3GPP TS 24.371 A.3.2).
-static struct rg_slice access_token(struct rg_slice params) {
-	struct rg_slice element, found = {NULL, 0};
+// access_token="..." among the parameters of the credentials (3GPP TS 24.371 A.3.2). Empty when they
+// are malformed or have none.
+static struct sip_text access_token(struct sip_text params) {
+	struct sip_text element, none = {params.p, params.p, params.lim}, found = none;
 
-	while (sip_list_next(&params, &element)) {
-		size_t n = sip_span(&SIP_TOKEN, element);
-		struct rg_slice value = sip_skip_ws(rg_skip(element, n));
+	while (sip_list_cut(&params, &element)) {
+		const uint8_t *name = element.p;
+		struct rg_slice n;
 
-		if (value.len == 0 || *value.p != '=')
-			return rg_slice(NULL, 0);
-		if (!rg_ieq(rg_slice(element.p, n), RG_LIT("access_token")))
+		n = sip_piece(name, sip_past(&SIP_TOKEN, element));
+		element.p = sip_past_ws(n.p + n.len, element.end);
+		if (element.p == element.end || *element.p != '=')
+			return none;
+		if (!rg_ieq(n, RG_LIT("access_token")))
 			continue;
-		value = sip_skip_ws(rg_skip(value, 1));
-		if (found.len > 0 || value.len < 3 || *value.p != '"' ||
-		    sip_quoted_len(value) != value.len)
-			return rg_slice(NULL, 0);
-		found = rg_slice(value.p + 1, value.len - 2);
+		element.p = sip_past_ws(element.p + 1, element.end);
+		if (found.end > found.p || element.end - element.p < 3 || *element.p != '"' ||
+		    sip_past_quoted(element) != element.end)
+			return none;
+		found = (struct sip_text){element.p + 1, element.end - 1, element.lim};
 	}
 	return found;
 }
 
 // Credentials of another scheme are none of ours. A Bearer token that is malformed counts, with
 // len 0: it is answered like a bad token, not like none.
-static void take_authorization(struct sip_register *r, struct rg_slice value) {
-	struct rg_slice token;
+static void take_authorization(struct sip_register *r, struct sip_text t) {
+	const uint8_t *p = t.p + 6;
 
-	if (value.len < 6 || !sip_low_eq(value.p, "bearer", 6))
+	if (t.end - t.p < 6 || !sip_low_eq(t.p, "bearer", 6))
 		return;
-	value = rg_skip(value, 6);
-	token = sip_skip_ws(value);
-	if (value.len > 0 && token.p == value.p) // a longer word
+	t.p = sip_past_ws(p, t.end);
+	if (p < t.end && t.p == p) // a longer word
 		return;
 	if (r->n_bearer++ > 0)
 		return;
-	if (!is_b64token(token)) {
-		token = access_token(token);
-		if (!is_b64token(token))
+	if (!is_b64token(t)) {
+		t = access_token(t);
+		if (!is_b64token(t))
 			return;
 	}
-	r->bearer = token;
+	r->bearer = sip_piece(t.p, t.end);
+}
+
+static void take_option(struct sip_register *r, struct rg_slice option) {
+	r->has_outbound |= SIP_IS(option, "outbound");
+	r->has_path |= SIP_IS(option, "path");
 }
 
 // Option tags are tokens, so whatever is none separates them.
-static void take_supported(struct sip_register *r, struct rg_slice value) {
-	while (value.len > 0) {
-		struct rg_slice option = rg_slice(value.p, sip_span(&SIP_TOKEN, value));
+static void take_supported(struct sip_register *r, struct sip_text t) {
+	uint64_t token, first;
 
-		r->has_outbound |= SIP_IS(option, "outbound");
-		r->has_path |= SIP_IS(option, "path");
-		value = rg_skip(value, option.len + 1);
+	if (t.lim - t.p >= 64 && t.end - t.p < 64) {
+		token = sip_match64(&SIP_TOKEN, t.p) & ((UINT64_C(1) << (t.end - t.p)) - 1);
+		for (; token != 0; token &= token + first) { // the first run of bits goes
+			first = token & -token;
+			take_option(r, sip_piece(t.p + __builtin_ctzll(token),
+						 t.p + __builtin_ctzll(token + first)));
+		}
+		return;
+	}
+	for (; t.p < t.end; t.p++) {
+		struct rg_slice option = sip_piece(t.p, sip_past(&SIP_TOKEN, t));
+
+		take_option(r, option);
+		t.p += option.len;
+		if (t.p == t.end)
+			return;
 	}
 }
 
-static int take_header(struct sip_register *r, const struct sip_hdr *h) {
-	struct rg_slice method;
+static int take_header(struct walk *w, const struct sip_hdr *h) {
+	struct sip_text t = sip_text(h->value, w->lim);
+	struct sip_register *r = &w->r;
 
 	switch (h->id) {
 	case SIP_HDR_VIA:
-		return take_via(r, h->value);
+		return take_via(r, t);
 	case SIP_HDR_FROM:
-		return take_party(h->value, &r->from_uri, &r->from_tag);
+		return take_party(t, &r->from_uri, &r->from_tag);
 	case SIP_HDR_TO:
-		return take_party(h->value, &r->to_uri, &r->to_tag);
+		return take_party(t, &r->to_uri, &r->to_tag);
 	case SIP_HDR_CALL_ID:
 		r->call_id = h->value;
 		return RG_OK;
-	case SIP_HDR_CSEQ:
-		return sip_cseq_parse(h->value, &r->cseq, &method);
 	case SIP_HDR_CONTACT:
-		return take_contact(r, h->value);
+		return take_contact(w, t);
 	case SIP_HDR_EXPIRES:
 		r->has_expires = true;
 		return sip_seconds(h->value, &r->expires) ? RG_OK : RG_E_PROTO;
 	case SIP_HDR_AUTHORIZATION:
-		take_authorization(r, h->value);
+		take_authorization(r, t);
 		return RG_OK;
 	case SIP_HDR_SUPPORTED:
-		take_supported(r, h->value);
+		take_supported(r, t);
 		return RG_OK;
 	default:
 		return RG_OK;
@@ -199,21 +381,24 @@ static int take_header(struct sip_register *r, const struct sip_hdr *h) {
 }
 
 int sip_register_parse(const struct sip_msg *m, struct sip_register *r) {
-	struct sip_register out = {.msg = m};
+	struct walk w = {
+		.r = {.msg = m, .cseq = m->cseq},
+		.lim = m->raw.p + m->raw.len,
+	};
 	int rc;
 
 	if (!m->is_request || m->method != SIP_REGISTER)
 		return RG_E_PROTO;
 	for (unsigned i = 0; i < m->n_hdrs; i++) {
-		rc = take_header(&out, &m->hdrs[i]);
+		rc = take_header(&w, &m->hdrs[i]);
 		if (rc < 0)
 			return rc;
 	}
-	if (out.from_tag.len == 0) // RFC 3261 8.1.1.3
+	if (w.r.from_tag.len == 0) // RFC 3261 8.1.1.3
 		return RG_E_PROTO;
-	rc = check_contacts(&out);
+	rc = check_contacts(&w);
 	if (rc == RG_OK)
-		*r = out;
+		*r = w.r;
 	return rc;
 }
 
@@ -225,11 +410,11 @@ static void put_unfolded(struct rg_wr *out, struct rg_slice s) {
 }
 
 void sip_put_contact_key(struct rg_wr *out, const struct sip_register *r) {
-	struct rg_slice params = r->contact_params;
+	struct sip_text params = sip_text_alone(r->contact_params);
 	struct sip_nameaddr n;
 	struct sip_pv pv;
 
-	if (sip_nameaddr_head(r->contact, &n) < 0) // "*" or none
+	if (sip_nameaddr_cut(sip_text_alone(r->contact), &n) < 0) // "*" or none
 		return;
 	if (n.display.len > 0) {
 		put_unfolded(out, n.display);
@@ -238,7 +423,7 @@ void sip_put_contact_key(struct rg_wr *out, const struct sip_register *r) {
 	rg_putc(out, '<');
 	rg_put(out, n.uri);
 	rg_putc(out, '>');
-	while (sip_param_next(&params, &pv) == RG_MORE) {
+	while (sip_param_cut(&params, &pv) == RG_MORE) {
 		if (SIP_IS(pv.name, "expires"))
 			continue;
 		rg_putc(out, ';');

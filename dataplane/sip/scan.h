@@ -114,15 +114,3 @@ static inline size_t sip_span(const struct sip_class *c, struct rg_slice s) {
 static inline size_t sip_find(const struct sip_class *c, struct rg_slice s) {
 	return sip_run(c, s, false);
 }
-
-// SP, HT, CR or LF.
-static inline bool sip_is_ws(uint8_t c) {
-	return c <= ' ' && (UINT64_C(0x100002600) >> c & 1) != 0;
-}
-
-// SWS (RFC 3261 25.1). A value holds CR and LF only where a line was folded.
-static inline struct rg_slice sip_skip_ws(struct rg_slice s) {
-	while (s.len > 0 && sip_is_ws(*s.p))
-		s = rg_skip(s, 1);
-	return s;
-}

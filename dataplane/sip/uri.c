@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // SIP and SIPS URIs (RFC 3261 19.1 and 25.1) and the canonical form of an address of record.
 // Any thread; borrows, never allocates.
+#include "low.h"
+#include "quick.h"
 #include "regate/addr.h"
 #include "regate/err.h"
-#include "scan.h"
 #include "value.h"
 
 static int hex_digit(uint8_t c) {
@@ -24,15 +25,13 @@ static int escaped(struct rg_slice s) {
 	return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
-// Leading bytes that are of the class or escaped.
-static size_t span_escaped(const struct sip_class *c, struct rg_slice s) {
-	size_t i = 0;
-
+// Behind the leading bytes that are of the class or escaped.
+static inline const uint8_t *past_escaped(const struct sip_class *c, struct sip_text t) {
 	for (;;) {
-		i += sip_span(c, rg_skip(s, i));
-		if (i >= s.len || escaped(rg_skip(s, i)) < 0)
-			return i;
-		i += 3;
+		t.p = sip_past(c, t);
+		if (t.p == t.end || *t.p != '%' || escaped(sip_piece(t.p, t.end)) < 0)
+			return t.p;
+		t.p += 3;
 	}
 }
 
@@ -49,164 +48,153 @@ static bool is_digit(uint8_t c) {
 	return c >= '0' && c <= '9';
 }
 
-static size_t ipv6_len(struct rg_slice s) {
-	const uint8_t *end = memchr(s.p, ']', s.len);
+static const uint8_t *past_ipv6(struct sip_text t) {
+	const uint8_t *end = sip_seek_byte(']', t);
 	struct rg_addr a;
-	size_t n;
 
-	if (end == NULL)
-		return 0;
-	n = (size_t)(end - s.p) + 1;
-	return rg_addr_parse(rg_slice(s.p, n), &a) == RG_OK ? n : 0;
+	if (end == t.end)
+		return NULL;
+	return rg_addr_parse(sip_piece(t.p, end + 1), &a) == RG_OK ? end + 1 : NULL;
 }
 
-// Labels are not empty and have no hyphen at their edges; the root's dot may end the name. *last
-// is where the last label starts.
-static bool are_labels(struct rg_slice s, size_t *last) {
-	if (*s.p == '.' || *s.p == '-' || s.p[s.len - 1] == '-')
-		return false;
+// As sip_host_len64(), of any length, a byte at a time.
+static size_t host_len_any(const uint8_t *p, const uint8_t *end, size_t *last) {
+	size_t n = sip_span(&SIP_HOST, sip_piece(p, end));
+
+	if (n == 0 || p[n - 1] == '-')
+		return 0;
 	*last = 0;
-	for (size_t base = 0; base < s.len; base += 32) {
-		size_t rest = s.len - base;
-		uint32_t m = sip_mask(&SIP_DOTS, rg_slice(s.p + base, rest < 32 ? rest : 32));
+	for (size_t i = 0; i < n; i++) {
+		bool is_after_dot = i == 0 || p[i - 1] == '.';
 
-		for (; m != 0; m &= m - 1) {
-			size_t next = base + (unsigned)__builtin_ctz(m) + 1;
-			bool is_dot = s.p[next - 1] == '.';
-
-			if (next == s.len)
-				break;
-			if (s.p[next] == '.' || (is_dot && s.p[next] == '-'))
-				return false;
-			*last = is_dot ? next : *last;
-		}
+		if ((is_after_dot && (p[i] == '.' || p[i] == '-')) ||
+		    (i > 0 && p[i - 1] == '-' && p[i] == '.'))
+			return 0;
+		if (p[i] == '.' && i + 1 < n)
+			*last = i + 1;
 	}
-	return true;
+	return n;
 }
 
-size_t sip_host_len(struct rg_slice s) {
+const uint8_t *sip_past_host(struct sip_text t) {
+	size_t n, last, max = (size_t)(t.end - t.p);
 	struct rg_addr a;
-	size_t n, last;
 
-	if (s.len > 0 && *s.p == '[')
-		return ipv6_len(s);
-	n = sip_span(&SIP_HOST, s);
-	if (n == 0 || !are_labels(rg_slice(s.p, n), &last))
-		return 0;
+	if (max > 0 && *t.p == '[')
+		return past_ipv6(t);
+	n = t.lim - t.p >= 64 ? sip_host_len64(t.p, max, &last) : SIP_HOST_LONG;
+	if (n == SIP_HOST_LONG)
+		n = host_len_any(t.p, t.end, &last);
+	if (n == 0)
+		return NULL;
 	// toplabel starts with a letter, so this is an IPv4address or nothing
-	if (is_digit(s.p[last]) && rg_addr_parse(rg_slice(s.p, n), &a) < 0)
-		return 0;
-	return n;
+	if (is_digit(t.p[last]) && rg_addr_parse(rg_slice(t.p, n), &a) < 0)
+		return NULL;
+	return t.p + n;
 }
 
 // "sip:" or "sips:", without case (RFC 3261 19.1.4).
 static size_t scheme_len(struct rg_slice s) {
-	if (s.len >= 4 && rg_ieq(rg_slice(s.p, 4), RG_LIT("sip:")))
-		return 3;
-	return s.len >= 5 && rg_ieq(rg_slice(s.p, 5), RG_LIT("sips:")) ? 4 : 0;
+	if (s.len >= 4 && s.p[3] == ':')
+		return sip_low_eq(s.p, "sip", 3) ? 3 : 0;
+	return s.len >= 5 && s.p[4] == ':' && sip_low_eq(s.p, "sips", 4) ? 4 : 0;
 }
 
 bool sip_is_sip_uri(struct rg_slice s) {
 	return scheme_len(s) > 0;
 }
 
-// Takes "user[:password]@" off *s.
-static bool cut_userinfo(struct rg_slice *s, struct sip_uri *u) {
-	const uint8_t *at = memchr(s->p, '@', s->len);
-	struct rg_slice info, password;
-	size_t n;
+// Takes "user[:password]@" off *t.
+static bool cut_userinfo(struct sip_text *t, struct sip_uri *u) {
+	const uint8_t *at = sip_seek_byte('@', *t), *p;
+	struct sip_text info = {t->p, at, t->lim};
 
-	if (at == NULL)
+	if (at == t->end)
 		return true;
-	info = rg_slice(s->p, (size_t)(at - s->p));
-	n = span_escaped(&SIP_USER, info);
-	if (n == 0)
+	p = past_escaped(&SIP_USER, info);
+	if (p == info.p)
 		return false;
-	u->user = rg_slice(info.p, n);
-	*s = rg_skip(*s, info.len + 1);
-	if (n == info.len)
+	u->user = sip_piece(info.p, p);
+	t->p = at + 1;
+	if (p == at)
 		return true;
-	password = rg_skip(info, n + 1);
-	return info.p[n] == ':' && span_escaped(&SIP_PASSWORD, password) == password.len;
+	info.p = p + 1;
+	return *p == ':' && past_escaped(&SIP_PASSWORD, info) == at;
 }
 
-static bool cut_hostport(struct rg_slice *s, struct sip_uri *u) {
-	size_t n = sip_host_len(*s);
+static bool cut_hostport(struct sip_text *t, struct sip_uri *u) {
+	const uint8_t *p = sip_past_host(*t);
 
-	if (n == 0)
+	if (p == NULL)
 		return false;
-	u->host = rg_slice(s->p, n);
-	*s = rg_skip(*s, n);
-	if (s->len == 0 || *s->p != ':')
+	u->host = sip_piece(t->p, p);
+	t->p = p;
+	if (p == t->end || *p != ':')
 		return true;
-	*s = rg_skip(*s, 1);
-	for (n = 0; n < s->len && is_digit(s->p[n]);)
-		n++;
-	if (!sip_port(rg_slice(s->p, n), &u->port))
-		return false;
-	*s = rg_skip(*s, n);
-	return true;
+	for (p++, t->p = p; t->p < t->end && is_digit(*t->p);)
+		t->p++;
+	return sip_port(sip_piece(p, t->p), &u->port);
 }
 
 // *( ";" pname [ "=" pvalue ] )
-static bool cut_params(struct rg_slice *s, struct sip_uri *u) {
-	struct rg_slice r = *s;
-	size_t n;
+static bool cut_params(struct sip_text *t, struct sip_uri *u) {
+	const uint8_t *start = t->p, *p;
 
-	while (r.len > 0 && *r.p == ';') {
-		r = rg_skip(r, 1);
-		n = span_escaped(&SIP_PCHAR, r);
-		if (n == 0)
+	while (t->p < t->end && *t->p == ';') {
+		t->p++;
+		p = past_escaped(&SIP_PCHAR, *t);
+		if (p == t->p)
 			return false;
-		r = rg_skip(r, n);
-		if (r.len == 0 || *r.p != '=')
+		t->p = p;
+		if (p == t->end || *p != '=')
 			continue;
-		r = rg_skip(r, 1);
-		n = span_escaped(&SIP_PCHAR, r);
-		if (n == 0)
+		t->p++;
+		p = past_escaped(&SIP_PCHAR, *t);
+		if (p == t->p)
 			return false;
-		r = rg_skip(r, n);
+		t->p = p;
 	}
-	u->params = rg_slice(s->p, s->len - r.len);
-	*s = r;
+	u->params = sip_piece(start, t->p);
 	return true;
 }
 
 // "?" hname "=" hvalue *( "&" hname "=" hvalue ); hvalue may be empty
-static bool are_headers(struct rg_slice s) {
-	size_t n;
+static bool are_headers(struct sip_text t) {
+	const uint8_t *p;
 
 	do {
-		n = span_escaped(&SIP_HCHAR, s);
-		if (n == 0 || n == s.len || s.p[n] != '=')
+		p = past_escaped(&SIP_HCHAR, t);
+		if (p == t.p || p == t.end || *p != '=')
 			return false;
-		s = rg_skip(s, n + 1);
-		s = rg_skip(s, span_escaped(&SIP_HCHAR, s));
-		if (s.len == 0)
+		t.p = p + 1;
+		t.p = past_escaped(&SIP_HCHAR, t);
+		if (t.p == t.end)
 			return true;
-		if (*s.p != '&')
-			return false;
-		s = rg_skip(s, 1);
-	} while (true);
+	} while (*t.p++ == '&');
+	return false;
 }
 
-int sip_uri_parse(struct rg_slice s, struct sip_uri *u) {
+int sip_uri_cut(struct sip_text t, struct sip_uri *u) {
 	struct sip_uri out = {0};
-	size_t n = scheme_len(s);
+	size_t n = scheme_len(sip_piece(t.p, t.end));
 
 	if (n == 0)
 		return RG_E_PROTO;
-	out.scheme = rg_slice(s.p, n);
-	s = rg_skip(s, n + 1);
-	if (!cut_userinfo(&s, &out) || !cut_hostport(&s, &out) || !cut_params(&s, &out))
+	out.scheme = rg_slice(t.p, n);
+	t.p += n + 1;
+	if (!cut_userinfo(&t, &out) || !cut_hostport(&t, &out) || !cut_params(&t, &out))
 		return RG_E_PROTO;
-	if (s.len > 0) {
-		out.headers = rg_skip(s, 1);
-		if (*s.p != '?' || !are_headers(out.headers))
+	if (t.p < t.end) {
+		if (*t.p++ != '?' || !are_headers(t))
 			return RG_E_PROTO;
+		out.headers = sip_piece(t.p, t.end);
 	}
 	*u = out;
 	return RG_OK;
+}
+
+int sip_uri_parse(struct rg_slice s, struct sip_uri *u) {
+	return sip_uri_cut(sip_text_alone(s), u);
 }
 
 static void put_lower(struct rg_wr *w, struct rg_slice s) {

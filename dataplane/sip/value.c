@@ -5,104 +5,122 @@
 
 #include "low.h"
 #include "regate/err.h"
-#include "scan.h"
 
-size_t sip_quoted_len(struct rg_slice s) {
-	size_t i = 1;
-
-	while (s.len > i) {
-		i += sip_find(&SIP_QUOTE, rg_skip(s, i));
-		if (i >= s.len)
+const uint8_t *sip_past_quoted(struct sip_text t) {
+	for (t.p++; t.p < t.end; t.p += 2) {
+		t.p = sip_seek(&SIP_QUOTE, t);
+		if (t.p == t.end)
 			break;
-		if (s.p[i] == '"')
-			return i + 1;
+		if (*t.p == '"')
+			return t.p + 1;
 		// quoted-pair takes any byte but CR and LF (RFC 3261 25.1)
-		if (i + 1 >= s.len || s.p[i + 1] == '\r' || s.p[i + 1] == '\n')
+		if (t.p + 1 == t.end || t.p[1] == '\r' || t.p[1] == '\n')
 			break;
-		i += 2;
 	}
-	return 0;
+	return NULL;
 }
 
-// Length of the first element of a list.
-static size_t element_len(struct rg_slice s) {
-	size_t i = 0, n;
+// Of the first element of a list with quotes or brackets before its first comma.
+static __attribute__((noinline)) const uint8_t *past_element(struct sip_text t) {
+	const uint8_t *end;
 
-	if (memchr(s.p, ',', s.len) == NULL) // the usual case, quickly
-		return s.len;
 	for (;;) {
-		i += sip_find(&SIP_LIST, rg_skip(s, i));
-		if (i >= s.len || s.p[i] == ',')
-			return i;
-		if (s.p[i] == '"') {
-			n = sip_quoted_len(rg_skip(s, i));
+		t.p = sip_seek(&SIP_LIST, t);
+		if (t.p == t.end || *t.p == ',')
+			return t.p;
+		if (*t.p == '"') {
+			end = sip_past_quoted(t);
 		} else {
-			const uint8_t *end = memchr(s.p + i, '>', s.len - i);
-
-			n = end == NULL ? 0 : (size_t)(end - (s.p + i)) + 1;
+			end = sip_seek_byte('>', t);
+			end = end == t.end ? NULL : end + 1;
 		}
-		if (n == 0)
-			return s.len; // never closed: whoever parses the element refuses it
-		i += n;
+		if (end == NULL)
+			return t.end; // never closed: whoever parses the element refuses it
+		t.p = end;
 	}
 }
 
-bool sip_list_next(struct rg_slice *list, struct rg_slice *element) {
-	struct rg_slice s = sip_skip_ws(*list);
-	size_t n;
+bool sip_list_cut(struct sip_text *list, struct sip_text *element) {
+	struct sip_text t = {sip_past_ws(list->p, list->end), list->end, list->lim};
+	const uint8_t *end;
 
-	if (s.len == 0)
+	if (t.p == t.end)
 		return false;
-	n = element_len(s);
-	*element = rg_trim(rg_slice(s.p, n));
-	*list = rg_skip(s, n + 1);
+	end = sip_seek_byte(',', t); // the usual case, quickly
+	if (end < t.end)
+		end = past_element(t);
+	list->p = end < t.end ? end + 1 : end;
+	t.end = end;
+	*element = sip_trim(t);
 	return true;
 }
 
-// Bytes of gen-value (RFC 3261 25.1); 0 when it is empty or a quote does not end.
-static inline size_t value_len(struct rg_slice s) {
-	return s.len > 0 && *s.p == '"' ? sip_quoted_len(s) : sip_span(&SIP_VALUE, s);
+bool sip_list_next(struct rg_slice *list, struct rg_slice *element) {
+	struct sip_text t = sip_text_alone(*list), e;
+
+	if (!sip_list_cut(&t, &e))
+		return false;
+	*element = sip_piece(e.p, e.end);
+	*list = sip_piece(t.p, t.end);
+	return true;
 }
 
-static inline const uint8_t *skip_ws(const uint8_t *p, const uint8_t *end) {
-	while (p < end && sip_is_ws(*p))
-		p++;
-	return p;
+static __attribute__((noinline)) int param_any(struct sip_text *params, struct sip_pv *pv) {
+	struct sip_text t = *params;
+	const uint8_t *p;
+
+	t.p = sip_past_ws(t.p, t.end);
+	if (t.p == t.end)
+		return RG_OK;
+	if (*t.p != ';')
+		return RG_E_PROTO;
+	t.p = sip_past_ws(t.p + 1, t.end);
+	p = sip_past(&SIP_TOKEN, t);
+	if (p == t.p)
+		return RG_E_PROTO;
+	pv->name = sip_piece(t.p, p);
+	pv->value = rg_slice(NULL, 0);
+	t.p = sip_past_ws(p, t.end);
+	if (t.p < t.end && *t.p == '=') {
+		t.p = sip_past_ws(t.p + 1, t.end);
+		if (t.p == t.end)
+			return RG_E_PROTO;
+		p = *t.p == '"' ? sip_past_quoted(t) : sip_past(&SIP_VALUE, t); // gen-value
+		if (p == NULL || p == t.p)
+			return RG_E_PROTO;
+		pv->value = sip_piece(t.p, p);
+	}
+	params->p = p;
+	return RG_MORE;
 }
 
-int sip_param_next(struct rg_slice *params, struct sip_pv *pv) {
-	const uint8_t *p = params->p, *end = p + params->len, *after;
-	size_t n;
+// Quick for ";name=value" without blanks and quotes, both short.
+int sip_param_cut(struct sip_text *params, struct sip_pv *pv) {
+	const uint8_t *p = params->p, *end = params->end, *value;
+	uint32_t name_m, value_m;
 
-	p = skip_ws(p, end);
 	if (p == end)
 		return RG_OK;
-	if (*p != ';')
-		return RG_E_PROTO;
-	p = skip_ws(p + 1, end);
-	n = sip_span(&SIP_TOKEN, rg_slice(p, (size_t)(end - p)));
-	if (n == 0)
-		return RG_E_PROTO;
-	pv->name = rg_slice(p, n);
-	pv->value = rg_slice(NULL, 0);
-	p += n;
-	after = skip_ws(p, end);
-	if (after < end && *after == '=') {
-		p = skip_ws(after + 1, end);
-		n = value_len(rg_slice(p, (size_t)(end - p)));
-		if (n == 0)
-			return RG_E_PROTO;
-		pv->value = rg_slice(p, n);
-		p += n;
-	}
-	*params = rg_slice(p, (size_t)(end - p));
+	if (params->lim - p < 72 || *p != ';')
+		return param_any(params, pv);
+	name_m = ~sip_match32(&SIP_TOKEN, p + 1);
+	value = p + 2 + __builtin_ctzll(name_m | UINT64_C(1) << 32);
+	value_m = ~sip_match32(&SIP_VALUE, value);
+	if (value == p + 2 || value[-1] != '=' || (value_m & 1) != 0 || value_m == 0)
+		return param_any(params, pv);
+	pv->name = sip_piece(p + 1, value - 1);
+	pv->value = rg_slice(value, (unsigned)__builtin_ctz(value_m));
+	if (value + pv->value.len > end)
+		return param_any(params, pv);
+	params->p = value + pv->value.len;
 	return RG_MORE;
 }
 
 bool sip_param(struct rg_slice params, struct rg_slice name, struct rg_slice *value) {
+	struct sip_text t = sip_text_alone(params);
 	struct sip_pv pv;
 
-	while (sip_param_next(&params, &pv) == RG_MORE) {
+	while (sip_param_cut(&t, &pv) == RG_MORE) {
 		if (!rg_ieq(pv.name, name))
 			continue;
 		*value = pv.value;
@@ -111,145 +129,127 @@ bool sip_param(struct rg_slice params, struct rg_slice name, struct rg_slice *va
 	return false;
 }
 
-// scheme ":" something, in a slice of URIC.
-static bool has_scheme(struct rg_slice s) {
-	size_t n;
+// scheme ":" something, in a text of URIC.
+static bool has_scheme(struct sip_text t) {
+	const uint8_t *p;
 
-	if (s.len > 4 && memcmp(s.p, "sip:", 4) == 0)
+	if (t.end - t.p > 4 && memcmp(t.p, "sip:", 4) == 0)
 		return true;
-	n = sip_span(&SIP_SCHEME, s);
-	return n > 0 && n + 1 < s.len && s.p[n] == ':' && rg_lower(*s.p) >= 'a' &&
-	       rg_lower(*s.p) <= 'z';
+	p = sip_past(&SIP_SCHEME, t);
+	return p > t.p && p + 1 < t.end && *p == ':' && rg_lower(*t.p) >= 'a' &&
+	       rg_lower(*t.p) <= 'z';
 }
 
-bool sip_is_uri(struct rg_slice s) {
-	return sip_span(&SIP_URIC, s) == s.len && has_scheme(s);
+bool sip_is_uri(struct sip_text t) {
+	return sip_past(&SIP_URIC, t) == t.end && has_scheme(t);
 }
 
-// Takes the display name off *s, which then starts with "<"; or leaves *s when there is none.
-static int cut_display(struct rg_slice *s, struct rg_slice *display) {
-	struct rg_slice rest;
-	size_t n;
+// Takes the display name off *t, which then starts with "<"; or leaves *t when there is none.
+static bool cut_display(struct sip_text *t, struct rg_slice *display) {
+	const uint8_t *p;
 
-	if (*s->p == '"') {
-		n = sip_quoted_len(*s);
-		if (n == 0)
-			return RG_E_PROTO;
-		*display = rg_slice(s->p, n);
-		rest = sip_skip_ws(rg_skip(*s, n));
-		if (rest.len == 0 || *rest.p != '<')
-			return RG_E_PROTO;
-		*s = rest;
-		return RG_OK;
+	if (*t->p == '"') {
+		p = sip_past_quoted(*t);
+		if (p == NULL)
+			return false;
+		*display = sip_piece(t->p, p);
+		t->p = sip_past_ws(p, t->end);
+		return t->p < t->end && *t->p == '<';
 	}
-	n = sip_span(&SIP_NAME_LWS, *s);
-	if (n < s->len && s->p[n] == '<') {
-		*display = rg_trim(rg_slice(s->p, n));
-		*s = rg_skip(*s, n);
+	p = sip_past(&SIP_NAME_LWS, *t);
+	if (p < t->end && *p == '<') {
+		*display = rg_trim(sip_piece(t->p, p));
+		t->p = p;
 	}
-	return RG_OK;
+	return true;
 }
 
-int sip_nameaddr_head(struct rg_slice s, struct sip_nameaddr *n) {
-	struct sip_nameaddr out = {0};
-	size_t len;
+int sip_nameaddr_cut(struct sip_text t, struct sip_nameaddr *n) {
+	struct rg_slice display = {NULL, 0};
+	const uint8_t *p;
+	bool is_bare;
 
-	s = rg_trim(s);
-	if (s.len == 0)
+	t = sip_trim(t);
+	if (t.p == t.end || (*t.p != '<' && !cut_display(&t, &display)))
 		return RG_E_PROTO;
-	if (*s.p != '<' && cut_display(&s, &out.display) < 0)
+	is_bare = *t.p != '<'; // RFC 3261 20.10: then it has no comma, question mark or semicolon
+	t.p += !is_bare;
+	p = sip_past(is_bare ? &SIP_ADDR : &SIP_URIC, t);
+	if ((!is_bare && (p == t.end || *p != '>')) ||
+	    !has_scheme((struct sip_text){t.p, p, t.lim}))
 		return RG_E_PROTO;
-	if (*s.p == '<') {
-		s = rg_skip(s, 1);
-		len = sip_span(&SIP_URIC, s);
-		out.uri = rg_slice(s.p, len);
-		if (len == s.len || s.p[len] != '>')
-			return RG_E_PROTO;
-		out.params = rg_skip(s, len + 1);
-	} else { // RFC 3261 20.10: a bare URI has no comma, question mark or semicolon
-		len = sip_span(&SIP_ADDR, s);
-		out.uri = rg_slice(s.p, len);
-		out.params = rg_skip(s, len);
-	}
-	if (!has_scheme(out.uri))
-		return RG_E_PROTO;
-	*n = out;
+	n->display = display;
+	n->uri = sip_piece(t.p, p);
+	n->params = sip_piece(p + !is_bare, t.end);
 	return RG_OK;
 }
 
 int sip_nameaddr_parse(struct rg_slice s, struct sip_nameaddr *n) {
+	struct sip_text params;
 	struct sip_nameaddr out;
-	struct rg_slice params;
 	struct sip_pv pv;
 	int rc;
 
-	if (sip_nameaddr_head(s, &out) < 0)
+	if (sip_nameaddr_cut(sip_text_alone(s), &out) < 0)
 		return RG_E_PROTO;
-	params = out.params;
-	while ((rc = sip_param_next(&params, &pv)) == RG_MORE)
+	params = sip_text_alone(out.params);
+	while ((rc = sip_param_cut(&params, &pv)) == RG_MORE)
 		;
 	if (rc == RG_OK)
 		*n = out;
 	return rc;
 }
 
-// Takes "name SLASH version SLASH transport LWS" off *s (RFC 3261 25.1, sent-protocol).
-static bool cut_protocol(struct rg_slice *s, struct rg_slice *transport) {
-	struct rg_slice r = *s;
-	size_t n;
+// Takes "name SLASH version SLASH transport LWS" off *t (RFC 3261 25.1, sent-protocol).
+static bool cut_protocol(struct sip_text *t, struct rg_slice *transport) {
+	unsigned i = 0;
+	const uint8_t *p;
 
-	for (unsigned i = 0; i < 3; i++) {
-		if (i == 0 && rg_is_prefix(r, RG_LIT("SIP/2.0/"))) {
-			r = rg_skip(r, 8);
-			i = 2;
-		}
-		n = sip_span(&SIP_TOKEN, r);
-		if (n == 0)
-			return false;
-		*transport = rg_slice(r.p, n);
-		*s = rg_skip(r, n);
-		r = sip_skip_ws(*s);
-		if (i < 2 && (r.len == 0 || *r.p != '/'))
-			return false;
-		if (i < 2)
-			r = sip_skip_ws(rg_skip(r, 1));
+	if (t->end - t->p > 8 && memcmp(t->p, "SIP/2.0/", 8) == 0) {
+		t->p += 8;
+		i = 2;
 	}
-	if (r.p == s->p)
-		return false;
-	*s = r;
-	return true;
+	for (;; i++) {
+		p = sip_past(&SIP_TOKEN, *t);
+		if (p == t->p)
+			return false;
+		*transport = sip_piece(t->p, p);
+		t->p = sip_past_ws(p, t->end);
+		if (i == 2)
+			return t->p > p;
+		if (t->p == t->end || *t->p != '/')
+			return false;
+		t->p = sip_past_ws(t->p + 1, t->end);
+	}
 }
 
-// Takes "host [COLON port]" off *s.
-static bool cut_sent_by(struct rg_slice *s, struct sip_via *v) {
-	struct rg_slice r;
-	size_t n = sip_host_len(*s);
+// Takes "host [COLON port]" off *t.
+static bool cut_sent_by(struct sip_text *t, struct sip_via *v) {
+	const uint8_t *p = sip_past_host(*t), *end = t->end;
 
-	if (n == 0)
+	if (p == NULL)
 		return false;
-	v->host = rg_slice(s->p, n);
-	*s = rg_skip(*s, n);
-	r = sip_skip_ws(*s);
-	if (r.len == 0 || *r.p != ':')
+	v->host = sip_piece(t->p, p);
+	t->p = p;
+	p = sip_past_ws(p, end);
+	if (p == end || *p != ':')
 		return true;
-	r = sip_skip_ws(rg_skip(r, 1));
-	for (n = 0; n < r.len && r.p[n] >= '0' && r.p[n] <= '9';)
-		n++;
-	*s = rg_skip(r, n);
-	return sip_port(rg_slice(r.p, n), &v->port);
+	t->p = p = sip_past_ws(p + 1, end);
+	while (t->p < end && *t->p >= '0' && *t->p <= '9')
+		t->p++;
+	return sip_port(sip_piece(p, t->p), &v->port);
 }
 
-int sip_via_parse(struct rg_slice s, struct sip_via *v) {
+int sip_via_cut(struct sip_text t, struct sip_via *v) {
 	struct sip_via out = {0};
-	struct rg_slice params;
 	struct sip_pv pv;
 	int rc;
 
-	s = rg_trim(s);
-	if (!cut_protocol(&s, &out.transport) || !cut_sent_by(&s, &out))
+	t = sip_trim(t);
+	if (!cut_protocol(&t, &out.transport) || !cut_sent_by(&t, &out))
 		return RG_E_PROTO;
-	out.params = params = s;
-	while ((rc = sip_param_next(&params, &pv)) == RG_MORE) {
+	out.params = sip_piece(t.p, t.end);
+	while ((rc = sip_param_cut(&t, &pv)) == RG_MORE) {
 		if (!SIP_IS(pv.name, "branch"))
 			continue;
 		if (out.branch.len > 0 || pv.value.len == 0)
@@ -261,35 +261,49 @@ int sip_via_parse(struct rg_slice s, struct sip_via *v) {
 	return rc;
 }
 
+int sip_via_parse(struct rg_slice s, struct sip_via *v) {
+	return sip_via_cut(sip_text_alone(s), v);
+}
+
+bool sip_cseq_cut(struct rg_slice s, uint32_t *number, struct rg_slice *method) {
+	const uint8_t *p = s.p, *end = s.p + s.len, *digits;
+	uint64_t v = 0;
+
+	for (; p < end && *p >= '0' && *p <= '9'; p++) {
+		v = v * 10 + (*p - '0');
+		if (v > INT32_MAX) // RFC 3261 8.1.1.5
+			return false;
+	}
+	digits = p;
+	p = sip_past_ws(p, end);
+	if (digits == s.p || p == digits || p == end)
+		return false;
+	*number = (uint32_t)v;
+	*method = sip_piece(p, end);
+	return true;
+}
+
 int sip_cseq_parse(struct rg_slice s, uint32_t *number, struct rg_slice *method) {
 	struct rg_slice rest;
-	uint64_t v = 0;
-	size_t n = 0;
+	uint32_t v;
 
-	for (; n < s.len && s.p[n] >= '0' && s.p[n] <= '9'; n++) {
-		v = v * 10 + (s.p[n] - '0');
-		if (v > INT32_MAX) // RFC 3261 8.1.1.5
-			return RG_E_PROTO;
-	}
-	rest = sip_skip_ws(rg_skip(s, n));
-	if (n == 0 || rest.len == 0 || rest.p == s.p + n || sip_span(&SIP_TOKEN, rest) != rest.len)
+	if (!sip_cseq_cut(s, &v, &rest) || sip_span(&SIP_TOKEN, rest) != rest.len)
 		return RG_E_PROTO;
-	*number = (uint32_t)v;
+	*number = v;
 	*method = rest;
 	return RG_OK;
 }
 
 bool sip_seconds(struct rg_slice s, uint32_t *out) {
 	uint64_t v = 0;
+	size_t i = 0;
 
-	if (s.len == 0)
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		v = v * 10 + (s.p[i] - '0');
+	for (; i < s.len && (uint8_t)(s.p[i] - '0') <= 9; i++) {
+		v = v * 10 + (uint8_t)(s.p[i] - '0');
 		v = v > UINT32_MAX ? UINT32_MAX : v;
 	}
+	if (s.len == 0 || i < s.len)
+		return false;
 	*out = (uint32_t)v;
 	return true;
 }

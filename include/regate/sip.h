@@ -75,6 +75,7 @@ struct sip_msg {
 	struct rg_slice method_name, ruri; // requests
 	unsigned status;                   // responses, 100-699
 	struct rg_slice reason;            // responses
+	uint32_t cseq;                     // number of CSeq
 	unsigned n_hdrs;
 	struct sip_hdr hdrs[SIP_MAX_HEADERS];
 	struct rg_slice body; // Content-Length cuts it; without one, the rest of the message

@@ -21,6 +21,28 @@
 	"Content-Length: 0\r\n"                                                               \
 	"\r\n"
 
+// With enough behind each header for the quick forms.
+#define SAMPLE_VIA "SIP/2.0/WSS w00007qzv.invalid;branch=z9hG4bK0014711;rport"
+#define SAMPLE_FROM "<sip:pool-17@ims.mnc001.mcc001.3gppnetwork.org>;tag=9e3779b9"
+#define SAMPLE_CONTACT                                              \
+	"<sip:k4711@w-7qzv.invalid;transport=ws>;+sip.ice;reg-id=1" \
+	";+sip.instance=\"<urn:uuid:6f0d2c1e-93ab-4b57>\";expires=600"
+#define SAMPLE_PLAIN(via, from, contact)                                            \
+	"REGISTER sip:ims.mnc001.mcc001.3gppnetwork.org SIP/2.0\r\n"                \
+	"Via: " via "\r\n"                                                          \
+	"From: " from "\r\n"                                                        \
+	"Contact: " contact "\r\n"                                                  \
+	"Max-Forwards: 69\r\n"                                                      \
+	"To: <sip:pool-17@ims.mnc001.mcc001.3gppnetwork.org>\r\n"                   \
+	"Call-ID: kqct9mrk04l9g2q5ngism7\r\n"                                       \
+	"CSeq: 1001 REGISTER\r\n"                                                   \
+	"Expires: 300\r\n"                                                          \
+	"Supported: path,gruu, outbound\r\n"                                        \
+	"Content-Length: 0\r\n"                                                     \
+	"Subject: \"quoted\"\r\n"                                                   \
+	"Authorization: Bearer abcdefghijklmnopqrstuvwxyz012345.6789ABCDEFGHIJKLMN" \
+	"OPQRSTUVWXYZ-_.abcdefghijklmnopqrstuvwxyz0123456789==\r\n\r\n"
+
 #define SAMPLE_RESPONSE                                                                          \
 	"SIP/2.0 200 OK\r\n"                                                                     \
 	"v: SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK1, SIP/2.0/TCP [2001:db8::1];branch=z9\r\n" \

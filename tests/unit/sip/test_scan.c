@@ -5,7 +5,7 @@
 
 #include "guard.h"
 #include "sip/marks.h"
-#include "sip/scan.h"
+#include "sip/text.h"
 
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define MARK "-_.!~*'()"

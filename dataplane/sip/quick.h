@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The forms that clients of today write, recognised by masks of 64 bytes and literals. What costs
+// time is a chain of spans, each waiting for the end of the one before; a literal is predicted. Each
+// says no to whatever has another form, good or bad: then the grammar decides.
+#pragma once
+
+#include "low.h"
+#include "text.h"
+
+#define SIP_HOST_LONG SIZE_MAX
+
+static inline uint64_t sip_match64(const struct sip_class *c, const uint8_t *p) {
+	return sip_match32(c, p) | (uint64_t)sip_match32(c, p + 32) << 32;
+}
+
+static inline uint64_t sip_match_byte64(uint8_t b, const uint8_t *p) {
+	return sip_match_byte(b, p) | (uint64_t)sip_match_byte(b, p + 32) << 32;
+}
+
+// Is the literal at p? Its bytes can be read there.
+#define SIP_AT(p, lit) (memcmp(p, lit, sizeof(lit) - 1) == 0)
+
+// Bytes of the hostname at the start of 64, at most max; 0 when it is none, SIP_HOST_LONG when they
+// do not hold its end. Labels are not empty and have no hyphen at their edges; the root's dot may
+// end the name. *last is where the last label starts.
+static inline size_t sip_host_len64(const uint8_t *p, size_t max, size_t *last) {
+	uint64_t host = sip_match64(&SIP_HOST, p), end, dot, hyphen;
+	size_t n;
+
+	if (host == UINT64_MAX)
+		return SIP_HOST_LONG;
+	n = (size_t)__builtin_ctzll(~host);
+	n = n < max ? n : max;
+	if (n == 0)
+		return 0;
+	end = UINT64_C(1) << (n - 1); // the last byte
+	dot = sip_match_byte64('.', p) & (end | (end - 1));
+	hyphen = sip_match_byte64('-', p) & (end | (end - 1));
+	if ((((dot | hyphen) & 1) | (hyphen & end) | (dot << 1 & (dot | hyphen)) |
+	     (hyphen << 1 & dot)) != 0)
+		return 0;
+	dot &= ~end;
+	*last = dot == 0 ? 0 : 64 - (size_t)__builtin_clzll(dot);
+	return n;
+}
+
+// Bytes of a hostname that is no IPv4 address; 0 when there is none, or it is long.
+static inline size_t sip_quick_host(const uint8_t *p, const uint8_t *end) {
+	size_t last, n = sip_host_len64(p, (size_t)(end - p), &last);
+
+	return n == 0 || n == SIP_HOST_LONG || (p[last] >= '0' && p[last] <= '9') ? 0 : n;
+}
+
+#define SIP_QUICK_URI 200 // bytes that sip_quick_uri() may read
+
+// Is [p, end) a SIP URI, "sip:[user@]host[;transport=ws]"?
+static inline bool sip_quick_uri(const uint8_t *p, const uint8_t *end, const uint8_t *lim) {
+	uint64_t at;
+	size_t n;
+
+	if (lim - p < SIP_QUICK_URI || end - p < 5 || end - p > 64 || !SIP_AT(p, "sip:"))
+		return false;
+	p += 4;
+	at = sip_match_byte64('@', p);
+	n = (size_t)__builtin_ctzll(at | UINT64_C(1) << 63);
+	if (n < (size_t)(end - p)) {
+		if (n == 0 || (~sip_match64(&SIP_USER, p) & ((UINT64_C(1) << n) - 1)) != 0)
+			return false;
+		p += n + 1;
+	}
+	n = sip_quick_host(p, end);
+	p += n;
+	return n > 0 && (p == end || (end - p == 13 && SIP_AT(p, ";transport=ws")));
+}
