@@ -106,11 +106,6 @@ int env_read_file(struct env *e, const char *path, size_t max, uint8_t **data, s
 	return e->ops->read_file(e, path, max, data, len);
 }
 
-int env_list_dir(struct env *e, const char *path, void (*fn)(void *arg, const char *name),
-		 void *arg) {
-	return e->ops->list_dir(e, path, fn, arg);
-}
-
 void env_stop(struct env *e) {
 	e->ops->stop(e);
 }

@@ -73,9 +73,6 @@ void env_sock_close(struct env_sock *s); // accepts NULL
 // --- disk (configuration, keys, pool files; the store has its own). malloc'd, caller frees.
 [[nodiscard]] int env_read_file(struct env *e, const char *path, size_t max, uint8_t **data,
 				size_t *len); // 0, -EFBIG, -errno
-// Names of the regular files in a folder, in byte order. Number of calls made, or -errno.
-[[nodiscard]] int env_list_dir(struct env *e, const char *path,
-			       void (*fn)(void *arg, const char *name), void *arg);
 
 // --- real implementation
 [[nodiscard]] struct env *env_real_new(void); // NULL without memory or descriptors

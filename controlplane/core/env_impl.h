@@ -46,8 +46,6 @@ struct env_ops {
 	int (*watch_fd)(struct env *e, int fd, struct env_cb cb, struct env_sock **out);
 	int (*work)(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg);
 	int (*read_file)(struct env *e, const char *path, size_t max, uint8_t **data, size_t *len);
-	int (*list_dir)(struct env *e, const char *path, void (*fn)(void *arg, const char *name),
-			void *arg);
 	void (*stop)(struct env *e);
 };
 

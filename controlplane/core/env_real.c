@@ -81,7 +81,6 @@ static const struct env_ops real_ops = {
 	.watch_fd = env_real_watch_fd,
 	.work = real_work,
 	.read_file = real_read_file,
-	.list_dir = env_real_list_dir,
 	.stop = real_stop,
 };
 

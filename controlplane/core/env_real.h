@@ -54,8 +54,6 @@ int env_real_unix_listen(struct env *e, const char *path, mode_t mode, struct en
 int env_real_accept(struct env *e, struct env_sock *listener, struct env_cb cb,
 		    struct env_sock **out);
 int env_real_watch_fd(struct env *e, int fd, struct env_cb cb, struct env_sock **out);
-int env_real_list_dir(struct env *e, const char *path, void (*fn)(void *arg, const char *name),
-		      void *arg);
 // epoll reported ev for s.
 void env_real_sock_event(struct env_sock *s, uint32_t ev);
 

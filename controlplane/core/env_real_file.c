@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Whole files into memory (configuration, keys, pool files), and names of files in a folder. Blocks
-// on the disk, so it is for start and reload, not for every request.
-#include <dirent.h>
+// Whole files into memory (configuration, keys, pool files). Blocks on the disk, so it is for start
+// and reload, not for every request.
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,35 +76,4 @@ int env_real_read_file(const char *path, size_t max, uint8_t **data, size_t *len
 	rc = read_all(fd, max, data, len);
 	close(fd);
 	return rc;
-}
-
-static bool is_regular(const char *dir, const char *name) {
-	char path[PATH_MAX];
-	struct stat st;
-
-	return snprintf(path, sizeof(path), "%s/%s", dir, name) < (int)sizeof(path) &&
-	       stat(path, &st) == 0 && S_ISREG(st.st_mode);
-}
-
-static int by_bytes(const struct dirent **a, const struct dirent **b) {
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-int env_real_list_dir(struct env *, const char *path, void (*fn)(void *arg, const char *name),
-		      void *arg) {
-	struct dirent **names;
-	int n_calls = 0;
-	int n = scandir(path, &names, NULL, by_bytes);
-
-	if (n < 0)
-		return -errno;
-	for (int i = 0; i < n; i++) {
-		if (is_regular(path, names[i]->d_name)) {
-			fn(arg, names[i]->d_name);
-			n_calls++;
-		}
-		free(names[i]);
-	}
-	free(names);
-	return n_calls;
 }

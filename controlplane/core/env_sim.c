@@ -73,39 +73,6 @@ static int sim_read_file(struct env *e, const char *path, size_t max, uint8_t **
 	return 0;
 }
 
-// The name of f in the folder path; NULL when it is elsewhere or deeper.
-static const char *name_in(const struct sim_file *f, const char *path) {
-	size_t len = strlen(path);
-
-	if (strncmp(f->path, path, len) != 0 || f->path[len] != '/' ||
-	    strchr(f->path + len + 1, '/') != NULL)
-		return NULL;
-	return f->path + len + 1;
-}
-
-// Each round takes the least name above the last one: files are few.
-static int sim_list_dir(struct env *e, const char *path, void (*fn)(void *arg, const char *name),
-			void *arg) {
-	const char *last = "", *name, *next;
-	int n = 0;
-
-	do {
-		next = NULL;
-		for (struct sim_file *f = env_sim_of(e)->files; f != NULL; f = f->next) {
-			name = name_in(f, path);
-			if (name != NULL && strcmp(name, last) > 0 &&
-			    (next == NULL || strcmp(name, next) < 0))
-				next = name;
-		}
-		if (next != NULL) {
-			fn(arg, next);
-			n++;
-			last = next;
-		}
-	} while (next != NULL);
-	return n > 0 ? n : -ENOENT;
-}
-
 static void sim_stop(struct env *e) {
 	env_sim_of(e)->is_stopped = true;
 }
@@ -120,7 +87,6 @@ static const struct env_ops sim_ops = {
 	.watch_fd = env_sim_watch_fd,
 	.work = sim_work,
 	.read_file = sim_read_file,
-	.list_dir = sim_list_dir,
 	.stop = sim_stop,
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reading whole files and listing folders.
+// Reading whole files.
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -87,24 +87,6 @@ START_TEST(not_a_regular_file) {
 }
 END_TEST
 
-static void collect(void *arg, const char *name) {
-	strcat(strcat(arg, name), " ");
-}
-
-START_TEST(list_dir) {
-	struct env *e = env_real_new();
-	char names[64] = "";
-
-	put("b", 1);
-	put("a", 1);
-	mkdir(path_of("sub"), 0700);
-	ck_assert_int_eq(env_list_dir(e, dir, collect, names), 2);
-	ck_assert_str_eq(names, "a b ");
-	ck_assert_int_eq(env_list_dir(e, path_of("none"), collect, names), -ENOENT);
-	env_real_free(e);
-}
-END_TEST
-
 int main(void) {
 	Suite *s = suite_create("env_real_file");
 	TCase *tc = tcase_create("file");
@@ -115,7 +97,6 @@ int main(void) {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, size_table, 0, sizeof(sizes) / sizeof(sizes[0]));
 	tcase_add_test(tc, not_a_regular_file);
-	tcase_add_test(tc, list_dir);
 	srunner_set_fork_status(sr, CK_NOFORK);
 	srunner_run_all(sr, CK_NORMAL);
 	n_failed = srunner_ntests_failed(sr);

@@ -122,13 +122,8 @@ START_TEST(work) {
 }
 END_TEST
 
-static void collect(void *arg, const char *name) {
-	strcat(strcat(arg, name), " ");
-}
-
 START_TEST(files) {
 	struct env *e = env_sim_new(1);
-	char names[64] = "";
 	uint8_t *data;
 	size_t len;
 
@@ -142,9 +137,6 @@ START_TEST(files) {
 	ck_assert_uint_eq(len, 5);
 	ck_assert_str_eq((char *)data, "hello");
 	free(data);
-	ck_assert_int_eq(env_list_dir(e, "/a", collect, names), 2);
-	ck_assert_str_eq(names, "x y ");
-	ck_assert_int_eq(env_list_dir(e, "/c", collect, names), -ENOENT);
 	env_sim_file_error(e, "/a/y", EACCES);
 	ck_assert_int_eq(env_read_file(e, "/a/y", 5, &data, &len), -EACCES);
 	env_sim_file(e, "/a/y", RG_LIT("new"));
