@@ -3,6 +3,8 @@
 // the decision of dataplane/reg, and its verdict carried out.
 #include "core_int.h"
 
+#define SIP_ROOM 4 // frame header of up to 65535 bytes (RFC 6455 5.2)
+
 void conn_ws_send(struct worker *w, struct conn *c, enum ws_opcode op, struct rg_slice payload) {
 	struct rg_wr wr = rg_wr(w->tx_buf, sizeof(w->tx_buf));
 
@@ -28,10 +30,12 @@ void conn_ws_close(struct worker *w, struct conn *c, uint16_t code, const char *
 		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
 }
 
+// Written where it is sent from, behind room for its frame header.
 static void sip_answer(struct worker *w, struct conn *c, const struct sip_msg *m,
 		       const struct sip_answer *a) {
-	uint8_t buf[SIP_MAX_MSG];
-	struct rg_wr wr = rg_wr(buf, sizeof(buf));
+	struct rg_wr wr = rg_wr(w->tx_buf + SIP_ROOM, SIP_MAX_MSG);
+	uint8_t head[SIP_ROOM];
+	struct rg_wr h = rg_wr(head, sizeof(head));
 
 	sip_put_answer(&wr, m, a);
 	if (wr.overflow) { // a request at the size limit: its copy does not fit the answer
@@ -39,7 +43,9 @@ static void sip_answer(struct worker *w, struct conn *c, const struct sip_msg *m
 		conn_ws_close(w, c, WS_TOO_BIG, "message too big");
 		return;
 	}
-	conn_ws_send(w, c, WS_TEXT, rg_wr_slice(&wr));
+	ws_put_header(&h, WS_TEXT, wr.len);
+	memcpy(wr.p - h.len, head, h.len);
+	conn_write(w, c, rg_slice(wr.p - h.len, h.len + wr.len));
 }
 
 static void sip_status(struct worker *w, struct conn *c, unsigned status, struct rg_slice headers) {

@@ -17,18 +17,27 @@ struct ask { // the question, so that each rule has one argument
 	struct rg_wr text;
 };
 
+static uint64_t mix(uint64_t h, uint64_t w) {
+	h = (h ^ w) * UINT64_C(0xd6e8feb86659fd93);
+	return h ^ h >> 32;
+}
+
 // Not keyed, and of a Call-ID 32 bits are kept: who finds two of one value fools only himself.
 // Whether the Call-ID is the lease's is compared in full.
 static uint64_t hash(struct rg_slice s, uint64_t h) {
-	uint64_t w;
+	uint64_t w = 0;
+	size_t i = 0;
 
-	for (; s.len > 0; s = rg_skip(s, 8)) {
-		w = s.len;
-		memcpy(&w, s.p, s.len < 8 ? s.len : 8);
-		h = (h ^ w) * UINT64_C(0xd6e8feb86659fd93);
-		h ^= h >> 32;
+	h = mix(h, s.len);
+	for (; i + 8 <= s.len; i += 8) {
+		memcpy(&w, s.p + i, 8);
+		h = mix(h, w);
 	}
-	return h;
+	if (s.len > 8) // the last word overlaps: no short copy, which would be waited for
+		memcpy(&w, s.p + s.len - 8, 8);
+	for (; s.len < 8 && i < s.len; i++)
+		w = w << 8 | s.p[i];
+	return mix(h, w);
 }
 
 // This and the refusals below return true: it is decided. Judges return false to pass the question
@@ -278,7 +287,7 @@ static bool judge_binding(struct ask *a) {
 static uint64_t granted_s(const struct ask *a) {
 	uint64_t floor_s = min(a->cfg->client_min_s, a->cfg->client_max_s);
 	uint64_t core_s = core_left_s(a), s = min(wanted_s(a), core_s);
-	uint64_t seed = hash(rg_slice(&a->r->cseq, sizeof(a->r->cseq)), a->call_id_hash);
+	uint64_t seed = mix(a->call_id_hash, a->r->cseq);
 
 	if (core_s < floor_s)
 		return 0;

@@ -4,6 +4,9 @@
 #include "regate/err.h"
 #include "value.h"
 
+// The writer of an answer stays in registers when all that writes is one function.
+#define INLINE inline __attribute__((always_inline))
+
 const char *sip_reason(unsigned status) {
 	static const struct {
 		unsigned status;
@@ -71,7 +74,11 @@ const char *sip_reason(unsigned status) {
 	return "Unknown";
 }
 
-static void put_status_line(struct rg_wr *w, const struct sip_answer *a) {
+static INLINE void put_status_line(struct rg_wr *w, const struct sip_answer *a) {
+	if (a->status == 200 && a->reason == NULL) {
+		rg_put(w, RG_LIT("SIP/2.0 200 OK\r\n"));
+		return;
+	}
 	rg_put(w, RG_LIT("SIP/2.0 "));
 	rg_put_u64(w, a->status);
 	rg_putc(w, ' ');
@@ -79,22 +86,65 @@ static void put_status_line(struct rg_wr *w, const struct sip_answer *a) {
 	rg_put(w, RG_LIT("\r\n"));
 }
 
-// A header as the request has it.
-static void put_header(struct rg_wr *w, const struct sip_hdr *h) {
-	rg_put(w, rg_slice(h->name.p, (size_t)(h->value.p + h->value.len - h->name.p)));
+// Bytes of the request that are copied together, because the headers in question often stand side
+// by side.
+struct run {
+	const uint8_t *from, *to;
+};
+
+static INLINE void run_end(struct rg_wr *w, struct run *r) {
+	if (r->to > r->from)
+		rg_put(w, sip_piece(r->from, r->to));
+	r->from = r->to = NULL;
+}
+
+// A header as the request has it, up to its line end.
+static INLINE void put_line(struct rg_wr *w, struct run *r, const struct sip_hdr *h) {
+	const uint8_t *end = h->value.p + h->value.len;
+
+	if (r->to == NULL || h->name.p != r->to + 2) {
+		if (r->to != NULL) {
+			run_end(w, r);
+			rg_put(w, RG_LIT("\r\n"));
+		}
+		r->from = h->name.p;
+	}
+	r->to = end;
+}
+
+// Ends the line that put_line() began.
+static INLINE void end_line(struct rg_wr *w, struct run *r) {
+	if (r->to == NULL)
+		return;
+	run_end(w, r);
 	rg_put(w, RG_LIT("\r\n"));
 }
 
-static void put_ip(struct rg_wr *w, const struct rg_addr *a) {
+// Number below 1000 in decimal.
+static INLINE uint8_t *put_small(uint8_t *p, unsigned v) {
+	if (v >= 100)
+		*p++ = (uint8_t)('0' + v / 100);
+	if (v >= 10)
+		*p++ = (uint8_t)('0' + v / 10 % 10);
+	*p++ = (uint8_t)('0' + v % 10);
+	return p;
+}
+
+static INLINE void put_ip(struct rg_wr *w, const struct rg_addr *a) {
+	uint8_t text[64], *p = text;
+
 	if (!rg_addr_is_v4(a)) {
-		rg_put_ip(w, a);
+		struct rg_wr ip6 = rg_wr(text, sizeof(text));
+
+		rg_put_ip(&ip6, a);
+		rg_put(w, rg_wr_slice(&ip6));
 		return;
 	}
 	for (unsigned i = 12; i < 16; i++) { // the library's formatting costs more than the rest
-		if (i > 12)
-			rg_putc(w, '.');
-		rg_put_u64(w, a->ip[i]);
+		p = put_small(p, a->ip[i]);
+		*p++ = '.';
 	}
+	rg_put(w, sip_piece(text, p - 1));
 }
 
 static bool is_peer_param(struct rg_slice name) {
@@ -103,20 +153,23 @@ static bool is_peer_param(struct rg_slice name) {
 
 // The topmost Via as we saw it come (RFC 3261 18.2.1, RFC 3581 4): what the client wrote into
 // received and rport gives way to the truth. False when its parameters do not parse.
-static bool put_top_via(struct rg_wr *w, struct sip_text list, const struct rg_addr *peer) {
-	const uint8_t *start;
+static INLINE bool put_top_via(struct rg_wr *w, struct sip_text list, const struct rg_addr *peer) {
 	struct sip_text top;
 	struct sip_pv pv;
+	struct run run;
 	int rc;
 
 	if (!sip_list_cut(&list, &top))
 		return false;
-	start = top.p;
+	run.from = top.p;
 	top.p = sip_seek_byte(';', top); // nothing before the parameters has one
-	rg_put(w, sip_piece(start, top.p));
-	while (start = top.p, (rc = sip_param_cut(&top, &pv)) == RG_MORE)
+	while (run.to = top.p, (rc = sip_param_cut(&top, &pv)) == RG_MORE) {
 		if (!is_peer_param(pv.name))
-			rg_put(w, sip_piece(start, top.p));
+			continue;
+		run_end(w, &run);
+		run.from = top.p;
+	}
+	run_end(w, &run);
 	rg_put(w, RG_LIT(";received="));
 	put_ip(w, peer);
 	rg_put(w, RG_LIT(";rport="));
@@ -129,17 +182,16 @@ static bool put_top_via(struct rg_wr *w, struct sip_text list, const struct rg_a
 	return rc == RG_OK;
 }
 
-static void put_via(struct rg_wr *w, const struct sip_hdr *h, const uint8_t *lim,
-		    const struct rg_addr *peer) {
+// False when it does not parse: only an error answer gets here, and it goes back as it came.
+static INLINE bool put_via(struct rg_wr *w, const struct sip_hdr *h, const uint8_t *lim,
+			   const struct rg_addr *peer) {
 	size_t len = w->len;
 
-	if (peer != NULL) {
-		rg_put(w, RG_LIT("Via: "));
-		if (put_top_via(w, sip_text(h->value, lim), peer))
-			return;
-		w->len = len; // only an error answer gets here: give it back as it came
-	}
-	put_header(w, h);
+	rg_put(w, RG_LIT("Via: "));
+	if (put_top_via(w, sip_text(h->value, lim), peer))
+		return true;
+	w->len = len;
+	return false;
 }
 
 static bool has_tag(struct rg_slice to) {
@@ -152,49 +204,60 @@ static bool has_tag(struct rg_slice to) {
 	       sip_param(n.params, RG_LIT("tag"), &tag);
 }
 
-static void put_to(struct rg_wr *w, const struct sip_hdr *h, struct rg_slice tag) {
-	if (tag.len == 0 || has_tag(h->value)) {
-		put_header(w, h);
-		return;
-	}
-	rg_put(w, RG_LIT("To: "));
-	rg_put(w, h->value);
-	rg_put(w, RG_LIT(";tag="));
-	rg_put(w, tag);
-	rg_put(w, RG_LIT("\r\n"));
-}
-
-void sip_put_answer(struct rg_wr *w, const struct sip_msg *req, const struct sip_answer *a) {
+// RFC 3261 8.2.6.2; all Vias, in their order.
+static INLINE void put_copied(struct rg_wr *w, const struct sip_msg *req,
+			      const struct sip_answer *a) {
 	const struct rg_addr *peer = a->peer;
+	struct run run = {NULL, NULL};
 
-	put_status_line(w, a);
-	for (unsigned i = 0; i < req->n_hdrs; i++) { // RFC 3261 8.2.6.2; all Vias, in their order
+	for (unsigned i = 0; i < req->n_hdrs; i++) {
 		const struct sip_hdr *h = &req->hdrs[i];
 
 		switch (h->id) {
 		case SIP_HDR_VIA:
-			put_via(w, h, req->raw.p + req->raw.len, peer);
-			peer = NULL;
+			if (peer != NULL) {
+				end_line(w, &run);
+				if (!put_via(w, h, req->raw.p + req->raw.len, peer))
+					put_line(w, &run, h);
+				peer = NULL;
+				break;
+			}
+			put_line(w, &run, h);
 			break;
 		case SIP_HDR_TO:
-			put_to(w, h, a->to_tag);
+			put_line(w, &run, h);
+			if (a->to_tag.len == 0 || has_tag(h->value))
+				break;
+			run_end(w, &run);
+			rg_put(w, RG_LIT(";tag="));
+			rg_put(w, a->to_tag);
+			rg_put(w, RG_LIT("\r\n"));
 			break;
 		case SIP_HDR_FROM:
 		case SIP_HDR_CALL_ID:
 		case SIP_HDR_CSEQ:
-			put_header(w, h);
+			put_line(w, &run, h);
 			break;
 		default:
 			break;
 		}
 	}
+	end_line(w, &run);
+}
+
+void sip_put_answer(struct rg_wr *out, const struct sip_msg *req, const struct sip_answer *a) {
+	struct rg_wr w = *out;
+
+	put_status_line(&w, a);
+	put_copied(&w, req, a);
 	if (a->contact.len > 0) {
-		rg_put(w, RG_LIT("Contact: "));
-		rg_put(w, a->contact);
-		rg_put(w, RG_LIT(";expires="));
-		rg_put_u64(w, a->expires);
-		rg_put(w, RG_LIT("\r\n"));
+		rg_put(&w, RG_LIT("Contact: "));
+		rg_put(&w, a->contact);
+		rg_put(&w, RG_LIT(";expires="));
+		rg_put_u64(&w, a->expires);
+		rg_put(&w, RG_LIT("\r\n"));
 	}
-	rg_put(w, a->headers);
-	rg_put(w, RG_LIT("Content-Length: 0\r\n\r\n"));
+	rg_put(&w, a->headers);
+	rg_put(&w, RG_LIT("Content-Length: 0\r\n\r\n"));
+	*out = w;
 }
