@@ -11,6 +11,8 @@
 #include "tls/tls.h"
 #include "ws/ws.h"
 
+#define CLOSE_WAIT_S 2 // for the peer's WebSocket close, or its FIN
+
 struct worker;
 
 enum conn_end { // how a connection is to end once the call stack is out of TLS

@@ -196,7 +196,7 @@ static void ws_refuse(struct worker *w, struct conn *c, int rc) {
 
 void conn_ws_input(struct worker *w, struct conn *c, struct buf *b) {
 	struct ws_event ev;
-	int rc = ws_input(&b->head.ws, b->data, b->len, &ev);
+	int rc = ws_input(&b->head.ws, &w->ws_limits, b->data, b->len, &ev);
 
 	if (rc < 0) {
 		ws_refuse(w, c, rc);

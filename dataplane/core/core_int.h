@@ -29,7 +29,6 @@
 #define PUNT_RING_LEN (UINT64_C(1) << 22)
 #define REPLY_RING_LEN (UINT64_C(1) << 22)
 #define HANDOFF_LEN 1024
-#define CLOSE_WAIT_S 2 // for the peer's WebSocket close, or its FIN
 
 struct worker_stats { // kept apart from what the worker reads on its path
 	struct rg_stats s;
@@ -53,6 +52,7 @@ struct worker {
 	struct reg_tokens tokens;
 	struct reg_tag_key tag_key;
 	struct ws_policy ws_policy;
+	struct ws_limits ws_limits;
 	struct conn *conns;     // cfg->max_conns
 	struct conn_more *more; // the same
 	struct tcp_wheel wheel; // of ticks (tick.h): when to look at a connection

@@ -132,6 +132,7 @@ int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
 	w->toeplitz = &dp->toeplitz;
 	net_cfg_init(&w->net, dp->cfg->mac, dp->cfg->ip_be, dp->cfg->ip6, dp->cfg->vlan,
 		     derive(dp->cfg->secret, SECRET_FLOW_LABEL, 0));
+	w->ws_limits = (struct ws_limits){WS_MAX_MESSAGE, WS_MAX_FRAGMENTS};
 	w->ws_policy = (struct ws_policy){
 		.path = dp->cfg->ws_path,
 		.origins = dp->origins,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // WebSocket frames (RFC 6455 5). Runs on a worker; never allocates. A frame is refused at the first
-// byte that makes it bad, before its payload has arrived.
+// byte that makes it bad: a header before its payload has arrived, text in the middle of it.
 #include "regate/err.h"
 #include "ws.h"
 
@@ -20,8 +20,23 @@ struct frame {
 	const uint8_t *key;
 };
 
+struct input {
+	uint8_t *buf; // the open message is at its start
+	uint8_t *p;   // raw bytes
+	size_t len;
+};
+
+static void skip(struct input *in, size_t n) {
+	in->p += n;
+	in->len -= n;
+}
+
+static bool is_control(const struct frame *f) {
+	return (f->opcode & CONTROL) != 0;
+}
+
 // RFC 6455 5.2 and 5.4: the first byte alone.
-static int check_first(const struct ws_rx *rx, uint8_t b) {
+static int check_first(const struct ws_rx *rx, const struct ws_limits *limits, uint8_t b) {
 	uint8_t op = b & OPCODE;
 
 	if ((b & RSV) != 0)
@@ -43,7 +58,7 @@ static int check_first(const struct ws_rx *rx, uint8_t b) {
 	default:
 		return RG_E_PROTO;
 	}
-	return rx->n_fragments < WS_MAX_FRAGMENTS ? RG_OK : RG_E_LIMIT;
+	return rx->n_fragments < limits->max_fragments ? RG_OK : RG_E_LIMIT;
 }
 
 // RFC 6455 5.2: the length in its shortest form.
@@ -60,14 +75,16 @@ static int read_length(struct rg_rd *rd, uint8_t len7, uint64_t *len) {
 	return RG_OK;
 }
 
-static int parse_header(const struct ws_rx *rx, struct rg_slice in, struct frame *f) {
+// RG_OK when the header is whole, and of a control frame the payload too.
+static int parse_header(const struct ws_rx *rx, const struct ws_limits *limits, struct rg_slice in,
+			struct frame *f) {
 	struct rg_rd rd = rg_rd(in);
 	uint64_t len;
 	int rc;
 
 	if (in.len < 1)
 		return RG_MORE;
-	rc = check_first(rx, (uint8_t)rg_rd_be(&rd, 1));
+	rc = check_first(rx, limits, (uint8_t)rg_rd_be(&rd, 1));
 	if (rc != RG_OK)
 		return rc;
 	if (in.len < 2)
@@ -76,18 +93,20 @@ static int parse_header(const struct ws_rx *rx, struct rg_slice in, struct frame
 	f->is_fin = (in.p[0] & FIN) != 0;
 	if ((in.p[1] & MASKED) == 0) // 5.1: a client masks every frame
 		return RG_E_PROTO;
-	if ((f->opcode & CONTROL) != 0 && (in.p[1] & 0x7f) > MAX_CONTROL) // 5.5
+	if (is_control(f) && (in.p[1] & 0x7f) > MAX_CONTROL) // 5.5
 		return RG_E_PROTO;
 	rd = rg_rd(rg_skip(in, 2));
 	rc = read_length(&rd, in.p[1] & 0x7f, &len);
 	if (rc != RG_OK)
 		return rc;
-	if ((f->opcode & CONTROL) == 0 && len > WS_MAX_MESSAGE - rx->msg_len)
+	if (!is_control(f) && len > limits->max_message - rx->msg_len)
 		return RG_E_LIMIT;
 	f->len = len;
 	f->key = rg_rd_bytes(&rd, KEY_LEN).p;
 	f->hdr_len = (size_t)(rd.p - in.p);
-	return rd.bad || in.len - f->hdr_len < f->len ? RG_MORE : RG_OK;
+	if (rd.bad)
+		return RG_MORE;
+	return is_control(f) && in.len - f->hdr_len < f->len ? RG_MORE : RG_OK;
 }
 
 // RFC 6455 7.4: what may stand on the wire. 1004 is reserved; 1005, 1006 and 1015 are for APIs.
@@ -117,39 +136,100 @@ static int take_close(struct ws_rx *rx, struct ws_event *ev) {
 }
 
 // Control frames may stand between fragments, and leave them alone (RFC 6455 5.4).
-static int take_control(struct ws_rx *rx, const struct frame *f, struct ws_event *ev) {
+static int take_control(struct ws_rx *rx, const struct frame *f, uint8_t *payload,
+			struct ws_event *ev) {
+	ws_unmask(payload, f->len, f->key);
+	ev->data = rg_slice(payload, f->len);
 	if (f->opcode == WS_CLOSE)
 		return take_close(rx, ev);
 	ev->type = f->opcode == WS_PING ? WS_EV_PING : WS_EV_PONG;
 	return RG_OK;
 }
 
-// The payload of a data frame joins the fragments before it, if any. RG_MORE when more follow.
-static int take_data(struct ws_rx *rx, uint8_t *buf, uint8_t *payload, const struct frame *f,
-		     struct ws_event *ev) {
-	bool is_whole = f->is_fin && rx->n_fragments == 0;
-
-	if (rx->n_fragments == 0)
-		rx->opcode = f->opcode;
-	if (!is_whole) {
-		memmove(buf + rx->msg_len, payload, f->len);
-		rx->msg_len += (uint32_t)f->len;
-		rx->n_fragments++;
-		ev->data = rg_slice(buf, rx->msg_len);
-	}
-	if (!f->is_fin)
-		return RG_MORE;
-	rx->msg_len = 0;
-	rx->n_fragments = 0;
+// The usual message: one frame, all of it here. It is not moved.
+static int take_whole(const struct frame *f, uint8_t *payload, struct ws_event *ev) {
+	ws_unmask(payload, f->len, f->key);
 	ev->type = WS_EV_MESSAGE;
-	ev->opcode = rx->opcode;
-	// RFC 6455 8.1
-	return rx->opcode == WS_TEXT && !ws_is_utf8(ev->data) ? RG_E_UTF8 : RG_OK;
+	ev->opcode = f->opcode;
+	ev->data = rg_slice(payload, f->len);
+	return f->opcode == WS_TEXT && !ws_is_utf8(ev->data) ? RG_E_UTF8 : RG_OK; // RFC 6455 8.1
 }
 
-int ws_input(struct ws_rx *rx, uint8_t *buf, size_t len, struct ws_event *ev) {
-	size_t at = rx->msg_len; // of the next frame
+static void open_frame(struct ws_rx *rx, const struct frame *f) {
+	if (rx->n_fragments++ == 0)
+		rx->opcode = f->opcode;
+	rx->is_fin = f->is_fin;
+	rx->left = (uint32_t)f->len;
+	memcpy(rx->key, f->key, KEY_LEN);
+}
+
+// Joins what there is of the open frame's payload to the message. RG_MORE until it is whole.
+static int take_payload(struct ws_rx *rx, struct input *in) {
+	uint8_t *to = in->buf + rx->msg_len, key[KEY_LEN];
+	size_t n = in->len < rx->left ? in->len : rx->left, n_whole;
+
+	memmove(to, in->p, n);
+	skip(in, n);
+	ws_unmask(to, n, rx->key);
+	memcpy(key, rx->key, KEY_LEN);
+	for (size_t i = 0; i < KEY_LEN; i++)
+		rx->key[i] = key[(i + n) % KEY_LEN];
+	rx->msg_len += (uint32_t)n;
+	rx->left -= (uint32_t)n;
+	if (rx->opcode == WS_TEXT) { // RFC 6455 8.1, at once
+		to = in->buf + rx->n_valid;
+		if (ws_utf8_check(rg_slice(to, rx->msg_len - rx->n_valid), &n_whole) == RG_E_UTF8)
+			return RG_E_UTF8;
+		rx->n_valid += (uint32_t)n_whole;
+	}
+	return rx->left > 0 ? RG_MORE : RG_OK;
+}
+
+// The last frame of the message is whole.
+static int end_message(struct ws_rx *rx, uint8_t *buf, struct ws_event *ev) {
+	bool is_cut = rx->opcode == WS_TEXT && rx->n_valid < rx->msg_len;
+
+	ev->type = WS_EV_MESSAGE;
+	ev->opcode = rx->opcode;
+	ev->data = rg_slice(buf, rx->msg_len);
+	*rx = (struct ws_rx){0};
+	return is_cut ? RG_E_UTF8 : RG_OK;
+}
+
+// The next frame or part of one. RG_OK with an event; RG_MORE: go on while there is input left that
+// it took some of.
+static int step(struct ws_rx *rx, const struct ws_limits *limits, struct input *in,
+		struct ws_event *ev) {
 	struct frame f;
+	uint8_t *payload;
+	int rc;
+
+	if (rx->left == 0) {
+		rc = parse_header(rx, limits, rg_slice(in->p, in->len), &f);
+		if (rc != RG_OK)
+			return rc;
+		skip(in, f.hdr_len);
+		payload = in->p;
+		if (is_control(&f)) {
+			skip(in, f.len);
+			return take_control(rx, &f, payload, ev);
+		}
+		if (f.is_fin && rx->n_fragments == 0 && in->len >= f.len) {
+			skip(in, f.len);
+			return take_whole(&f, payload, ev);
+		}
+		open_frame(rx, &f);
+	}
+	rc = take_payload(rx, in);
+	if (rc != RG_OK)
+		return rc;
+	return rx->is_fin ? end_message(rx, in->buf, ev) : RG_MORE;
+}
+
+int ws_input(struct ws_rx *rx, const struct ws_limits *limits, uint8_t *buf, size_t len,
+	     struct ws_event *ev) {
+	struct input in = {buf, buf + rx->msg_len, len - rx->msg_len};
+	size_t before;
 	int rc;
 
 	memset(ev, 0, sizeof(*ev));
@@ -159,20 +239,11 @@ int ws_input(struct ws_rx *rx, uint8_t *buf, size_t len, struct ws_event *ev) {
 		return RG_MORE;
 	}
 	do {
-		rc = parse_header(rx, rg_slice(buf + at, len - at), &f);
-		if (rc != RG_OK)
-			break;
-		at += f.hdr_len;
-		ws_unmask(buf + at, f.len, f.key);
-		ev->data = rg_slice(buf + at, f.len);
-		if ((f.opcode & CONTROL) != 0)
-			rc = take_control(rx, &f, ev);
-		else
-			rc = take_data(rx, buf, buf + at, &f, ev);
-		at += f.len;
-	} while (rc == RG_MORE);
+		before = in.len;
+		rc = step(rx, limits, &in, ev);
+	} while (rc == RG_MORE && in.len < before);
 	ev->keep = rx->msg_len;
-	ev->drop = at - ev->keep;
+	ev->drop = (size_t)(in.p - buf) - ev->keep;
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What WebSocket does to every byte: unmasking and UTF-8. Runs on a worker; never allocates. The
 // fixed-size inner loops are there for the compiler to make vector instructions of.
+#include "regate/err.h"
 #include "ws.h"
 
 void ws_unmask(uint8_t *p, size_t len, const uint8_t key[4]) {
@@ -34,7 +35,7 @@ static size_t skip_ascii(const uint8_t *p, size_t len) {
 	return n;
 }
 
-// Length of the character at p (RFC 3629 4), 0 when there is none.
+// Length of the character at p (RFC 3629 4), which may go on behind len; 0 when there is none.
 static size_t char_len(const uint8_t *p, size_t len) {
 	uint8_t low = 0x80, high = 0xbf; // of the second byte
 	size_t n;
@@ -52,23 +53,32 @@ static size_t char_len(const uint8_t *p, size_t len) {
 		low = 0x90; // overlong
 	else if (p[0] == 0xf4)
 		high = 0x8f; // above U+10FFFF
-	if (len < n || p[1] < low || p[1] > high)
+	if (len > 1 && (p[1] < low || p[1] > high))
 		return 0;
-	for (size_t i = 2; i < n; i++)
+	for (size_t i = 2; i < n && i < len; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	return n;
 }
 
-bool ws_is_utf8(struct rg_slice s) {
-	while (s.len > 0) {
+int ws_utf8_check(struct rg_slice s, size_t *n_whole) {
+	for (*n_whole = 0; s.len > 0;) {
 		size_t n = skip_ascii(s.p, s.len);
 
 		if (n == 0)
 			n = char_len(s.p, s.len);
 		if (n == 0)
-			return false;
+			return RG_E_UTF8;
+		if (n > s.len)
+			return RG_MORE;
 		s = rg_skip(s, n);
+		*n_whole += n;
 	}
-	return true;
+	return RG_OK;
+}
+
+bool ws_is_utf8(struct rg_slice s) {
+	size_t n;
+
+	return ws_utf8_check(s, &n) == RG_OK;
 }

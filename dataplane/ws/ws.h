@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // WebSocket server (RFC 6455), an engine without I/O: upgrade check, frames in, frame headers out.
-// No extensions. Messages are unmasked and joined in place in the caller's buffer.
+// No extensions. Messages are unmasked and joined in place in the caller's buffer, as they come.
 #pragma once
 
 #include <stdbool.h>
@@ -51,11 +51,19 @@ void ws_upgrade_check(const struct http_req *r, const struct ws_policy *p, struc
 // Base64 of the SHA-1 of accept_input: 28 characters (RFC 6455 4.2.2).
 void ws_accept(const uint8_t sha1[20], char out[28]);
 
-struct ws_rx {               // per connection, zeroed first
-	uint32_t msg_len;    // bytes of the joined fragments, at the start of the buffer
-	uint8_t n_fragments; // 0 = no message open
-	uint8_t opcode;      // of the open message
-	bool is_closed;      // close frame seen
+struct ws_limits {
+	uint32_t max_message; // bytes
+	uint32_t max_fragments;
+};
+struct ws_rx {                // per connection, zeroed first
+	uint32_t msg_len;     // of the open message so far, at the start of the buffer
+	uint32_t n_valid;     // bytes of it known to be UTF-8, if it is text
+	uint32_t n_fragments; // 0 = no message open
+	uint32_t left;        // of the open frame's payload, still to come; 0 = no frame open
+	uint8_t key[4];       // of the open frame, for the next byte
+	uint8_t opcode;       // of the open message
+	bool is_fin;          // the open frame is the last
+	bool is_closed;       // close frame seen
 };
 
 enum ws_event_type { WS_EV_MESSAGE, WS_EV_PING, WS_EV_PONG, WS_EV_CLOSE };
@@ -66,11 +74,13 @@ struct ws_event {
 	uint16_t close_code;  // CLOSE: WS_NO_STATUS when absent
 	size_t keep, drop;    // see ws_input()
 };
-// buf[0..len) holds open fragments (rx->msg_len of them) and then raw frames. RG_OK with an event:
+// buf[0..len) holds the open message (rx->msg_len bytes) and then raw frames. RG_OK with an event:
 // after handling it the caller removes buf[ev.keep .. ev.keep + ev.drop) and calls again. RG_MORE:
 // remove the same range (ev is filled), then wait for more bytes. RG_E_PROTO, RG_E_UTF8, RG_E_LIMIT:
-// close with ws_close_code_of(rc).
-[[nodiscard]] int ws_input(struct ws_rx *rx, uint8_t *buf, size_t len, struct ws_event *ev);
+// close with ws_close_code_of(rc). What is wrong is seen at its first byte, text included. The
+// buffer needs room for the longest message and a control frame.
+[[nodiscard]] int ws_input(struct ws_rx *rx, const struct ws_limits *limits, uint8_t *buf,
+			   size_t len, struct ws_event *ev);
 uint16_t ws_close_code_of(int rc);
 
 // Unmasked frame header for a payload of len bytes: 2, 4 or 10 bytes.
@@ -83,6 +93,9 @@ static inline bool ws_is_idle(const struct ws_rx *rx) {
 	return rx->n_fragments == 0;
 }
 
+// RFC 3629, for text that comes in pieces: RG_OK, RG_MORE (the last character is cut, what there is
+// of it is good), RG_E_UTF8. *n_whole: bytes of whole characters.
+[[nodiscard]] int ws_utf8_check(struct rg_slice s, size_t *n_whole);
 // RFC 3629: is it UTF-8, no surrogates, nothing overlong?
 bool ws_is_utf8(struct rg_slice s);
 // XOR with the 4-byte key, in place, starting at key offset 0.

@@ -6,6 +6,8 @@
 
 #define CAP (WS_MAX_MESSAGE + 4096)
 
+static const struct ws_limits limits = {WS_MAX_MESSAGE, WS_MAX_FRAGMENTS};
+
 struct feed {
 	struct ws_rx rx;
 	uint8_t held[CAP];
@@ -33,8 +35,8 @@ static void check_again(const struct ws_event *ev) {
 	head = w.len;
 	rg_put(&w, ev->data);
 	FUZZ_CHECK(!w.overflow);
-	FUZZ_CHECK(ws_input(&rx, buf, head - 1, &back) == RG_MORE);
-	FUZZ_CHECK(ws_input(&rx, buf, w.len, &back) == RG_OK);
+	FUZZ_CHECK(ws_input(&rx, &limits, buf, head - 1, &back) == RG_MORE);
+	FUZZ_CHECK(ws_input(&rx, &limits, buf, w.len, &back) == RG_OK);
 	FUZZ_CHECK(back.type == WS_EV_MESSAGE && back.opcode == ev->opcode && back.drop == w.len);
 	FUZZ_CHECK(rg_eq(back.data, ev->data));
 }
@@ -63,7 +65,7 @@ static void feed_bytes(struct feed *f, const uint8_t *p, size_t n) {
 		struct rg_slice in = fuzz_guard(0, rg_slice(f->held, f->n_held));
 		struct ws_event ev;
 
-		f->rc = ws_input(&f->rx, (uint8_t *)(uintptr_t)in.p, in.len, &ev);
+		f->rc = ws_input(&f->rx, &limits, (uint8_t *)(uintptr_t)in.p, in.len, &ev);
 		if (f->rc < RG_OK)
 			return;
 		FUZZ_CHECK(f->rx.n_fragments <= WS_MAX_FRAGMENTS);

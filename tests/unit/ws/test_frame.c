@@ -11,6 +11,8 @@
 
 #define CAP (WS_MAX_MESSAGE + 4096)
 
+static const struct ws_limits limits = {WS_MAX_MESSAGE, WS_MAX_FRAGMENTS};
+
 struct feed {
 	struct ws_rx rx;
 	uint8_t *end; // of the buffer, at the guard page
@@ -57,7 +59,7 @@ static void feed_bytes(struct feed *f, const uint8_t *p, size_t n) {
 		struct ws_event ev;
 
 		memcpy(buf, f->held, f->n_held);
-		f->rc = ws_input(&f->rx, buf, f->n_held, &ev);
+		f->rc = ws_input(&f->rx, &limits, buf, f->n_held, &ev);
 		if (f->rc < RG_OK)
 			break;
 		if (f->rc == RG_OK)
@@ -163,6 +165,22 @@ static const struct {
 	{"fragment that makes it 8193", "0182" K "6161 80fe1fff", "", RG_E_LIMIT},
 	{"bad text", "8181" K "ff", "", RG_E_UTF8},
 	{"bad text in fragments", "0181" K "c3 8081" K "c3", "", RG_E_UTF8},
+	{"bad text in the first of three fragments", "0181" K "ff", "", RG_E_UTF8},
+	{"bad text in the middle of a frame", "81fe0400" K "6162ff", "", RG_E_UTF8},
+	{"bad third byte in the middle of a frame", "818a" K "61f09041", "", RG_E_UTF8},
+	{"bad second byte in the middle of a frame", "818a" K "61eda0", "", RG_E_UTF8},
+	{"bad character over three fragments", "0181" K "f4 0081" K "90", "", RG_E_UTF8},
+	{"cut character at the end", "8183" K "61e282", "", RG_E_UTF8},
+	{"cut character at the end of fragments", "0181" K "61 8082" K "e282", "", RG_E_UTF8},
+	{"cut character, empty last fragment", "0181" K "e2 8080" K, "", RG_E_UTF8},
+	{"character over four frames",
+	 "0181" K "f0 0081" K "9f 8981" K "70 0081" K "98 8081" K "80",
+	 "ping 0 0 1 70\nmessage 1 0 4 f09f9880\n", RG_MORE},
+	{"bad text in binary is fine", "0281" K "ff 8081" K "fe", "message 2 0 2 fffe\n", RG_MORE},
+	{"text after binary", "0281" K "ff 8080" K "0181" K "61 8080" K,
+	 "message 2 0 1 ff\nmessage 1 0 1 61\n", RG_MORE},
+	{"mask over cuts", "0185 01020304 69676f686e 8082 0a0b0c0d 6b69",
+	 "message 1 0 7 68656c6c6f6162\n", RG_MORE},
 	{"surrogate", "8183" K "eda080", "", RG_E_UTF8},
 	{"close of 1 byte", "8881" K "03", "", RG_E_PROTO},
 	{"close 999", "8882" K "03e7", "", RG_E_PROTO},
