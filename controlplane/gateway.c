@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "account/account.h"
+#include "certs.h"
 #include "core/dpport.h"
 #include "ctl/ctl.h"
 #include "ims/ims.h"
@@ -57,6 +58,8 @@ struct gateway {
 	struct wwsf *wwsf;
 	struct ctl *ctl;
 	struct rg_dp *dp;
+	struct rg_cert_file *certs;
+	struct certs_watch certs_watch;
 	struct env_sock *dp_watch;
 	struct dpport port;
 	struct env_timer retry;
@@ -327,8 +330,8 @@ static void fill_dp_cfg(struct gateway *g) {
 	d->vlan = conf->dp.vlan;
 	d->listen_port = conf->dp.listen;
 	d->max_conns = conf->dp.connections;
-	d->certificate = conf->tls.certificate;
-	d->key = conf->tls.key;
+	d->certs = g->certs;
+	d->n_certs = 1 + conf->n_certs;
 	d->tls = (struct rg_tls_cfg){
 		.max_half_open = conf->tls.max_half_open,
 		.max_per_source = conf->tls.half_open_per_source,
@@ -371,7 +374,8 @@ int gateway_new(const struct conf *conf, struct env *env, struct log *log, struc
 	g->retry.fn = pending_run;
 	g->probe_end.fn = probe_timeout;
 	g->pending_end = &g->pending;
-	rc = load_origins(g);
+	g->certs = certs_files(conf);
+	rc = g->certs == NULL ? -ENOMEM : load_origins(g);
 	if (rc == 0)
 		rc = load_files(g, err, err_len);
 	if (rc != 0) {
@@ -498,6 +502,8 @@ static int start_dp(struct gateway *g, char *err, size_t err_len) {
 	rc = rg_dp_start(&g->dp_cfg, &g->dp, err, err_len);
 	if (rc == 0)
 		rc = env_watch_fd(g->env, rg_dp_event_fd(g->dp), on_dp_event, g, &g->dp_watch);
+	if (rc == 0)
+		certs_watch_start(&g->certs_watch, g->env, g->log, g->dp);
 	return rc;
 }
 
@@ -539,6 +545,7 @@ void gateway_free(struct gateway *g) {
 	if (g == NULL)
 		return;
 	env_sock_close(g->dp_watch);
+	certs_watch_stop(&g->certs_watch);
 	rg_dp_stop(g->dp);
 	g->dp = NULL;
 	ctl_free(g->ctl);
@@ -567,5 +574,6 @@ void gateway_free(struct gateway *g) {
 	free(g->pairs);
 	free(g->pool_names);
 	free(g->origins);
+	free(g->certs);
 	free(g);
 }

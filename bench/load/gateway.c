@@ -62,6 +62,7 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 
 	g->sh = sh;
 	g->limit_batch = o->batch;
+	g->cert = (struct rg_cert_file){o->certificate, o->key};
 	g->cfg = (struct rg_dp_cfg){
 		.n_workers = 1,
 		.is_busy = true,
@@ -69,8 +70,8 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 		.ip_be = htonl(LOAD_GATEWAY_IP),
 		.listen_port = LOAD_GATEWAY_PORT,
 		.max_conns = o->n_conns + o->n_spare,
-		.certificate = o->certificate,
-		.key = o->key,
+		.certs = &g->cert,
+		.n_certs = 1,
 		.tls = {.max_half_open = 1024, .handshake_share = 25},
 		.is_origin_optional = true,
 		.ws_path = "/w2",

@@ -91,6 +91,7 @@ struct load_shared {
 
 struct gateway {
 	struct rg_dp dp;
+	struct rg_cert_file cert;
 	struct rg_dp_cfg cfg;
 	struct rg_lease_table *leases;
 	struct load_shared *sh;

@@ -24,6 +24,10 @@ struct conf_pool {
 	bool is_anonymous; // anonymous: allow | deny (default deny)
 };
 
+struct conf_cert { // further certificate, for its own names
+	char *certificate, *key;
+};
+
 struct conf {
 	struct {                                         // dataplane:
 		char *port;                              // "net_tap0,iface=dtap0"
@@ -81,6 +85,8 @@ struct conf {
 		uint32_t core_slack_s;    // S_core, default 360s
 		uint32_t release_guard_s; // T_guard after a clean de-registration, default 5s
 	} life;
+	struct conf_cert *certs; // certificates: beside the one of tls:
+	size_t n_certs;
 	struct conf_wwsf *wwsfs;
 	size_t n_wwsfs;
 	struct conf_pool *pools;

@@ -8,6 +8,7 @@
 #define FIELD(f) .off = offsetof(struct conf, f), .size = sizeof(((struct conf *)0)->f)
 #define FIELD2(f) .off2 = offsetof(struct conf, f)
 #define OF_WWSF(f) .off = offsetof(struct conf_wwsf, f), .size = sizeof(((struct conf_wwsf *)0)->f)
+#define OF_CERT(f) .off = offsetof(struct conf_cert, f), .size = sizeof(((struct conf_cert *)0)->f)
 #define OF_POOL(f) .off = offsetof(struct conf_pool, f), .size = sizeof(((struct conf_pool *)0)->f)
 #define MIB (UINT64_C(1) << 20)
 #define DAY UINT64_C(86400) // seconds
@@ -76,6 +77,14 @@ static const struct conf_key tls_keys[] = {
 	{"half_open_per_source", CONF_T_COUNT, FIELD(tls.half_open_per_source), .def = "1024",
 	 .min = 0, .max = 65535,
 	 .text = "of these, from one address, which may be a NAT with many clients; 0: no limit"},
+};
+
+static const struct conf_key certs_keys[] = {
+	{"certificate", CONF_T_PATH, OF_CERT(certificate), REQUIRED,
+	 .text = "PEM file: for clients that ask for one of its names (SNI), others get that of "
+		 "tls; its chain behind it"},
+	{"key", CONF_T_PATH, OF_CERT(key), REQUIRED,
+	 .text = "PEM file: private key of the certificate"},
 };
 
 static const struct conf_key registration_keys[] = {
@@ -220,6 +229,9 @@ static const struct conf_key test_keys[] = {
 const struct conf_section conf_sections[] = {
 	{"dataplane", "DPDK port, workers and connections", KEYS(dataplane_keys)},
 	{"tls", "what clients see of us", KEYS(tls_keys)},
+	{"certificates", "certificates for further names", KEYS(certs_keys), .is_optional = true,
+	 .elem_size = sizeof(struct conf_cert), .list_off = offsetof(struct conf, certs),
+	 .n_off = offsetof(struct conf, n_certs), .max_len = 100},
 	{"registration", "what clients are granted", KEYS(registration_keys)},
 	{"core", "the IMS core", KEYS(core_keys)},
 	{"token", "tokens that we issue", KEYS(token_keys)},

@@ -18,6 +18,8 @@ static void (*const handlers[CTL_N_CMDS])(struct ctl_client *cl) = {
 	[CTL_LEASE_REVOKE] = ctl_lease_show,
 	[CTL_CONN_LIST] = ctl_conn_list,
 	[CTL_LOG_LEVEL] = ctl_log_level,
+	[CTL_TLS_SHOW] = ctl_tls_show,
+	[CTL_TLS_RELOAD] = ctl_tls_reload,
 	[CTL_HELP] = help,
 };
 

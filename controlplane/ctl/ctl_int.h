@@ -89,6 +89,8 @@ void ctl_lease_list(struct ctl_client *cl);
 void ctl_lease_show(struct ctl_client *cl); // and lease revoke
 void ctl_conn_list(struct ctl_client *cl);
 void ctl_log_level(struct ctl_client *cl);
+void ctl_tls_show(struct ctl_client *cl);
+void ctl_tls_reload(struct ctl_client *cl);
 // Forgets what a request that will not be answered has open elsewhere.
 void ctl_conn_drop(struct ctl_client *cl);
 void ctl_conn_fini(struct ctl *c);
@@ -100,4 +102,5 @@ void ctl_json_add(json_t **list, json_t *v);
 json_t *ctl_json_text(struct rg_slice s);       // bytes that are not UTF-8, and NUL, become \xNN
 json_t *ctl_json_addr(const struct rg_addr *a); // "192.0.2.7:5060"
 json_t *ctl_json_time(const struct ctl *c, uint64_t t_ns); // RFC 3339 UTC; 0, RG_NEVER: null
+json_t *ctl_json_utc(int64_t s);                           // seconds since 1970
 json_t *ctl_json_lease(const struct ctl *c, const struct lease *l, bool is_whole);

@@ -75,18 +75,21 @@ static struct date date_of_days(int64_t days) {
 }
 
 json_t *ctl_json_time(const struct ctl *c, uint64_t t_ns) {
-	int64_t left_ms, ms, days, s;
-	struct date d;
-	char text[64];
+	int64_t left_ms, ms;
 
 	if (t_ns == 0 || t_ns == RG_NEVER)
 		return json_null();
 	left_ms = (int64_t)(t_ns - env_now_ns(c->deps.env)) / (int64_t)RG_NS_PER_MS;
 	ms = env_wall_ms(c->deps.env) + left_ms;
-	s = ms / 1000 - (ms % 1000 < 0);
-	days = s / 86400 - (s % 86400 < 0);
+	return ctl_json_utc(ms / 1000 - (ms % 1000 < 0));
+}
+
+json_t *ctl_json_utc(int64_t s) {
+	int64_t days = s / 86400 - (s % 86400 < 0);
+	struct date d = date_of_days(days);
+	char text[64];
+
 	s -= days * 86400;
-	d = date_of_days(days);
 	snprintf(text, sizeof(text), "%04jd-%02u-%02uT%02d:%02d:%02dZ", (intmax_t)d.year, d.month,
 		 d.day, (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
 	return json_string(text);

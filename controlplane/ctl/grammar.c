@@ -77,6 +77,13 @@ static const struct ctl_cmd cmds[CTL_N_CMDS] = {
 				     .choices = levels,
 				     .metavar = "LEVEL",
 				     .help = "new level"}}},
+	[CTL_TLS_SHOW] = {.name = "tls show",
+			  .schema = "regate.tls/1",
+			  .help = "server certificates: names, serial, expiry"},
+	[CTL_TLS_RELOAD] = {.name = "tls reload",
+			    .schema = "regate.tls/1",
+			    .help = "read the certificate files again; connections stay",
+			    .is_write = true},
 	[CTL_HELP] = {.name = "help", .schema = "regate.help/1", .help = "list of commands"},
 };
 

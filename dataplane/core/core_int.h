@@ -100,6 +100,7 @@ struct rg_dp {
 	char *log;
 	size_t log_len;
 	bool is_eal_up, is_port_up;
+	bool is_retiring;          // certificates were read again: old ones may still be in use
 	_Atomic(bool) is_stopping; // ctl: w, workers: ro
 };
 
@@ -113,6 +114,9 @@ void eal_log_end(struct rg_dp *dp);
 void eal_stop(void);
 [[nodiscard]] int port_start(struct rg_dp *dp, char *err, size_t err_len);
 void port_stop(struct rg_dp *dp);
+
+// --- dp_certs.c: waits for what rg_dp_reload_certs() left behind; no worker runs any more
+void certs_stop(struct rg_dp *dp);
 
 // --- worker.c
 int worker_run(void *arg); // lcore main

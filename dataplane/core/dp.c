@@ -77,8 +77,8 @@ static int dp_launch(struct rg_dp *dp, char *err, size_t err_len) {
 }
 
 int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len) {
-	const struct tls_cfg tc = {.certificate = cfg->certificate,
-				   .key = cfg->key,
+	const struct tls_cfg tc = {.certs = cfg->certs,
+				   .n_certs = cfg->n_certs,
 				   .max_conns = 1,
 				   .max_half_open = 1};
 	struct tls_ctx *tls = tls_ctx_new(&tc, err, err_len);
@@ -128,6 +128,7 @@ void rg_dp_stop(struct rg_dp *dp) {
 			idle_wake(&dp->workers[i]);
 	if (dp->is_eal_up)
 		rte_eal_mp_wait_lcore();
+	certs_stop(dp);
 	for (unsigned i = 0; i < dp->n_workers; i++)
 		worker_fini(&dp->workers[i]);
 	port_stop(dp);

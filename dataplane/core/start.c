@@ -83,8 +83,8 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 		.quick_acks = 8, // TLS, upgrade, first REGISTER
 	};
 	struct tls_cfg tls = {
-		.certificate = cfg->certificate,
-		.key = cfg->key,
+		.certs = cfg->certs,
+		.n_certs = cfg->n_certs,
 		.max_conns = cfg->max_conns,
 		.max_half_open = RTE_MIN(cfg->tls.max_half_open, cfg->max_conns),
 		.max_per_source = (uint16_t)cfg->tls.max_per_source,

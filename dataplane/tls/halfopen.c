@@ -181,13 +181,10 @@ int tls_step(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink)
 }
 
 uint32_t tls_ready(struct tls_ctx *x, uint64_t now_ns) {
-	uint64_t earned;
-
 	if (!tls_is_waiting(x))
 		return TLS_NO_REF;
-	earned = (now_ns - x->earned_ns) / 100 * x->share;
+	x->credit_ns += (int64_t)((now_ns - x->earned_ns) / 100 * x->share);
 	x->earned_ns = now_ns;
-	x->credit_ns += earned < 2 * BURST_NS ? (int64_t)earned : 2 * BURST_NS;
 	if (x->credit_ns > BURST_NS)
 		x->credit_ns = BURST_NS;
 	if (x->credit_ns <= 0)
@@ -198,7 +195,7 @@ uint32_t tls_ready(struct tls_ctx *x, uint64_t now_ns) {
 }
 
 void tls_charge(struct tls_ctx *x, uint64_t cost_ns) {
-	x->credit_ns -= cost_ns < BURST_NS ? (int64_t)cost_ns : BURST_NS;
+	x->credit_ns -= (int64_t)cost_ns;
 	if (x->credit_ns < -BURST_NS)
 		x->credit_ns = -BURST_NS;
 }

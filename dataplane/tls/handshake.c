@@ -113,9 +113,12 @@ void tls_on_message(int is_write, int version, int type, const void *buf, size_t
 // first one is whole by now and below TLS_HELLO_MAX, the one after a HelloRetryRequest is not.
 static int start(struct tls_ctx *x, struct tls_handshake *h) {
 	BIO *b = BIO_new(x->method);
+	struct tls_refusal why;
+	struct tls_hello hello;
 
-	if (b != NULL)
-		h->ssl = SSL_new(x->ssl);
+	// It was looked at before; a certificate may have come since.
+	if (b != NULL && tls_hello_peek(rg_slice(h->b, h->in.len), x->plain, &hello, &why) == RG_OK)
+		h->ssl = SSL_new(tls_certs_pick(x, hello.sni));
 	if (b == NULL || h->ssl == NULL) {
 		BIO_free(b);
 		ERR_clear_error();
@@ -186,12 +189,12 @@ int tls_handshake_run(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in
 	struct tls_handshake *h = tls_handshake_of(x, c);
 	int n;
 
+	h->in = *in;
+	h->sink = sink;
 	if (h->ssl == NULL && start(x, h) != RG_OK) {
 		c->is_dead = true;
 		return -ENOMEM;
 	}
-	h->in = *in;
-	h->sink = sink;
 	ERR_clear_error(); // SSL_get_error() looks at the queue
 	n = SSL_do_handshake(h->ssl);
 	*in = h->in;

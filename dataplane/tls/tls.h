@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "regate/cert.h"
 #include "regate/slice.h"
 #include "tls_conn.h"
 
@@ -19,8 +20,9 @@ struct tls_ctx;
 
 #define TLS_NO_SLOT UINT32_MAX
 
-struct tls_cfg {                       // borrowed for the call
-	const char *certificate, *key; // PEM files
+struct tls_cfg {                          // borrowed for the call
+	const struct rg_cert_file *certs; // the first is for names that nobody has
+	size_t n_certs;
 	uint32_t max_conns;
 	uint32_t max_half_open;  // connections that may be amid their handshake; 17 KiB each
 	uint16_t max_per_source; // of these, of one source; 0 = all
@@ -35,6 +37,17 @@ struct tls_cfg {                       // borrowed for the call
 // PEM, key does not match the certificate).
 [[nodiscard]] struct tls_ctx *tls_ctx_new(const struct tls_cfg *cfg, char *err, size_t err_len);
 void tls_ctx_free(struct tls_ctx *c); // accepts NULL
+
+// Certificates for handshakes to come, while the worker runs: made by the control plane, exchanged
+// at once. What tls_certs_swap() returns is to be freed, by any thread, when the worker has passed
+// a quiescent state, and before tls_ctx_free(). Errors as tls_ctx_new().
+struct tls_certs;
+[[nodiscard]] struct tls_certs *tls_certs_new(struct tls_ctx *x, const struct rg_cert_file *files,
+					      size_t n, char *err, size_t err_len);
+[[nodiscard]] struct tls_certs *tls_certs_swap(struct tls_ctx *x, struct tls_certs *set);
+void tls_certs_free(struct tls_certs *set);                    // accepts NULL
+const struct tls_certs *tls_certs_of(const struct tls_ctx *x); // control plane only
+const struct rg_cert_info *tls_certs_info(const struct tls_certs *set, size_t i); // NULL: no more
 
 struct tls_sink {
 	void *arg;

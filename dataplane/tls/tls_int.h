@@ -90,9 +90,26 @@ struct tls_long {
 	uint8_t key[TLS_N_DIRS][TLS_MAX_KEY];
 };
 
+#define TLS_MAX_NAME 253 // RFC 1035 2.3.4
+
+struct tls_name {
+	uint32_t cert; // index
+	bool is_wildcard;
+	uint8_t len;
+	char text[TLS_MAX_NAME]; // of a wildcard what follows the asterisk
+};
+
+// Immutable once published. Handshakes under way hold their SSL_CTX by themselves.
+struct tls_certs {
+	size_t n, n_names;
+	SSL_CTX **ssl;
+	struct rg_cert_info *info;
+	struct tls_name *names;
+};
+
 struct tls_ctx {
-	OSSL_LIB_CTX *lib; // own: OpenSSL's locks are never shared between workers
-	SSL_CTX *ssl;
+	OSSL_LIB_CTX *lib;                 // own: OpenSSL's locks are never shared between workers
+	_Atomic(struct tls_certs *) certs; // ctl: rw, worker: ro
 	BIO_METHOD *method;
 	EVP_MD *sha1;
 	EVP_MD_CTX *sha1_ctx;
@@ -139,6 +156,9 @@ static inline struct tls_partial *tls_partial_of(const struct tls_ctx *x,
 						 const struct tls_conn *c) {
 	return &x->partials[c->ref];
 }
+
+// ctx_certs.c: the one for that name, else the first.
+SSL_CTX *tls_certs_pick(struct tls_ctx *x, struct rg_slice asked);
 
 // pool.c
 bool tls_pool_init(struct tls_pool *p, uint32_t n); // false without memory

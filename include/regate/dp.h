@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "regate/cert.h"
 #include "regate/lease.h"
 #include "regate/punt.h"
 #include "regate/slice.h"
@@ -54,12 +55,13 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	enum { RG_HUGE_AUTO, RG_HUGE_YES, RG_HUGE_NO } hugepages;
 	bool is_busy; // never sleep
 	uint8_t mac[6];
-	uint32_t ip_be;                // our IPv4 address, 0: none
-	uint8_t ip6[16];               // our IPv6 address, all zero: none
-	uint16_t vlan;                 // of our frames, 0: untagged
-	uint16_t listen_port;          // TCP, host order
-	uint32_t max_conns;            // per worker
-	const char *certificate, *key; // PEM files
+	uint32_t ip_be;                   // our IPv4 address, 0: none
+	uint8_t ip6[16];                  // our IPv6 address, all zero: none
+	uint16_t vlan;                    // of our frames, 0: untagged
+	uint16_t listen_port;             // TCP, host order
+	uint32_t max_conns;               // per worker
+	const struct rg_cert_file *certs; // the first is for names that nobody has
+	size_t n_certs;
 	struct rg_tls_cfg tls;
 	const struct rg_origin *origins;
 	size_t n_origins;
@@ -90,6 +92,12 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 [[nodiscard]] int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err,
 			      size_t err_len);
 void rg_dp_stop(struct rg_dp *dp); // accepts NULL; ends workers, frees all
+
+// Reads the certificate files again, for handshakes to come; connections keep theirs. 0, or negative
+// with one line in err that names file and cure, and everything stays as it was.
+[[nodiscard]] int rg_dp_reload_certs(struct rg_dp *dp, char *err, size_t err_len);
+// The i-th certificate in use; false when there are no more.
+bool rg_dp_cert_info(const struct rg_dp *dp, size_t i, struct rg_cert_info *out);
 
 // Readable when punts wait. Watch it, then call rg_dp_poll().
 int rg_dp_event_fd(const struct rg_dp *dp);

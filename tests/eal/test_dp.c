@@ -168,8 +168,11 @@ int main(int argc, char **argv) {
 
 	if (argc != 3)
 		return EXIT_FAILURE;
-	cfg.certificate = argv[1];
-	cfg.key = argv[2];
+	static struct rg_cert_file cert;
+
+	cert = (struct rg_cert_file){argv[1], argv[2]};
+	cfg.certs = &cert;
+	cfg.n_certs = 1;
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(tc, 0);
 	tcase_add_test(tc, errors_before_eal);

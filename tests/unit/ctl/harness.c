@@ -9,6 +9,22 @@
 
 struct fake fake;
 
+int rg_dp_reload_certs(struct rg_dp *dp, char *err, size_t err_len) {
+	(void)dp;
+	fake.n_reloads++;
+	if (fake.reload_rc != 0)
+		snprintf(err, err_len, "key /etc/gw.key: does not match");
+	return fake.reload_rc;
+}
+
+bool rg_dp_cert_info(const struct rg_dp *dp, size_t i, struct rg_cert_info *out) {
+	(void)dp;
+	if (i >= fake.n_certs)
+		return false;
+	*out = fake.certs[i];
+	return true;
+}
+
 unsigned rg_dp_n_workers(const struct rg_dp *dp) {
 	(void)dp;
 	return fake.n_workers;

@@ -30,6 +30,10 @@ struct fake { // of the neighbours
 	unsigned refuse_replies; // so many rg_dp_reply() calls give -EAGAIN
 	struct rg_reply replies[16];
 	unsigned n_replies;
+	struct rg_cert_info certs[2];
+	size_t n_certs;
+	unsigned n_reloads;
+	int reload_rc;
 };
 extern struct fake fake;
 

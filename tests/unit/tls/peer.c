@@ -167,9 +167,10 @@ struct rg_slice client_secret(int dir) {
 #define N_SLOTS 64
 
 struct tls_ctx *ctx_new(const char *certificate, const char *key, char *err, size_t err_len) {
+	const struct rg_cert_file file = {certificate, key};
 	const struct tls_cfg cfg = {
-		.certificate = certificate,
-		.key = key,
+		.certs = &file,
+		.n_certs = 1,
 		.max_conns = N_SLOTS,
 		.max_half_open = 8,
 		.share = 100,

@@ -119,8 +119,8 @@ START_TEST(tickets) {
 	for (unsigned n = 0; n < 5; n++) {
 		struct pair *p;
 
-		SSL_CTX_clear_options(ctx->ssl, SSL_OP_NO_TICKET);
-		ck_assert_int_eq(SSL_CTX_set_num_tickets(ctx->ssl, n), 1);
+		SSL_CTX_clear_options(tls_certs_pick(ctx, rg_str("")), SSL_OP_NO_TICKET);
+		ck_assert_int_eq(SSL_CTX_set_num_tickets(tls_certs_pick(ctx, rg_str("")), n), 1);
 		p = established(_i);
 		ck_assert_uint_eq(p->server->seq[TLS_WR], n);
 		ck_assert_uint_eq(p->server->seq[TLS_RD], 0);
@@ -295,7 +295,7 @@ static const char *const lines[] = {
 // Lines of the key log that are not for us, or that no OpenSSL would write.
 START_TEST(odd_lines) {
 	static struct tls_handshake h;
-	SSL *ssl = SSL_new(ctx->ssl);
+	SSL *ssl = SSL_new(tls_certs_pick(ctx, rg_str("")));
 
 	SSL_set_app_data(ssl, &h);
 	tls_on_secret(ssl, lines[_i]);
