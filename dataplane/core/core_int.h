@@ -115,8 +115,7 @@ void eal_stop(void);
 [[nodiscard]] int port_start(struct rg_dp *dp, char *err, size_t err_len);
 void port_stop(struct rg_dp *dp);
 
-// --- dp_certs.c: waits for what rg_dp_reload_certs() left behind; no worker runs any more
-void certs_stop(struct rg_dp *dp);
+void certs_stop(struct rg_dp *dp); // dp_certs.c; when no worker runs any more
 
 // --- worker.c
 int worker_run(void *arg); // lcore main

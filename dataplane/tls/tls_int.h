@@ -10,8 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 
-#include "hello.h"
-#include "tls.h"
+#include "tls_half.h"
 
 #define TLS_HEADER_LEN 5
 #define TLS_TAG_LEN 16
@@ -19,12 +18,10 @@
 #define TLS_MAX_PLAIN 16384                  // of one record (RFC 8446 5.1)
 #define TLS_MAX_INNER (TLS_MAX_PLAIN + 1)    // with its content type and padding (5.4)
 #define TLS_MAX_CIPHER (TLS_MAX_PLAIN + 256) // as a header may announce it (5.2)
-#define TLS_MAX_SECRET 48
 #define TLS_MAX_KEY 32
 // Records under one key of ours; then we update it. RFC 8446 5.5 allows 2^24.5 of full size.
 #define TLS_MAX_SEALED ((1u << 24) - 16)
 
-#define TLS_NO_REF UINT32_MAX
 #define TLS_N_SOURCES 4096
 
 enum tls_hash { TLS_SHA256, TLS_SHA384, TLS_N_HASHES };
@@ -62,20 +59,6 @@ struct tls_partial {
 	uint32_t len;
 	uint8_t b[TLS_HEADER_LEN + TLS_MAX_CIPHER];
 };
-
-// Indices of what is not in use, last in first out: what was touched is touched again.
-struct tls_pool {
-	uint32_t n, n_free;
-	uint32_t *free;
-};
-
-// First in, first out, linked in the handshakes themselves.
-struct tls_queue {
-	uint32_t n, head, tail;
-};
-
-// The first step of a handshake, and those after it: the client's Finished.
-enum tls_queue_id { TLS_FIRST, TLS_LATER, TLS_N_QUEUES };
 
 // What an established connection needs for a change of keys only, by its slot.
 union tls_secrets {
@@ -130,23 +113,6 @@ struct tls_ctx {
 	uint8_t sealed[TLS_HEADER_LEN + TLS_MAX_INNER + TLS_TAG_LEN];
 };
 
-// The first life: from the first byte to the hand-over.
-struct tls_handshake {
-	SSL *ssl;              // NULL until the ClientHello's turn
-	uint32_t slot, source; // of the connection
-	uint32_t prev, next;   // of those that wait
-	bool is_queued;
-	struct rg_slice in;             // not read by OpenSSL yet; empty between calls
-	const struct tls_sink *sink;    // of the call under way, else NULL
-	uint64_t n_sealed;              // records that OpenSSL sealed with the application key
-	uint32_t n_read;                // bytes
-	bool is_refused;                // by the sink
-	uint8_t secret_len[TLS_N_DIRS]; // 0 = not heard yet
-	uint8_t secret[TLS_N_DIRS][TLS_MAX_SECRET];
-	uint32_t len;             // of b
-	uint8_t b[TLS_HELLO_MAX]; // waits for the next step
-};
-
 static inline struct tls_handshake *tls_handshake_of(const struct tls_ctx *x,
 						     const struct tls_conn *c) {
 	return &x->handshakes[c->ref];
@@ -159,29 +125,6 @@ static inline struct tls_partial *tls_partial_of(const struct tls_ctx *x,
 
 // ctx_certs.c: the one for that name, else the first.
 SSL_CTX *tls_certs_pick(struct tls_ctx *x, struct rg_slice asked);
-
-// pool.c
-bool tls_pool_init(struct tls_pool *p, uint32_t n); // false without memory
-void tls_pool_fini(struct tls_pool *p);
-uint32_t tls_pool_take(struct tls_pool *p); // TLS_NO_REF when there is none
-void tls_pool_put(struct tls_pool *p, uint32_t i);
-
-// handshake.c: the BIO that stands between SSL and the caller's memory.
-BIO_METHOD *tls_bio_method_new(void);
-// handshake.c: counts what OpenSSL seals, and sets the next; SSL_CTX_set_msg_callback().
-void tls_on_message(int is_write, int version, int type, const void *buf, size_t len, SSL *ssl,
-		    void *arg);
-// handshake.c: takes the traffic secrets; SSL_CTX_set_keylog_callback().
-void tls_on_secret(const SSL *ssl, const char *line);
-// handshake.c: runs it over *in. RG_OK when handed over: *in is what followed; RG_MORE; or as
-// tls_step().
-int tls_handshake_run(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
-		      const struct tls_sink *sink);
-
-// halfopen.c
-int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
-			const struct tls_sink *sink);
-void tls_handshake_drop(struct tls_ctx *x, struct tls_conn *c); // if there is one
 
 // record.c
 int tls_record_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,

@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <sanitizer/lsan_interface.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +112,8 @@ void tmp_remove(void) {
 	(void)rmdir(tmp_dir);
 }
 
-void make_pair(const char *name, bool is_rsa, const char *password) {
+static void make(const char *name, bool is_rsa, const char *password, const char *names,
+		 long serial) {
 	EVP_PKEY *key = is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
 	X509 *x = X509_new();
 	X509_NAME *subject = X509_get_subject_name(x);
@@ -120,12 +121,20 @@ void make_pair(const char *name, bool is_rsa, const char *password) {
 	FILE *f;
 
 	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), serial);
 	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
 	X509_set_pubkey(x, key);
 	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const uint8_t *)name, -1, -1, 0);
 	X509_set_issuer_name(x, subject);
+	if (names != NULL) {
+		X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name,
+							(char *)(uintptr_t)names);
+
+		if (e == NULL || X509_add_ext(x, e, -1) != 1)
+			abort();
+		X509_EXTENSION_free(e);
+	}
 	if (X509_sign(x, key, EVP_sha256()) == 0)
 		abort();
 	snprintf(file, sizeof(file), "%s.crt", name);
@@ -141,6 +150,14 @@ void make_pair(const char *name, bool is_rsa, const char *password) {
 		abort();
 	X509_free(x);
 	EVP_PKEY_free(key);
+}
+
+void make_pair(const char *name, bool is_rsa, const char *password) {
+	make(name, is_rsa, password, NULL, 1);
+}
+
+void make_named(const char *name, const char *names, long serial) {
+	make(name, false, NULL, names, serial);
 }
 
 static uint8_t secrets[2][48];

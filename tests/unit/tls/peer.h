@@ -20,6 +20,8 @@ void tmp_put(const char *name, const char *text);
 void tmp_remove(void);
 // Makes NAME.crt and NAME.key (P-256, or RSA-2048). Encrypts the key when password is not NULL.
 void make_pair(const char *name, bool is_rsa, const char *password);
+// The same, P-256, with a subjectAltName ("DNS:a.example,DNS:*.b.example") and a serial number.
+void make_named(const char *name, const char *names, long serial);
 
 // One connection between OpenSSL's client and ours.
 struct pair {

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Connections amid their handshake: what is kept of them, the pools and queues they are in, and the
+// calls between the files that deal with them.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include "hello.h"
+#include "tls.h"
+
+#define TLS_MAX_SECRET 48
+#define TLS_NO_REF UINT32_MAX
+
+// Indices of what is not in use, last in first out: what was touched is touched again.
+struct tls_pool {
+	uint32_t n, n_free;
+	uint32_t *free;
+};
+
+// First in, first out, linked in the handshakes themselves.
+struct tls_queue {
+	uint32_t n, head, tail;
+};
+
+// The first step of a handshake, and those after it: the client's Finished.
+enum tls_queue_id { TLS_FIRST, TLS_LATER, TLS_N_QUEUES };
+
+// The first life: from the first byte to the hand-over.
+struct tls_handshake {
+	SSL *ssl;              // NULL until the ClientHello's turn
+	uint32_t slot, source; // of the connection
+	uint32_t prev, next;   // of those that wait
+	bool is_queued;
+	struct rg_slice in;             // not read by OpenSSL yet; empty between calls
+	const struct tls_sink *sink;    // of the call under way, else NULL
+	uint64_t n_sealed;              // records that OpenSSL sealed with the application key
+	uint32_t n_read;                // bytes
+	bool is_refused;                // by the sink
+	uint8_t secret_len[TLS_N_DIRS]; // 0 = not heard yet
+	uint8_t secret[TLS_N_DIRS][TLS_MAX_SECRET];
+	uint32_t len;             // of b
+	uint8_t b[TLS_HELLO_MAX]; // waits for the next step
+};
+
+// pool.c
+bool tls_pool_init(struct tls_pool *p, uint32_t n); // false without memory
+void tls_pool_fini(struct tls_pool *p);
+uint32_t tls_pool_take(struct tls_pool *p); // TLS_NO_REF when there is none
+void tls_pool_put(struct tls_pool *p, uint32_t i);
+
+// handshake.c: the BIO that stands between SSL and the caller's memory.
+BIO_METHOD *tls_bio_method_new(void);
+// handshake.c: counts what OpenSSL seals, and sets the next; SSL_CTX_set_msg_callback().
+void tls_on_message(int is_write, int version, int type, const void *buf, size_t len, SSL *ssl,
+		    void *arg);
+// handshake.c: takes the traffic secrets; SSL_CTX_set_keylog_callback().
+void tls_on_secret(const SSL *ssl, const char *line);
+// handshake.c: runs it over *in. RG_OK when handed over: *in is what followed; RG_MORE; or as
+// tls_step().
+int tls_handshake_run(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
+		      const struct tls_sink *sink);
+
+// halfopen.c
+int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
+			const struct tls_sink *sink);
+void tls_handshake_drop(struct tls_ctx *x, struct tls_conn *c); // if there is one
