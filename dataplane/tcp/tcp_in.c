@@ -156,6 +156,7 @@ static bool take_fin(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx)
 	if ((c->flags & TCP_F_PEER_FIN) == 0 || c->fin_seq != c->rcv_nxt)
 		return true;
 	c->flags &= (uint16_t)~TCP_F_PEER_FIN;
+	c->flags |= TCP_F_ACK_NOW; // also when the last of its data came later than it
 	switch (c->state) {
 	case TCP_ESTABLISHED:
 		c->rcv_nxt++;
