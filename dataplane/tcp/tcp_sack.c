@@ -187,6 +187,8 @@ bool tcp_sack_rescue(const struct tcp *t, const struct tcp_conn *c, struct tcp_r
 
 		if (g.seq == g.end)
 			continue;
+		if (!tcp_seq_lt(b->high_rxt, g.end))
+			return false; // this recovery has sent it again already
 		if (g.end - g.seq > c->mss)
 			g.seq = g.end - c->mss;
 		b->rescue = c->recover;
