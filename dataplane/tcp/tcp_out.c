@@ -163,8 +163,8 @@ static uint32_t cwnd_room(const struct tcp *t, const struct tcp_conn *c) {
 
 	if ((c->flags & TCP_F_SACK) != 0)
 		pipe = tcp_sack_pipe(t, c);
-	else if ((c->flags & TCP_F_RECOVERY) == 0)
-		// RFC 3042: the first two duplicate ACKs each let one new segment out.
+	else if ((c->flags & TCP_F_RECOVERY) == 0 && c->snd_nxt == c->snd_max)
+		// RFC 3042: the first two duplicate ACKs each let one new segment out, none again.
 		cwnd += tcp_min(c->n_dupacks, 2) * c->mss;
 	return cwnd > pipe ? cwnd - pipe : 0;
 }
