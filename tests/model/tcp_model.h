@@ -5,6 +5,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "net/net.h"
 #include "tcp/tcp.h"
 
 #define N_PEERS 3
@@ -23,9 +24,9 @@ enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
 struct packet {
 	uint64_t at_ns;
 	unsigned peer;
-	bool is_to_peer;
+	bool is_to_peer, is_detectable; // what is wrong with it, if anything is
 	uint16_t len;
-	uint8_t b[1600];
+	uint8_t b[1700], good[1700]; // the frame as it comes, and as it was sent
 };
 
 // A peer: positions count from its SYN (0), data is 1 to n_tx, FIN is n_tx + 1; the same for what
@@ -44,6 +45,7 @@ struct peer {
 	uint32_t high;     // above all positions that have come
 	uint64_t rto_ns, ack_ns, open_ns;
 	bool has_opened;             // at the engine
+	bool is_given_up;            // by the engine, after nine tries
 	uint8_t have[MAX_BYTES + 2]; // positions that have come
 };
 
@@ -55,20 +57,31 @@ struct app { // upper layer of one engine connection
 
 struct world {
 	uint64_t rng, now_ns;
-	unsigned loss, dup, jitter_ms; // per mille, per mille, ms
-	bool has_renegers;             // peers that throw away what they have SACKed
+	unsigned loss, corrupt, dup, jitter_ms; // per mille, ms
+	bool is_bad;                            // the engine may give up
+	bool is_over;                           // nobody has anything left to say
+	bool is_v6;
+	uint32_t max_bytes;
+	bool has_renegers; // peers that throw away what they have SACKed
 	struct tcp *t;
 	struct tcp_cfg cfg;
 	struct rg_stats stats;
-	unsigned n_peers, n_opened, n_ended, n_packets;
+	unsigned n_peers, n_opened, n_ended, n_given_up, n_packets;
+	unsigned n_refused, n_missed; // corrupted packets: by their checksums, and not
+	struct net_cfg nets[2];       // the peers' host, the engine's
 	struct peer peers[N_PEERS];
 	struct app apps[16];
-	struct packet packets[MAX_PACKETS];
+	struct packet *packets; // MAX_PACKETS
 };
 
 uint32_t rnd(struct world *w, uint32_t n); // below n
 uint8_t pattern(const struct peer *p, bool is_to_peer, uint32_t i);
+
+void link_init(struct world *w);
+struct rg_addr link_addr(const struct world *w, bool is_engine, uint16_t port);
 void link_put(struct world *w, unsigned peer, bool is_to_peer, const uint8_t *b, size_t len);
+// False: it does not pass, or should not have.
+bool link_take(struct world *w, struct packet *k, struct net_rx *rx);
 
 void peer_init(struct world *w, struct peer *p, unsigned i);
 void peer_input(struct world *w, struct peer *p, const uint8_t *b, size_t len);

@@ -130,7 +130,7 @@ static void peer_output(struct world *w, struct peer *p) {
 }
 
 bool peer_is_done(const struct peer *p) {
-	return p->una == p->n_tx + 2 && p->has_fin;
+	return p->is_given_up || (p->una == p->n_tx + 2 && p->has_fin);
 }
 
 static void peer_data(struct peer *p, uint32_t pos, const uint8_t *d, uint32_t len, bool is_fin) {
@@ -285,6 +285,8 @@ void peer_input(struct world *w, struct peer *p, const uint8_t *b, size_t len) {
 }
 
 void peer_tick(struct world *w, struct peer *p) {
+	if (p->is_given_up)
+		return;
 	if (p->has_irs && w->now_ns >= p->open_ns) {
 		uint32_t before = p->adv;
 
@@ -311,8 +313,8 @@ void peer_init(struct world *w, struct peer *p, unsigned i) {
 	p->port = (uint16_t)(1000 + i);
 	p->mss = mss[rnd(w, 5)];
 	p->shift = (uint8_t)(rnd(w, 2) * (1 + rnd(w, 7)));
-	p->n_tx = rnd(w, 4) == 0 ? rnd(w, 3) : rnd(w, MAX_BYTES / (1 + rnd(w, 20)));
-	p->n_rx = rnd(w, 4) == 0 ? rnd(w, 3) : rnd(w, MAX_BYTES / (1 + rnd(w, 20)));
+	p->n_tx = rnd(w, 4) == 0 ? rnd(w, 3) : rnd(w, w->max_bytes / (1 + rnd(w, 20)));
+	p->n_rx = rnd(w, 4) == 0 ? rnd(w, 3) : rnd(w, w->max_bytes / (1 + rnd(w, 20)));
 	// Its third packet may get lost, and nobody sends that again: it must have something to say.
 	p->has_ts = rnd(w, 2) == 0;
 	p->has_sack = rnd(w, 2) == 0;

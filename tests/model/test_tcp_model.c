@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Our TCP engine against a small client written for this test alone, over a seeded link that drops,
-// duplicates, delays and reorders, on a virtual clock. Every run checks each byte both ways, that
-// the windows and the MSS were kept, both closes, and that no slot, chunk or timer is left.
-// REGATE_SEED=n runs one seed, REGATE_RUNS=n that many of them.
+// duplicates, delays, reorders and corrupts, on a virtual clock. Every run checks each byte both
+// ways, that the windows and the MSS were kept, both closes, and that no slot, chunk or timer is
+// left. CK_RUN_CASE=case, REGATE_SEED=n runs one seed, REGATE_RUNS=n that many of them.
 #include <stdio.h>
 
 #include "tcp_model.h"
@@ -20,24 +20,6 @@ uint8_t pattern(const struct peer *p, bool is_to_peer, uint32_t i) {
 	uint32_t v = (i + p->port * 31u + (is_to_peer ? 77 : 0)) * 2654435761u;
 
 	return (uint8_t)(v >> 24);
-}
-
-void link_put(struct world *w, unsigned peer, bool is_to_peer, const uint8_t *b, size_t len) {
-	unsigned n = rnd(w, 1000) < w->dup ? 2 : 1;
-
-	while (n-- > 0) {
-		struct packet *k = &w->packets[w->n_packets];
-
-		if (rnd(w, 1000) < w->loss)
-			continue;
-		MUST(w->n_packets++ < MAX_PACKETS);
-		MUST(len <= sizeof(k->b));
-		k->at_ns = w->now_ns + 5 * MS + rnd(w, w->jitter_ms * 1000) * RG_NS_PER_US;
-		k->peer = peer;
-		k->is_to_peer = is_to_peer;
-		k->len = (uint16_t)len;
-		memcpy(k->b, b, len);
-	}
 }
 
 // Upper layer of the engine.
@@ -111,11 +93,16 @@ static void on_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t) {
 	struct app *a = &w->apps[idx];
 
 	MUST(a->is_up);
+	a->is_up = false;
+	w->n_ended++;
+	if (w->is_bad && why == TCP_END_TIMEOUT) {
+		a->p->is_given_up = true;
+		w->n_given_up++;
+		return;
+	}
 	MUST(why == TCP_END_CLOSED);
 	MUST(a->n_got == a->p->n_tx);
 	MUST(a->n_sent == a->p->n_rx);
-	a->is_up = false;
-	w->n_ended++;
 }
 
 static void on_output(void *ctx, const struct tcp_out *o) {
@@ -136,19 +123,20 @@ static void on_output(void *ctx, const struct tcp_out *o) {
 
 static void deliver(struct world *w, unsigned i) {
 	struct packet k = w->packets[i];
+	struct net_rx rx;
 	uint8_t *b;
 
 	w->packets[i] = w->packets[--w->n_packets];
+	if (!link_take(w, &k, &rx))
+		return;
 	if (k.is_to_peer) {
-		peer_input(w, &w->peers[k.peer], k.b, k.len);
+		peer_input(w, &w->peers[k.peer], rx.l4.p, rx.l4.len);
 		return;
 	}
-	b = malloc(k.len); // exact, for ASan
-	memcpy(b, k.b, k.len);
+	b = malloc(rx.l4.len); // exact, for ASan
+	memcpy(b, rx.l4.p, rx.l4.len);
 	tcp_input(w->t,
-		  &(struct tcp_in){.src = rg_addr_v4(1, w->peers[k.peer].port),
-				   .dst = rg_addr_v4(2, 443),
-				   .seg = rg_slice(b, k.len)},
+		  &(struct tcp_in){.src = rx.src, .dst = rx.dst, .seg = rg_slice(b, rx.l4.len)},
 		  w->now_ns);
 	free(b);
 }
@@ -159,7 +147,9 @@ static uint64_t min_ns(uint64_t a, uint64_t b) {
 
 // Goes to the next event and lets everything that is due happen.
 static void step(struct world *w) {
-	uint64_t next = min_ns(w->now_ns + 10 * MS, tcp_next_deadline(w->t));
+	uint64_t next = w->now_ns + (w->is_over ? RG_NS_PER_S : 10 * MS);
+
+	next = min_ns(next, tcp_next_deadline(w->t));
 
 	for (unsigned i = 0; i < w->n_packets; i++)
 		next = min_ns(next, w->packets[i].at_ns);
@@ -184,32 +174,48 @@ static bool is_done(const struct world *w) {
 	return w->n_ended == w->n_peers;
 }
 
-// Returns the number of dialogues.
-static unsigned run(uint64_t seed) {
-	static struct world w;
+static void world_init(struct world *w, uint64_t seed, bool is_bad) {
+	static struct packet packets[MAX_PACKETS];
 	static const uint32_t wnds[] = {2000, 20000, 65535, 300000};
-	struct rg_addr local = rg_addr_v4(2, 0);
+
+	memset(w, 0, sizeof(*w));
+	w->packets = packets;
+	w->rng = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	w->now_ns = rnd(w, UINT32_MAX) * UINT64_C(1000000); // also near the wrap of 32-bit times
+	w->n_peers = 1 + rnd(w, N_PEERS);
+	w->is_v6 = rnd(w, 2) == 0;
+	w->is_bad = is_bad;
+	w->max_bytes = is_bad ? 40000 : MAX_BYTES;
+	w->loss = is_bad ? 150 : rnd(w, 3) == 0 ? 0 : rnd(w, 151);
+	w->corrupt = is_bad ? 150 : 0;
+	w->dup = rnd(w, 3) == 0 ? 0 : rnd(w, 100);
+	w->jitter_ms = rnd(w, 3) == 0 ? 0 : rnd(w, 40);
+	w->has_renegers = rnd(w, 8) == 0;
+	w->cfg = (struct tcp_cfg){.max_conns = 8,
+				  .n_buffers = rnd(w, 2) == 0 ? 256 : 8 + rnd(w, 30),
+				  .listen_port = 443,
+				  .n_locals = 1,
+				  .mss = 1460,
+				  .rcv_wnd = wnds[rnd(w, 4)],
+				  .snd_max = 500 + rnd(w, 100000)};
+	w->cfg.secret[0] = (uint8_t)seed;
+	link_init(w);
+}
+
+struct sum {
+	unsigned n_dialogues, n_given_up, n_refused, n_missed;
+};
+
+static void run(uint64_t seed, bool is_bad, struct sum *sum) {
+	static struct world w;
 	struct tcp_ops ops = {&w, on_output, on_opened, on_data, on_sent, on_peer_closed, on_ended};
+	struct rg_addr local;
 	uint64_t end_ns;
 
 	seed_now = seed;
-	memset(&w, 0, sizeof(w));
-	w.rng = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
-	w.now_ns = rnd(&w, UINT32_MAX) * UINT64_C(1000000); // also near the wrap of 32-bit times
-	w.n_peers = 1 + rnd(&w, N_PEERS);
-	w.loss = rnd(&w, 3) == 0 ? 0 : rnd(&w, 151);
-	w.dup = rnd(&w, 3) == 0 ? 0 : rnd(&w, 100);
-	w.jitter_ms = rnd(&w, 3) == 0 ? 0 : rnd(&w, 40);
-	w.has_renegers = rnd(&w, 8) == 0;
-	w.cfg = (struct tcp_cfg){.max_conns = 8,
-				 .n_buffers = rnd(&w, 2) == 0 ? 256 : 8 + rnd(&w, 30),
-				 .listen_port = 443,
-				 .locals = &local,
-				 .n_locals = 1,
-				 .mss = 1460,
-				 .rcv_wnd = wnds[rnd(&w, 4)],
-				 .snd_max = 500 + rnd(&w, 100000)};
-	w.cfg.secret[0] = (uint8_t)seed;
+	world_init(&w, seed, is_bad);
+	local = link_addr(&w, true, 0);
+	w.cfg.locals = &local;
 	w.t = tcp_new(&w.cfg, &ops, &w.stats);
 	MUST(w.t != NULL);
 	for (unsigned i = 0; i < w.n_peers; i++)
@@ -220,6 +226,7 @@ static unsigned run(uint64_t seed) {
 		MUST(w.now_ns < end_ns);
 	}
 	end_ns = w.now_ns + 200 * RG_NS_PER_S; // TIME-WAIT, and ghosts of old SYNs
+	w.is_over = true;
 	while (w.now_ns < end_ns)
 		step(&w);
 	MUST(w.n_opened == w.n_ended);
@@ -228,31 +235,57 @@ static unsigned run(uint64_t seed) {
 	MUST(tcp_n_free_buffers(w.t) == w.cfg.n_buffers);
 	MUST(tcp_next_deadline(w.t) == RG_NEVER);
 	tcp_free(w.t);
-	return w.n_peers;
+	sum->n_dialogues += w.n_peers;
+	sum->n_given_up += w.n_given_up;
+	sum->n_refused += w.n_refused;
+	sum->n_missed += w.n_missed;
+}
+
+static struct sum run_all(uint64_t n, bool is_bad) {
+	const char *seed = getenv("REGATE_SEED"), *runs = getenv("REGATE_RUNS");
+	uint64_t first = seed != NULL ? strtoull(seed, NULL, 10) : 0;
+	struct sum sum = {0};
+
+	n = seed != NULL ? 1 : runs != NULL ? strtoull(runs, NULL, 10) : n;
+	for (uint64_t i = 0; i < n; i++)
+		run(first + i, is_bad, &sum);
+	printf("seeds %lu to %lu: %u dialogues, %u given up; %u packets refused for their "
+	       "checksums, %u more would have passed\n",
+	       (unsigned long)first, (unsigned long)(first + n - 1), sum.n_dialogues,
+	       sum.n_given_up, sum.n_refused, sum.n_missed);
+	return sum;
 }
 
 START_TEST(lossy_link) {
-	const char *seed = getenv("REGATE_SEED"), *runs = getenv("REGATE_RUNS");
-	uint64_t n = runs != NULL ? strtoull(runs, NULL, 10) : 1200, n_dialogues = 0;
-	uint64_t first = seed != NULL ? strtoull(seed, NULL, 10) : 0;
-
-	n = seed != NULL ? 1 : n;
-	for (uint64_t i = 0; i < n; i++)
-		n_dialogues += run(first + i);
-	printf("seeds %lu to %lu, %lu dialogues\n", (unsigned long)first,
-	       (unsigned long)(first + n - 1), (unsigned long)n_dialogues);
+	(void)run_all(4000, false);
 }
 END_TEST
 
+// 15 % lost and 15 % corrupted each way: a retransmission fails as often as not, so that now and
+// then nine in a row do.
+START_TEST(bad_link) {
+	struct sum sum = run_all(10000, true);
+
+	ck_assert_uint_le(sum.n_given_up, sum.n_dialogues / 50 + 1);
+	ck_assert_uint_le(sum.n_missed, sum.n_refused / 1000 + 1);
+}
+END_TEST
+
+static void add_case(Suite *s, const TTest *test, const char *name) {
+	TCase *tc = tcase_create(name);
+
+	tcase_add_test(tc, test);
+	tcase_set_timeout(tc, 3600);
+	suite_add_tcase(s, tc);
+}
+
 int main(void) {
 	Suite *s = suite_create("tcp_model");
-	TCase *tc = tcase_create("lossy_link");
 	SRunner *sr;
 	int failed;
 
-	tcase_add_test(tc, lossy_link);
-	tcase_set_timeout(tc, 3600);
-	suite_add_tcase(s, tc);
+	add_case(s, lossy_link, "lossy_link");
+	add_case(s, bad_link, "bad_link");
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
