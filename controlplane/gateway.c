@@ -324,6 +324,7 @@ static void fill_dp_cfg(struct gateway *g) {
 	d->memory_mib = (unsigned)(conf->dp.memory_bytes >> 20);
 	d->hugepages = conf->dp.hugepages;
 	d->is_busy = conf->dp.is_busy;
+	d->checksums = conf->dp.checksums;
 	memcpy(d->mac, conf->dp.mac, sizeof(d->mac));
 	memcpy(&d->ip_be, conf->dp.address.ip + 12, sizeof(d->ip_be));
 	memcpy(d->ip6, conf->dp.address6.ip, sizeof(d->ip6));

@@ -36,6 +36,7 @@ struct conf {
 		uint64_t memory_bytes;                   // default 256MiB
 		int hugepages;                           // 0 auto, 1 yes, 2 no
 		bool is_busy;                            // idle: adaptive | busy
+		int checksums;                           // 0 auto, 1 software, 2 port
 		uint8_t mac[6];                          // default 02:00:00:00:00:99
 		struct rg_addr address;                  // "10.77.0.2/24"; all zero: none
 		struct rg_addr address6;                 // "2001:db8::2/64"; all zero: none

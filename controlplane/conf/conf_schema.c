@@ -34,6 +34,10 @@ static const struct conf_key dataplane_keys[] = {
 	{"idle", CONF_T_ENUM, FIELD(dp.is_busy), .def = "adaptive", .choices = "adaptive|busy",
 	 .text = "adaptive lets an idle worker sleep; busy polls all the time for the least "
 		 "latency"},
+	{"checksums", CONF_T_ENUM, FIELD(dp.checksums), .def = "auto",
+	 .choices = "auto|software|port",
+	 .text = "who computes them: auto leaves to a PCI port what it can do, port to a virtual "
+		 "one as well"},
 	{"mac", CONF_T_MAC, FIELD(dp.mac), .def = "02:00:00:00:00:99",
 	 .text = "our Ethernet address"},
 	{"address", CONF_T_NET4, FIELD(dp.address),

@@ -14,6 +14,7 @@
 #include "regate/dp.h"
 #include "regate/err.h"
 #include "regate/ring.h"
+#include "rss.h"
 #include "tcp/tcp.h"
 #include "tls/tls.h"
 #include "ws/ws.h"
@@ -38,14 +39,17 @@ struct worker {
 	const struct rg_dp_cfg *cfg;
 	unsigned id, n_workers;
 	uint16_t port_id, queue;
+	bool has_rx, has_tx;  // a queue of the port; else its peers receive, or send, for it
 	bool has_tx_checksum; // the port fills in IPv4 and TCP checksums
+	uint16_t n_tx_queues;
+	struct rte_ring **tx_rings; // [worker]: what one without a queue has to send; SP/SC; shared
 	struct rte_mempool *pool;
 	struct rte_mbuf *tx[BURST * 2];
 	unsigned n_tx;
 	struct rte_ring **handoff; // [from * n_workers + to]; SP/SC; shared, rings are thread-safe
 	struct worker *peers;      // all workers, for waking
 	struct net_cfg net;
-	const struct net_toeplitz *toeplitz; // of all workers
+	const struct rss *rss; // of all workers
 	struct tcp *tcp;
 	struct tls_ctx *tls;
 	struct rg_digester *digester;
@@ -68,7 +72,7 @@ struct worker {
 	bool is_punted;            // something went into the punt ring in this poll
 	uint64_t idle_since_ns;
 	int event_fd, epoll_fd;    // wake-ups
-	bool has_rx_fd;            // the port can wake us
+	bool is_woken;             // what comes in ends its sleep; else it looks from time to time
 	struct rg_lease_view view; // of the REGISTER at hand; nothing of it outlives the poll
 	struct sip_msg msg;
 	struct http_req req;
@@ -91,8 +95,9 @@ struct rg_dp {
 	struct worker_stats *stats;
 	struct rte_ring **handoff;
 	struct ws_origin *origins;
-	uint8_t rss_key[NET_TOEPLITZ_KEY_LEN];
-	struct net_toeplitz toeplitz;
+	struct rss rss;
+	uint16_t n_rx_queues, n_tx_queues; // of the port; at most one per worker
+	struct rte_ring **tx_rings;        // [worker]: NULL for one that has a queue
 	unsigned n_workers;
 	int event_fd;
 	uint16_t port_id;
@@ -120,17 +125,9 @@ void certs_stop(struct rg_dp *dp); // dp_certs.c; when no worker runs any more
 // --- worker.c
 int worker_run(void *arg); // lcore main
 
-// --- packet.c: frames
-unsigned packet_owner(const struct worker *w, const struct rte_mbuf *m);    // worker of its flow
-void packet_input(struct worker *w, struct rte_mbuf *const *m, unsigned n); // all are consumed
-void packet_output(void *ctx, const struct tcp_out *o);                     // tcp_ops.output
-void packet_flush(struct worker *w);    // sends what the poll has put together
-void packet_announce(struct worker *w); // tells the link where we are
-
 // --- start.c
 [[nodiscard]] int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len);
 void worker_fini(struct worker *w);
-void rss_key_init(struct rg_dp *dp); // which worker owns a flow, from the secret
 
 // --- idle.c
 [[nodiscard]] int idle_init(struct worker *w);

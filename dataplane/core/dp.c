@@ -30,6 +30,22 @@ static int handoff_start(struct rg_dp *dp) {
 	return 0;
 }
 
+static int tx_rings_start(struct rg_dp *dp) {
+	char name[32];
+
+	dp->tx_rings = calloc(dp->n_workers, sizeof(struct rte_ring *));
+	if (dp->tx_rings == NULL)
+		return -ENOMEM;
+	for (unsigned i = dp->n_tx_queues; i < dp->n_workers; i++) {
+		snprintf(name, sizeof(name), "tx%u", i);
+		dp->tx_rings[i] = rte_ring_create(name, HANDOFF_LEN, SOCKET_ID_ANY,
+						  RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (dp->tx_rings[i] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 // What needs no EAL comes first: certificate and memory errors are found before a port is touched.
 static int dp_prepare(struct rg_dp *dp, char *err, size_t err_len) {
 	const struct rg_dp_cfg *cfg = dp->cfg;
@@ -47,7 +63,7 @@ static int dp_prepare(struct rg_dp *dp, char *err, size_t err_len) {
 	memset(dp->workers, 0, cfg->n_workers * sizeof(*dp->workers));
 	memset(dp->stats, 0, cfg->n_workers * sizeof(*dp->stats));
 	dp->n_workers = cfg->n_workers;
-	rss_key_init(dp);
+	rss_init(dp);
 	for (size_t i = 0; i < cfg->n_origins; i++)
 		dp->origins[i] =
 			(struct ws_origin){rg_str(cfg->origins[i].origin), cfg->origins[i].wwsf};
@@ -62,8 +78,11 @@ static int dp_prepare(struct rg_dp *dp, char *err, size_t err_len) {
 static int dp_launch(struct rg_dp *dp, char *err, size_t err_len) {
 	int rc = handoff_start(dp);
 
+	if (rc == 0)
+		rc = tx_rings_start(dp);
 	for (unsigned i = 0; rc == 0 && i < dp->n_workers; i++) {
 		dp->workers[i].handoff = dp->handoff;
+		dp->workers[i].tx_rings = dp->tx_rings;
 		rc = idle_init(&dp->workers[i]);
 	}
 	for (unsigned i = 0; rc == 0 && i < dp->n_workers; i++)
@@ -134,12 +153,15 @@ void rg_dp_stop(struct rg_dp *dp) {
 	port_stop(dp);
 	for (unsigned i = 0; dp->handoff != NULL && i < dp->n_workers * dp->n_workers; i++)
 		rte_ring_free(dp->handoff[i]);
+	for (unsigned i = 0; dp->tx_rings != NULL && i < dp->n_workers; i++)
+		rte_ring_free(dp->tx_rings[i]);
 	if (dp->is_eal_up)
 		eal_stop();
 	eal_log_end(dp);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
 	free(dp->handoff);
+	free(dp->tx_rings);
 	free(dp->origins);
 	free(dp->workers);
 	free(dp->stats);

@@ -38,8 +38,10 @@ int idle_init(struct worker *w) {
 		return -errno;
 	// Edge-triggered: nobody reads a NIC's event descriptor, and a port that is gone stays in error.
 	ev.events |= EPOLLET;
-	rx_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(w->port_id, w->queue);
-	w->has_rx_fd = rx_fd >= 0 && epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, rx_fd, &ev) == 0;
+	rx_fd = w->has_rx ? rte_eth_dev_rx_intr_ctl_q_get_fd(w->port_id, w->queue) : -1;
+	// Without a queue all comes from peers, who wake it.
+	w->is_woken = !w->has_rx ||
+		      (rx_fd >= 0 && epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, rx_fd, &ev) == 0);
 	return 0;
 }
 
@@ -57,13 +59,17 @@ static bool has_work(struct worker *w) {
 	for (unsigned from = 0; from < w->n_workers; from++)
 		if (from != w->id && !rte_ring_empty(w->handoff[from * w->n_workers + w->id]))
 			return true;
+	for (unsigned from = w->id + w->n_tx_queues; w->has_tx && from < w->n_workers;
+	     from += w->n_tx_queues)
+		if (!rte_ring_empty(w->tx_rings[from]))
+			return true;
 	return false;
 }
 
 static uint64_t nap_ns(const struct worker *w) {
 	uint64_t max = SLEEP_NS, next = RTE_MIN(tcp_next_deadline(w->tcp), hooks_deadline(w));
 
-	if (!w->has_rx_fd)
+	if (!w->is_woken)
 		max = w->now_ns - w->idle_since_ns < QUIET_NS ? SHORT_NAP_NS : LONG_NAP_NS;
 	if (w->n_backlog > 0)
 		max = RTE_MIN(max, RG_NS_PER_MS);
@@ -90,12 +96,14 @@ void idle_wait(struct worker *w) {
 	if (!has_work(w)) {
 		rg_stat_inc(w->stats, RG_STAT_sleeps);
 		urcu_qsbr_thread_offline();
-		(void)rte_eth_dev_rx_intr_enable(w->port_id, w->queue); // -ENOTSUP: wakes anyway
+		if (w->has_rx) // -ENOTSUP: wakes anyway
+			(void)rte_eth_dev_rx_intr_enable(w->port_id, w->queue);
 		ts = (struct timespec){.tv_sec = ns / RG_NS_PER_S, .tv_nsec = ns % RG_NS_PER_S};
 		if (epoll_pwait2(w->epoll_fd, ev, 2, &ts, NULL) > 0 &&
 		    read(w->event_fd, &one, sizeof(one)) < 0)
 			one = 0; // the port woke us
-		(void)rte_eth_dev_rx_intr_disable(w->port_id, w->queue);
+		if (w->has_rx)
+			(void)rte_eth_dev_rx_intr_disable(w->port_id, w->queue);
 		urcu_qsbr_thread_online();
 	}
 	atomic_store_explicit(&w->is_asleep, 0, memory_order_relaxed);

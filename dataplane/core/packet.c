@@ -1,25 +1,57 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Frames of a worker: builds and sends those of TCP, reads those that came, and says which worker
-// owns one. Never allocates but from the worker's pool of packet buffers.
+// Frames of a worker: builds and sends those of TCP, reads those that came. Never allocates but from the worker's pool of packet buffers.
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
 #include "hooks.h"
+#include "packet.h"
 
 #define TX_RETRIES 8
 
-void packet_flush(struct worker *w) {
+// Without a queue of its own: to the worker that sends for it. Returns how many it took.
+static unsigned relay(struct worker *w) {
+	unsigned n = rte_ring_sp_enqueue_burst(w->tx_rings[w->id], (void **)w->tx, w->n_tx, NULL);
+
+	idle_wake(&w->peers[w->id % w->n_tx_queues]);
+	rg_stat_add(w->stats, RG_STAT_relayed, n);
+	return n;
+}
+
+static unsigned transmit(struct worker *w) {
 	unsigned sent = 0;
 
-	if (w->n_tx == 0)
-		return;
 	for (unsigned i = 0; i < TX_RETRIES && sent < w->n_tx; i++)
 		sent += hooks_tx(w, w->tx + sent, (uint16_t)(w->n_tx - sent));
 	rg_stat_add(w->stats, RG_STAT_tx_packets, sent);
+	return sent;
+}
+
+void packet_flush(struct worker *w) {
+	unsigned sent;
+
+	if (w->n_tx == 0)
+		return;
+	sent = w->has_tx ? transmit(w) : relay(w);
 	rg_stat_add(w->stats, RG_DROP_tx_full, w->n_tx - sent);
 	for (; sent < w->n_tx; sent++)
 		rte_pktmbuf_free(w->tx[sent]); // TCP sends it again
 	w->n_tx = 0;
+}
+
+unsigned packet_relay(struct worker *w) {
+	unsigned sum = 0;
+
+	for (unsigned from = w->id + w->n_tx_queues; w->has_tx && from < w->n_workers;
+	     from += w->n_tx_queues) {
+		unsigned n = rte_ring_sc_dequeue_burst(w->tx_rings[from], (void **)w->tx + w->n_tx,
+						       RTE_DIM(w->tx) - w->n_tx, NULL);
+
+		w->n_tx += n;
+		sum += n;
+		if (w->n_tx == RTE_DIM(w->tx))
+			packet_flush(w);
+	}
+	return sum;
 }
 
 // m is consumed.
@@ -96,16 +128,6 @@ void packet_announce(struct worker *w) {
 		tx_put(w, m);
 	}
 	packet_flush(w);
-}
-
-// By connection; what belongs to none stays here.
-unsigned packet_owner(const struct worker *w, const struct rte_mbuf *m) {
-	struct rg_addr src, dst;
-
-	if (w->n_workers == 1 ||
-	    !net_flow(rte_pktmbuf_mtod(m, const uint8_t *), rte_pktmbuf_data_len(m), &src, &dst))
-		return w->id;
-	return net_toeplitz_hash(w->toeplitz, &src, &dst) % w->n_workers;
 }
 
 static bool is_checksum_good(const struct rte_mbuf *m, const struct net_rx *rx) {

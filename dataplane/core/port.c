@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Finds, configures and starts the port: one rx and one tx queue per worker. Control thread only.
+// Finds, configures and starts the port: one rx and one tx queue per worker, as far as it has them. Control thread only.
 #include <dirent.h>
 #include <fcntl.h>
+#include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -98,48 +99,66 @@ static int port_queues(struct rg_dp *dp, const struct rte_eth_dev_info *info, ch
 				 i, rte_strerror(rte_errno));
 			return -ENOMEM;
 		}
-		rc = rte_eth_rx_queue_setup(dp->port_id, (uint16_t)i, N_RX_DESC, SOCKET_ID_ANY,
-					    &info->default_rxconf, w->pool);
-		if (rc == 0)
-			rc = rte_eth_tx_queue_setup(dp->port_id, (uint16_t)i, N_TX_DESC,
-						    SOCKET_ID_ANY, NULL);
+		w->port_id = dp->port_id;
+		w->queue = (uint16_t)i;
+		w->has_rx = i < dp->n_rx_queues;
+		w->has_tx = i < dp->n_tx_queues;
+		w->n_tx_queues = dp->n_tx_queues;
+		rc = 0;
+		if (w->has_rx)
+			rc = rte_eth_rx_queue_setup(dp->port_id, w->queue, N_RX_DESC, SOCKET_ID_ANY,
+						    &info->default_rxconf, w->pool);
+		if (rc == 0 && w->has_tx)
+			rc = rte_eth_tx_queue_setup(dp->port_id, w->queue, N_TX_DESC, SOCKET_ID_ANY,
+						    NULL);
 		if (rc != 0) {
 			snprintf(err, err_len, "dataplane.port: queue %u of '%s' was refused (%s)",
 				 i, dp->cfg->port, strerror(-rc));
 			return rc;
 		}
-		w->port_id = dp->port_id;
-		w->queue = (uint16_t)i;
 	}
 	return 0;
 }
 
+// A virtual port would do it in software, once more over a copy: cheaper in our own pass.
+static bool want_offload(const struct rg_dp *dp, const struct rte_eth_dev_info *info) {
+	const struct rte_bus *bus = rte_dev_bus(info->device);
+
+	if (dp->cfg->checksums == RG_SUM_AUTO)
+		return bus != NULL && strcmp(rte_bus_name(bus), "vdev") != 0;
+	return dp->cfg->checksums == RG_SUM_PORT;
+}
+
+static void offload_configure(struct rg_dp *dp, const struct rte_eth_dev_info *info,
+			      struct rte_eth_conf *conf) {
+	const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+	const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+	bool is_wanted = want_offload(dp, info);
+	bool has_tx = is_wanted && (info->tx_offload_capa & tx) == tx;
+
+	if (has_tx)
+		conf->txmode.offloads |= tx;
+	if (is_wanted)
+		conf->rxmode.offloads |= rx & info->rx_offload_capa;
+	for (unsigned i = 0; i < dp->n_workers; i++)
+		dp->workers[i].has_tx_checksum = has_tx;
+}
+
 static int port_configure(struct rg_dp *dp, struct rte_eth_dev_info *info, char *err,
 			  size_t err_len) {
-	const uint64_t sums = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
 	struct rte_eth_conf conf = {.intr_conf.rxq = 1};
-	uint16_t n = (uint16_t)dp->n_workers;
 	int rc = rte_eth_dev_info_get(dp->port_id, info);
 
-	if (rc == 0 && (info->max_rx_queues < n || info->max_tx_queues < n)) {
-		snprintf(err, err_len,
-			 "dataplane.workers: %u workers, but port '%s' has %u rx and %u tx queues; "
-			 "lower "
-			 "workers or give the port more queues (net_af_packet: qpairs=%u)",
-			 n, dp->cfg->port, info->max_rx_queues, info->max_tx_queues, n);
-		return -EINVAL;
+	if (rc == 0) {
+		dp->n_rx_queues = (uint16_t)RTE_MIN(dp->n_workers, info->max_rx_queues);
+		dp->n_tx_queues = (uint16_t)RTE_MIN(dp->n_workers, info->max_tx_queues);
+		offload_configure(dp, info, &conf);
+		rss_configure(dp, info, &conf);
+		rc = rte_eth_dev_configure(dp->port_id, dp->n_rx_queues, dp->n_tx_queues, &conf);
 	}
-	// Virtual ports would do it in software, once more over a copy: cheaper in our own pass.
-	if (rc == 0 && (info->tx_offload_capa & sums) == sums &&
-	    strncmp(info->driver_name, "net_", 4) != 0)
-		conf.txmode.offloads = sums;
-	if (rc == 0)
-		rc = rte_eth_dev_configure(dp->port_id, n, n, &conf);
 	if (rc != 0)
 		snprintf(err, err_len, "dataplane.port: '%s' refused its configuration (%s)",
 			 dp->cfg->port, strerror(-rc));
-	for (unsigned i = 0; i < dp->n_workers; i++)
-		dp->workers[i].has_tx_checksum = conf.txmode.offloads != 0;
 	return rc;
 }
 
@@ -161,6 +180,7 @@ int port_start(struct rg_dp *dp, char *err, size_t err_len) {
 			 strerror(-rc));
 		return rc;
 	}
+	rss_program(dp);
 	(void)rte_eth_promiscuous_enable(dp->port_id); // our MAC is not the port's; filtered in net
 	port_signals_disarm();
 	return 0;

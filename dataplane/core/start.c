@@ -6,31 +6,12 @@
 #include <sys/random.h>
 
 #include "hooks.h"
+#include "packet.h"
 #include "regate/huge.h"
-#include "regate/siphash.h"
 
 #define MAX_SMALL_BUFS 65536u // of a worker: half a GiB when all are used
 #define MAX_LARGE_BUFS 1024u
 #define BUFFERS_PER_CONN 2 // TCP chunks on average; idle connections hold none
-
-// Labels of what is made from the secret here; TCP has its own, shorter messages.
-enum { SECRET_RSS = 64, SECRET_FLOW_LABEL };
-
-static uint64_t derive(const uint8_t secret[32], uint8_t label, uint8_t i) {
-	uint8_t msg[24] = {[16] = label, [17] = i};
-
-	memcpy(msg, secret + 16, 16);
-	return rg_siphash(secret, msg, sizeof(msg));
-}
-
-void rss_key_init(struct rg_dp *dp) {
-	for (uint8_t i = 0; i < sizeof(dp->rss_key) / 8; i++) {
-		uint64_t h = derive(dp->cfg->secret, SECRET_RSS, i);
-
-		memcpy(dp->rss_key + (size_t)8 * i, &h, 8);
-	}
-	net_toeplitz_init(&dp->toeplitz, dp->rss_key);
-}
 
 static int worker_memory(struct worker *w) {
 	const struct rg_dp_cfg *cfg = w->cfg;
@@ -129,9 +110,9 @@ int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
 	w->stats = &dp->stats[id].s;
 	w->ctl_event_fd = dp->event_fd;
 	w->is_stopping = &dp->is_stopping;
-	w->toeplitz = &dp->toeplitz;
+	w->rss = &dp->rss;
 	net_cfg_init(&w->net, dp->cfg->mac, dp->cfg->ip_be, dp->cfg->ip6, dp->cfg->vlan,
-		     derive(dp->cfg->secret, SECRET_FLOW_LABEL, 0));
+		     secret_derive(dp->cfg->secret, SECRET_FLOW_LABEL));
 	w->ws_limits = (struct ws_limits){WS_MAX_MESSAGE, WS_MAX_FRAGMENTS};
 	w->ws_policy = (struct ws_policy){
 		.path = dp->cfg->ws_path,

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The worker: one lcore, one rx and tx queue, its own connections. Polls, hands packets to the
-// worker that owns the flow, runs TCP, sends. Never allocates, locks or logs once it runs.
+// The worker: one lcore, one rx and tx queue if there are enough, its own connections. Polls, hands
+// packets to the worker that owns the flow, runs TCP, sends. Never allocates, locks or logs once it
+// runs.
 #include <rte_prefetch.h>
 #include <urcu/urcu-qsbr.h>
 
 #include "hooks.h"
+#include "packet.h"
 
 static unsigned poll_port(struct worker *w) {
 	struct rte_mbuf *m[BURST], *own[BURST];
-	unsigned n = hooks_rx(w, m, BURST), n_own = 0;
+	unsigned n = w->has_rx ? hooks_rx(w, m, BURST) : 0, n_own = 0;
 	uint64_t woken = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (unsigned i = 0; i < n; i++) {
-		unsigned owner = packet_owner(w, m[i]);
+		unsigned owner = rss_owner(w, m[i]);
 
 		rg_stat_add(w->stats, RG_STAT_rx_bytes, m[i]->pkt_len);
 		if (owner == w->id) {
@@ -62,6 +64,7 @@ static void poll_once(struct worker *w) {
 	if (tcp_next_deadline(w->tcp) <= w->now_ns)
 		tcp_tick(w->tcp, w->now_ns, BURST);
 	due_run(w);
+	n += packet_relay(w);
 	packet_flush(w);
 	if (tls_is_waiting(w->tls)) { // what was answered does not wait for it
 		conn_handshake(w);

@@ -53,7 +53,8 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	unsigned n_workers;
 	unsigned memory_mib;
 	enum { RG_HUGE_AUTO, RG_HUGE_YES, RG_HUGE_NO } hugepages;
-	bool is_busy; // never sleep
+	bool is_busy;                                                 // never sleep
+	enum { RG_SUM_AUTO, RG_SUM_SOFTWARE, RG_SUM_PORT } checksums; // who computes them
 	uint8_t mac[6];
 	uint32_t ip_be;                   // our IPv4 address, 0: none
 	uint8_t ip6[16];                  // our IPv6 address, all zero: none

@@ -13,6 +13,7 @@
 	X(tx_packets, "packets sent")                                 \
 	X(tx_bytes, "bytes sent")                                     \
 	X(handoff, "packets handed to the worker that owns the flow") \
+	X(relayed, "packets sent through another worker's queue")     \
 	X(polls, "poll rounds")                                       \
 	X(polls_busy, "poll rounds that found work")                  \
 	X(sleeps, "times the worker slept")                           \

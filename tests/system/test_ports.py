@@ -102,6 +102,26 @@ class Ports(unittest.TestCase):
         self.assertEqual(len(opened), 2)
         self.assertGreater(min(opened), 0, "a worker that owns no flow")
 
+    def test_two_workers_one_queue(self):
+        """The worker without a queue lives by what the other hands it, and sends through it."""
+        got = self.serve(n=24, iface="cA", prepare=veth,
+                         conf={"dataplane": {"workers": 2, "lcores": '"0,1"',
+                                             "port": "net_af_packet0,iface=gwA,qdisc_bypass=1,framecnt=4096"}})
+        self.assertGreater(min(got["tcp_opened"]), 0, "a worker that owns no flow")
+        self.assertEqual(got["rx_packets"][1], 0)
+        self.assertEqual(got["handoff"][1], 0)
+        self.assertGreater(got["handoff"][0], 0)
+        self.assertEqual(got["tx_packets"][1], 0)
+        self.assertEqual(got["relayed"][0], 0)
+        self.assertGreater(got["relayed"][1], 0)
+
+    def test_checksums_of_the_port(self):
+        """net_tap computes what it is asked for, and checks what comes."""
+        for vlan in (0, 100):
+            args = {"kind": VlanLink, "iface": "cA"} if vlan else {}
+            got = self.serve(conf={"dataplane": {"checksums": "port", "vlan": vlan}}, **args)
+            self.assertEqual(got["drop_tcp_checksum"], [0])
+
     def test_tap_busy_worker(self):
         self.assertEqual(self.serve(conf={"dataplane": {"idle": "busy"}})["sleeps"], [0])
 
