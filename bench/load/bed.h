@@ -43,11 +43,25 @@ void report_drops(const struct bed *b);
 int bed_silent(struct bed *b, const char *when);
 
 // --- refresh.c
+struct timed {
+	double ns;                    // busy time of the gateway for each request
+	uint64_t n_rx, n_tx, n_polls; // of the gateway; polls that found something
+};
+// One timed run. 0 when all were answered 200, else negative with one line in b->err.
+[[nodiscard]] int bed_refresh(struct bed *b, struct timed *out);
 int measure_refresh(struct bed *b);
 
 // --- flood.c
 int measure_flood(struct bed *b);
 int run_flood(struct bed *b);
+
+// --- handshake.c
+int measure_handshake(struct bed *b);
+int run_handshake(struct bed *b);
+
+// --- latency.c
+int measure_latency(struct bed *b);
+int run_latency(struct bed *b);
 
 // --- memory.c
 int measure_memory(struct bed *b);

@@ -6,7 +6,9 @@
 #include <arpa/inet.h>
 #include <rte_cycles.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lease/lease_table.h"
 #include "limit.h"
@@ -72,7 +74,7 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 		.max_conns = o->n_conns + o->n_spare,
 		.certs = &g->cert,
 		.n_certs = 1,
-		.tls = {.max_half_open = 1024, .handshake_share = 25},
+		.tls = {.max_half_open = 1024, .handshake_share = o->share},
 		.is_origin_optional = true,
 		.ws_path = "/w2",
 		.reg = {.realm = "ims.mnc001.mcc001.3gppnetwork.org",
@@ -93,7 +95,7 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 	memcpy(g->cfg.digest_key, digest_key, sizeof(digest_key));
 	g->dp.cfg = &g->cfg;
 	g->dp.n_workers = 1;
-	g->dp.event_fd = -1; // nobody reads our punts
+	g->dp.event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); // nobody reads our punts
 	g->dp.stats = &sh->stats;
 	g->dp.workers = aligned_alloc(64, sizeof(*g->dp.workers));
 	g->dp.origins = calloc(1, sizeof(*g->dp.origins));
@@ -123,6 +125,8 @@ void gateway_fini(struct gateway *g) {
 	if (g->dp.workers != NULL)
 		worker_fini(g->dp.workers);
 	port_stop(&g->dp);
+	if (g->dp.event_fd > 0)
+		close(g->dp.event_fd);
 	free(g->dp.workers);
 	free(g->dp.origins);
 	lease_table_free(g->leases);
@@ -206,6 +210,9 @@ int gateway_main(void *arg) {
 			preset(g->dp.workers);
 		else if (cmd == LOAD_LIMIT)
 			run_limit(g);
+		else if (cmd == LOAD_LIMIT_HANDSHAKE)
+			g->sh->limit_ns = limit_handshake_ns(g->cert.certificate, g->cert.key,
+							     g->sh->n_limit);
 		g->sh->n_conns = g->dp.workers->n_conns;
 		if (cmd != LOAD_IDLE)
 			atomic_store_explicit(&g->sh->cmd, LOAD_IDLE, memory_order_release);

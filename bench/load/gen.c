@@ -39,7 +39,7 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < g->n_clients; i++)
-		g->clients[i].due_ns = RG_NEVER; // and its page is there from now on
+		g->clients[i].due_tsc = RG_NEVER; // and its page is there from now on
 	rc = rte_eth_dev_get_port_by_name(port, &g->port);
 	if (rc == 0)
 		rc = rte_eth_dev_configure(g->port, 1, 1, &conf);
@@ -55,6 +55,7 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 }
 
 void gen_fini(struct gen *g) {
+	ssl_clients_free(g->ssl);
 	tls_crypt_free(g->crypt);
 	rte_mempool_free(g->pool);
 	free(g->clients);
@@ -80,6 +81,8 @@ static void take_records(struct gen *g, uint32_t client, struct rg_slice d) {
 			g->s.n_checked++;
 			g->s.n_bad += !gen_check(g, client, rg_slice(d.p, len));
 		}
+		if (g->hist != NULL)
+			hist_add(g->hist, rte_rdtsc() - c->due_tsc);
 		c->n_opened++;
 		d = rg_skip(d, len);
 	}
@@ -89,7 +92,7 @@ static void take_segment(struct gen *g, const struct segment *s) {
 	struct client *c = s->client < g->n_clients ? &g->clients[s->client] : NULL;
 
 	g->s.n_resets += (s->flags & SEG_RST) != 0;
-	if (c == NULL || (s->flags & SEG_RST) != 0) {
+	if (c == NULL || c->state == CLIENT_NEW || (s->flags & SEG_RST) != 0) {
 		g->s.n_strays++;
 	} else if (c->state == CLIENT_SYN_SENT && (s->flags & SEG_SYN) != 0) {
 		c->state = CLIENT_OPEN;
@@ -97,6 +100,12 @@ static void take_segment(struct gen *g, const struct segment *s) {
 		c->ts_recent = s->ts_val;
 		g->s.n_opened++;
 		gen_send(g, s->client, SEG_ACK, (struct rg_slice){0}, 0);
+		if (c->flow != 0)
+			ssl_opened(g, s->client);
+	} else if (s->data.len > 0 && s->seq == c->rcv_nxt && c->flow != 0) {
+		c->rcv_nxt += (uint32_t)s->data.len;
+		c->ts_recent = s->ts_val;
+		ssl_data(g, s->client, s->data);
 	} else if (s->data.len > 0 && s->seq == c->rcv_nxt) {
 		c->rcv_nxt += (uint32_t)s->data.len;
 		c->ts_recent = s->ts_val;
@@ -155,7 +164,7 @@ bool gen_turn(struct gen *g, bool is_busy) {
 void gen_begin_open(struct gen *g, uint32_t client) {
 	struct client *c = &g->clients[client];
 
-	c->snd_nxt = (uint32_t)load_mix(client);
+	c->snd_nxt += (uint32_t)load_mix(client) >> 1; // ahead of an earlier life (RFC 6191)
 	c->state = CLIENT_SYN_SENT;
 	gen_send(g, client, SEG_SYN, (struct rg_slice){0}, 0);
 }

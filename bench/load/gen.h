@@ -2,10 +2,12 @@
 // The generator: clients of a few bytes each, their wire and their records. One thread, one port.
 #pragma once
 
+#include "hist.h"
 #include "load.h"
 
 // --- gen.c: the generator
 enum client_state { CLIENT_NEW, CLIENT_SYN_SENT, CLIENT_OPEN };
+struct ssl_clients;
 
 struct client {
 	uint32_t snd_nxt, rcv_nxt, ts_recent;
@@ -13,7 +15,8 @@ struct client {
 	uint32_t picked_at;          // number of the last request made for it
 	uint8_t state;               // enum client_state
 	bool is_ack_due;             // an answer came that nothing has acknowledged
-	uint64_t due_ns;             // when its request under way was to be sent
+	uint8_t flow;                // gen_ssl.c: 1 + its flow, 0 = TLS is preset
+	uint64_t due_tsc;            // when its request under way was to be sent
 };
 static_assert(sizeof(struct client) <= 64, "tiny");
 
@@ -50,9 +53,11 @@ struct gen {
 	uint32_t n_made;   // requests, since the start
 	bool is_ack_timed; // else answers are acknowledged by gen_ack_all()
 	struct tls_crypt *crypt;
+	struct ssl_clients *ssl; // NULL: no client does a handshake
 	uint64_t rng;
 	double tsc_per_ns;
 	uint32_t ts_now;    // ms: our TCP timestamp
+	struct hist *hist;  // NULL, or where the time from due_tsc to the answer goes
 	uint64_t heard_tsc; // when anything last came
 	struct gen_stats s;
 };
@@ -75,6 +80,21 @@ void gen_begin_open(struct gen *g, uint32_t client); // sends the SYN
 void gen_send_request(struct gen *g, const struct request *r);
 uint32_t gen_draw(struct gen *g, uint32_t n); // below n
 void gen_ack_all(struct gen *g);              // those of is_ack_due
+
+// --- gen_ssl.c: clients with a real handshake, GEN_N_FLOWS at once
+#define GEN_N_FLOWS 64
+enum ssl_kind {
+	SSL_FULL,  // OpenSSL's client: handshake, upgrade, first REGISTER
+	SSL_HELLO, // one recorded ClientHello, and RST for the answer: costs the generator nothing
+};
+[[nodiscard]] struct ssl_clients *ssl_clients_new(enum ssl_kind kind); // NULL without memory
+void ssl_clients_free(struct ssl_clients *s);                          // accepts NULL
+// Sends the SYN of a client that is to do a handshake. False when as many as `window` are at it.
+bool ssl_begin(struct gen *g, uint32_t client, unsigned window);
+void ssl_opened(struct gen *g, uint32_t client);                  // its SYN-ACK came
+void ssl_data(struct gen *g, uint32_t client, struct rg_slice d); // in order
+uint64_t ssl_n_done(const struct ssl_clients *s); // handshakes that came to their end
+uint64_t ssl_n_failed(const struct ssl_clients *s);
 
 // --- gen_wire.c
 enum { SEG_FIN = 1, SEG_SYN = 2, SEG_RST = 4, SEG_PSH = 8, SEG_ACK = 16 };
@@ -100,9 +120,12 @@ void gen_put(struct gen *g, uint32_t src, const struct tcp_fields *f, struct rg_
 void gen_send(struct gen *g, uint32_t client, uint8_t flags, struct rg_slice data,
 	      uint64_t data_sum);
 void gen_flush(struct gen *g);
+uint64_t gen_tsc(void);
 
 // --- gen_tls.c
 // Seals the client's next request.
 [[nodiscard]] bool gen_seal(struct gen *g, uint32_t client, struct request *out);
+// The client's n-th REGISTER in its masked frame; returns its length, at most LOAD_REQUEST_LEN + 8.
+size_t gen_put_frame(uint8_t *f, uint32_t client, uint32_t n);
 // Opens the client's next record: is it the 200 to its request?
 bool gen_check(struct gen *g, uint32_t client, struct rg_slice record);

@@ -14,7 +14,7 @@ static void make_nonce(const uint8_t *iv, uint64_t seq, uint8_t nonce[TLS_NONCE_
 		nonce[TLS_NONCE_LEN - 1 - i] ^= (uint8_t)(seq >> 8 * i);
 }
 
-static void put_frame(uint8_t *f, uint32_t client, uint32_t n) {
+size_t gen_put_frame(uint8_t *f, uint32_t client, uint32_t n) {
 	uint32_t mask = (uint32_t)load_mix((uint64_t)client << 32 | n);
 	uint8_t *d = f + FRAME_HEAD_LEN, key[4];
 
@@ -27,6 +27,7 @@ static void put_frame(uint8_t *f, uint32_t client, uint32_t n) {
 	load_request(client, n, d);
 	for (unsigned i = 0; i < LOAD_REQUEST_LEN; i++)
 		d[i] ^= key[i % 4];
+	return FRAME_HEAD_LEN + LOAD_REQUEST_LEN;
 }
 
 bool gen_seal(struct gen *g, uint32_t client, struct request *out) {
@@ -42,7 +43,7 @@ bool gen_seal(struct gen *g, uint32_t client, struct request *out) {
 	rec[2] = 3;
 	rec[3] = (uint8_t)((n + TLS_TAG_LEN) >> 8);
 	rec[4] = (uint8_t)(n + TLS_TAG_LEN);
-	put_frame(rec + TLS_HEADER_LEN, client, c->n_sealed + 1);
+	(void)gen_put_frame(rec + TLS_HEADER_LEN, client, c->n_sealed + 1);
 	rec[TLS_HEADER_LEN + n - 1] = SSL3_RT_APPLICATION_DATA;
 	make_nonce(k.iv[TLS_RD], c->n_sealed++, nonce);
 	out->client = client;

@@ -174,3 +174,7 @@ bool segment_parse(struct rg_slice frame, struct segment *out) {
 	out->data = rg_slice(t + head, len - IP_LEN - head);
 	return true;
 }
+
+uint64_t gen_tsc(void) {
+	return rte_rdtsc();
+}

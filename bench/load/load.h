@@ -28,11 +28,13 @@ struct load_opts {
 	unsigned n_spare;    // slots for connections that open during a measurement
 	unsigned n_requests; // of one timed run
 	unsigned n_runs;
-	unsigned window;   // requests under way at once
-	unsigned batch;    // of the yardstick
-	unsigned n_syns;   // SYNs of a flood for each packet of a client
-	bool is_ack_timed; // each answer is acknowledged at once; else after the timed run
-	bool is_json;
+	unsigned window; // requests under way at once
+	unsigned batch;  // of the yardstick
+	unsigned rate;   // refreshes per second of an open loop; 0: half of what the gateway can
+	unsigned share;  // of the gateway's time that handshakes may take, percent
+	unsigned n_syns; // SYNs of a flood for each packet of a client
+	const char *acks;
+	bool is_ack_timed; // from acks: each answer is acknowledged at once; else after the timed run
 	const char *cpus; // "0,1": gateway, generator
 	unsigned memory_mib;
 	const char *certificate, *key;
@@ -58,6 +60,7 @@ enum load_cmd {
 	LOAD_RUN,    // worker_run() until is_stopping
 	LOAD_PRESET, // every connection that is new gets its TLS keys, its WebSocket and its lease
 	LOAD_LIMIT,  // the yardstick's refreshes, as many as n_limit
+	LOAD_LIMIT_HANDSHAKE, // the same of handshakes
 	LOAD_QUIT,
 };
 

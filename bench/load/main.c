@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // regate-bench: parses the command line and runs one measurement. See README.md.
-#include <getopt.h>
 #include <stdlib.h>
 
 #include "bed.h"
@@ -9,95 +8,108 @@ static const struct measurement measurements[] = {
 	{"refresh", "refreshes per second of one gateway core", measure_refresh, bed_run},
 	{"memory", "bytes of an idle registered connection: a tenth of --conns, then all",
 	 measure_memory, run_memory},
+	{"handshake", "full TLS handshakes, upgrades and first REGISTERs per second",
+	 measure_handshake, run_handshake},
+	{"latency", "percentiles of an open loop at half load, alone and amid handshakes",
+	 measure_latency, run_latency},
 	{"flood", "refreshes and new connections amid SYNs from everywhere", measure_flood,
 	 run_flood},
 };
 
-enum { OPT_CONNS, OPT_REQUESTS, OPT_RUNS, OPT_WINDOW, OPT_BATCH, OPT_SYNS, OPT_MEMORY, N_NUMBERS };
+static const struct number {
+	const char *name;
+	size_t off; // of an unsigned in struct load_opts
+	unsigned preset;
+	const char *help;
+} numbers[] = {
+#define NUMBER(name, field, preset, help) \
+	{ name, offsetof(struct load_opts, field), preset, help }
+	NUMBER("--conns", n_conns, 10000, "connections held open"),
+	NUMBER("--requests", n_requests, 65536, "of one timed run; of handshake: handshakes"),
+	NUMBER("--runs", n_runs, 7, "timed runs"),
+	NUMBER("--window", window, 256, "requests under way at once"),
+	NUMBER("--batch", batch, 8, "of the yardstick"),
+	NUMBER("--syns", n_syns, 16, "of flood, for each packet of a client"),
+	NUMBER("--share", share, 25, "of latency: percent of the time for handshakes"),
+	NUMBER("--rate", rate, 0, "of latency: refreshes per second; 0: half of what it can"),
+	NUMBER("--memory", memory_mib, 192, "of EAL, MiB"),
+#undef NUMBER
+};
+
+static const struct text {
+	const char *name;
+	size_t off; // of a const char * in struct load_opts
+	const char *preset, *help;
+} texts[] = {
+#define TEXT(name, field, preset, help) \
+	{ name, offsetof(struct load_opts, field), preset, help }
+	TEXT("--acks", acks, "timed", "timed: one for each answer, at once; after: after the run"),
+	TEXT("--cpus", cpus, "0,1", "gateway's, generator's"),
+	TEXT("--certificate", certificate, BENCH_CERTIFICATE, "PEM file"),
+	TEXT("--key", key, BENCH_KEY, "PEM file"),
+#undef TEXT
+};
+
+static unsigned *number_at(struct load_opts *o, const struct number *n) {
+	return (unsigned *)((uint8_t *)o + n->off);
+}
+
+static const char **text_at(struct load_opts *o, const struct text *t) {
+	return (const char **)((uint8_t *)o + t->off);
+}
 
 static int usage(void) {
 	fprintf(stderr, "usage: regate-bench MEASUREMENT [OPTION VALUE]...\n");
 	for (size_t i = 0; i < RTE_DIM(measurements); i++)
-		fprintf(stderr, "  %-10s %s\n", measurements[i].name, measurements[i].help);
-	fprintf(stderr, "options:\n"
-			"  --conns N       connections held open (10000)\n"
-			"  --requests N    of one timed run (65536)\n"
-			"  --runs N        timed runs (7)\n"
-			"  --window N      requests under way at once (256)\n"
-			"  --batch N       of the yardstick (8)\n"
-			"  --syns N        of a flood, for each packet of a client (16)\n"
-			"  --memory MIB    of EAL (192)\n"
-			"  --acks timed    every answer is acknowledged at once (default)\n"
-			"  --acks after    answers are acknowledged after the timed run\n"
-			"  --cpus A,B      gateway on CPU A, generator on CPU B (0,1)\n"
-			"  --certificate FILE --key FILE\n");
+		fprintf(stderr, "  %-14s %s\n", measurements[i].name, measurements[i].help);
+	fprintf(stderr, "options:\n");
+	for (size_t i = 0; i < RTE_DIM(numbers); i++)
+		fprintf(stderr, "  %-14s %s (%u)\n", numbers[i].name, numbers[i].help,
+			numbers[i].preset);
+	for (size_t i = 0; i < RTE_DIM(texts); i++)
+		fprintf(stderr, "  %-14s %s (%s)\n", texts[i].name, texts[i].help, texts[i].preset);
 	return 2;
 }
 
-static bool parse(int argc, char **argv, struct load_opts *o) {
-	static const struct option names[] = {
-		{"conns", required_argument, NULL, OPT_CONNS},
-		{"requests", required_argument, NULL, OPT_REQUESTS},
-		{"runs", required_argument, NULL, OPT_RUNS},
-		{"window", required_argument, NULL, OPT_WINDOW},
-		{"batch", required_argument, NULL, OPT_BATCH},
-		{"syns", required_argument, NULL, OPT_SYNS},
-		{"memory", required_argument, NULL, OPT_MEMORY},
-		{"acks", required_argument, NULL, 'a'},
-		{"cpus", required_argument, NULL, 'p'},
-		{"certificate", required_argument, NULL, 'c'},
-		{"key", required_argument, NULL, 'k'},
-		{NULL, 0, NULL, 0},
-	};
-	unsigned *const numbers[N_NUMBERS] = {&o->n_conns,   &o->n_requests, &o->n_runs,
-					      &o->window,    &o->batch,      &o->n_syns,
-					      &o->memory_mib};
-	int opt;
+static bool parse_one(struct load_opts *o, const char *name, const char *value) {
+	uint64_t v;
 
-	while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		uint64_t v;
-
-		if (opt < N_NUMBERS) {
-			if (!rg_parse_u64(rg_str(optarg), &v) || v == 0 || v > LOAD_MAX_CLIENTS)
-				return false;
-			*numbers[opt] = (unsigned)v;
-		} else if (opt == 'a') {
-			o->is_ack_timed = strcmp(optarg, "timed") == 0;
-			if (!o->is_ack_timed && strcmp(optarg, "after") != 0)
-				return false;
-		} else if (opt == 'p') {
-			o->cpus = optarg;
-		} else if (opt == 'c') {
-			o->certificate = optarg;
-		} else if (opt == 'k') {
-			o->key = optarg;
-		} else {
+	for (size_t i = 0; i < RTE_DIM(numbers); i++) {
+		if (strcmp(name, numbers[i].name) != 0)
+			continue;
+		if (!rg_parse_u64(rg_str(value), &v) || v > LOAD_MAX_CLIENTS)
 			return false;
-		}
+		*number_at(o, &numbers[i]) = (unsigned)v;
+		return true;
 	}
-	return optind == argc && o->n_runs <= LOAD_MAX_RUNS;
+	for (size_t i = 0; i < RTE_DIM(texts); i++)
+		if (strcmp(name, texts[i].name) == 0) {
+			*text_at(o, &texts[i]) = value;
+			return true;
+		}
+	return false;
+}
+
+static bool parse(int argc, char **argv, struct load_opts *o) {
+	for (size_t i = 0; i < RTE_DIM(numbers); i++)
+		*number_at(o, &numbers[i]) = numbers[i].preset;
+	for (size_t i = 0; i < RTE_DIM(texts); i++)
+		*text_at(o, &texts[i]) = texts[i].preset;
+	for (int i = 0; i < argc; i += 2)
+		if (i + 1 == argc || !parse_one(o, argv[i], argv[i + 1]))
+			return false;
+	o->is_ack_timed = strcmp(o->acks, "timed") == 0;
+	return (o->is_ack_timed || strcmp(o->acks, "after") == 0) && o->n_conns > 0 &&
+	       o->n_requests > 0 && o->window > 0 && o->n_runs > 0 && o->n_runs <= LOAD_MAX_RUNS;
 }
 
 int main(int argc, char **argv) {
 	static struct bed b;
 
-	b.o = (struct load_opts){
-		.n_conns = 10000,
-		.n_requests = 65536,
-		.n_runs = 7,
-		.window = 256,
-		.batch = 8,
-		.n_syns = 16,
-		.is_ack_timed = true,
-		.cpus = "0,1",
-		.memory_mib = 192,
-		.certificate = BENCH_CERTIFICATE,
-		.key = BENCH_KEY,
-	};
 	for (size_t i = 0; argc > 1 && i < RTE_DIM(measurements); i++)
 		if (strcmp(argv[1], measurements[i].name) == 0)
 			b.what = &measurements[i];
-	if (b.what == NULL || !parse(argc - 1, argv + 1, &b.o))
+	if (b.what == NULL || !parse(argc - 2, argv + 2, &b.o))
 		return usage();
 	if (!rg_dp_prepare_process())
 		return EXIT_FAILURE;

@@ -18,12 +18,11 @@ static void add_limit(struct bed *b, struct result *r, double ns) {
 	series_add(&r->ratio, b->sh->limit_ns / ns);
 }
 
-static int one_run(struct bed *b, struct result *r) {
+int bed_refresh(struct bed *b, struct timed *out) {
 	struct gen *g = &b->gen;
 	struct rg_stats *s = &b->sh->stats.s;
 	uint64_t ok = rg_stat_get(s, RG_STAT_reg_local_ok);
 	uint64_t rx = rg_stat_get(s, RG_STAT_rx_packets), tx = rg_stat_get(s, RG_STAT_tx_packets);
-	double n = g->n_requests, busy_ns;
 
 	if (!gen_make(g))
 		return -EIO;
@@ -32,27 +31,38 @@ static int one_run(struct bed *b, struct result *r) {
 		return bed_silent(b, "under refreshes");
 	bed_settle(b);
 	gateway_stop(b->sh);
-	busy_ns = bed_busy_ns(b);
-	rx = rg_stat_get(s, RG_STAT_rx_packets) - rx;
-	tx = rg_stat_get(s, RG_STAT_tx_packets) - tx;
+	out->ns = bed_busy_ns(b) / g->n_requests;
+	out->n_rx = rg_stat_get(s, RG_STAT_rx_packets) - rx;
+	out->n_tx = rg_stat_get(s, RG_STAT_tx_packets) - tx;
+	out->n_polls = b->sh->polls_busy;
 	if (!g->is_ack_timed) {
 		gateway_tell(b->sh, LOAD_RUN);
 		gen_ack_all(g);
 		bed_settle(b);
 		gateway_stop(b->sh);
 	}
-	if (rg_stat_get(s, RG_STAT_reg_local_ok) - ok != g->n_requests || g->s.n_bad > 0) {
-		snprintf(b->err, sizeof(b->err), "%u requests, %lu answered 200, %lu bad answers",
-			 g->n_requests, rg_stat_get(s, RG_STAT_reg_local_ok) - ok, g->s.n_bad);
-		return -EIO;
-	}
-	add_limit(b, r, busy_ns / n);
-	series_add(&r->ns, busy_ns / n);
-	series_add(&r->rate, n / busy_ns * 1e9);
+	if (rg_stat_get(s, RG_STAT_reg_local_ok) - ok == g->n_requests && g->s.n_bad == 0)
+		return 0;
+	snprintf(b->err, sizeof(b->err), "%u requests, %lu answered 200, %lu bad answers",
+		 g->n_requests, rg_stat_get(s, RG_STAT_reg_local_ok) - ok, g->s.n_bad);
+	return -EIO;
+}
+
+static int one_run(struct bed *b, struct result *r) {
+	const struct gen *g = &b->gen;
+	double n = b->o.n_requests;
+	struct timed t;
+	int rc = bed_refresh(b, &t);
+
+	if (rc != 0)
+		return rc;
+	add_limit(b, r, t.ns);
+	series_add(&r->ns, t.ns);
+	series_add(&r->rate, 1e9 / t.ns);
 	series_add(&r->wall_rate, n * g->tsc_per_ns * 1e9 / (double)g->s.wall_tsc);
 	series_add(&r->generator_busy, 1 - (double)g->s.idle_tsc / (double)g->s.wall_tsc);
-	series_add(&r->packets, (double)(rx + tx) / n);
-	series_add(&r->poll_batch, (double)rx / (double)b->sh->polls_busy);
+	series_add(&r->packets, (double)(t.n_rx + t.n_tx) / n);
+	series_add(&r->poll_batch, (double)t.n_rx / (double)t.n_polls);
 	return 0;
 }
 

@@ -41,6 +41,20 @@ class Memory(unittest.TestCase):
         self.assertIn('slope_bytes_per_conn', report)
 
 
+class Handshake(unittest.TestCase):
+    def test_all_come_to_their_end(self):
+        report = bench('handshake', '--requests', '20')
+        self.assertEqual(report['done'], 20 * RUNS)
+
+
+class Latency(unittest.TestCase):
+    def test_all_are_answered(self):
+        report = bench('latency', '--rate', '20000')
+        for part in 'alone', 'amid_handshakes':
+            self.assertEqual(report[part]['answers'], REQUESTS)
+        self.assertGreater(report['amid_handshakes']['handshakes'], 0)
+
+
 class Flood(unittest.TestCase):
     def test_nothing_is_lost_or_kept(self):
         report = bench('flood')
