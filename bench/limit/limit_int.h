@@ -84,7 +84,7 @@ struct limit {
 	struct packet *packets; // N_CLASSES
 	struct packet *tx;      // N_TX
 	uint32_t *picks;
-	uint32_t at_tx, n_bad;
+	uint32_t at_pick, at_tx, n_bad;
 	IMB_MGR *imb;
 	struct gcm_key_data key;
 	struct gcm_context_data gcm;

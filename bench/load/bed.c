@@ -1,26 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Brings up EAL with two lcores, a pair of rings as two ports, the gateway on one and the generator
-// on the other, and takes them down again. Main thread, and the generator's where it says so.
+// Brings up gateway and generator, and takes them down again: on two lcores of one process with a
+// pair of rings between them, or in two processes with net_memif. Main thread, and the generator's
+// where it says so.
 #include <rte_eth_ring.h>
+#include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bed.h"
 
 #define RING_LEN 4096
 #define GATEWAY_LCORE 1
 #define GENERATOR_LCORE 2
-#define GATEWAY_PORT "net_ring_gateway"
-#define GENERATOR_PORT "net_ring_generator"
+#define RING_GATEWAY "net_ring_gateway"
+#define RING_GENERATOR "net_ring_generator"
+// No file: the socket's name is abstract. The server would crash if its client left while it polls
+// (dpdk.md 2.5): the generator leaves last.
+#define MEMIF "net_memif0,role=%s,id=0,socket=regate-bench-%d,rsize=10,bsize=2048"
+#define LINK_MS 5000
 #define CALIBRATION_US 100000
 #define CALIBRATION_POLLS 10000
 
-static int start_eal(struct bed *b) {
+static int start_eal(struct bed *b, const char *cpus, unsigned n_lcores) {
 	const struct rg_dp_cfg cfg = {
-		.port = GATEWAY_PORT, // no PCI
-		.lcores = b->o.cpus,
-		.n_workers = 2,
+		.port = RING_GATEWAY, // no PCI
+		.lcores = cpus,
+		.n_workers = n_lcores,
 		.memory_mib = b->o.memory_mib,
 		.hugepages = RG_HUGE_AUTO,
 	};
@@ -61,30 +69,115 @@ static void calibrate(struct bed *b) {
 static int generator_main(void *arg) {
 	struct bed *b = arg;
 
-	b->rc = gen_init(&b->gen, &b->o, GENERATOR_PORT, b->err, sizeof(b->err));
-	if (b->rc == 0) {
-		calibrate(b);
-		gateway_mark(b->sh, MARK_READY);
-		b->rc = b->what->measure(b);
-	}
+	calibrate(b);
+	gateway_mark(b->sh, MARK_READY);
+	b->rc = b->what->measure(b);
 	gateway_tell(b->sh, LOAD_QUIT);
+	gateway_wait(b->sh);
 	sem_post(&b->is_done);
 	return 0;
 }
 
-static int run(struct bed *b) {
-	int rc = make_ports(b);
+// Starts the generator on an lcore, and waits for its end.
+static int run_generator(struct bed *b, unsigned lcore) {
+	int rc = rte_eal_remote_launch(generator_main, b, lcore);
 
-	if (rc == 0)
-		rc = gateway_start(&b->gw, GATEWAY_PORT, b->err, sizeof(b->err));
-	if (rc == 0)
-		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
-	if (rc == 0)
-		rc = rte_eal_remote_launch(generator_main, b, GENERATOR_LCORE);
 	while (rc == 0 && sem_wait(&b->is_done) != 0)
 		; // interrupted; rte_eal_mp_wait_lcore() alone would burn a third of two CPUs
 	rte_eal_mp_wait_lcore();
 	return rc == 0 ? b->rc : rc;
+}
+
+static int run_rings(struct bed *b) {
+	int rc = gateway_init(&b->gw, &b->o, b->sh, b->err, sizeof(b->err));
+
+	if (rc == 0)
+		rc = start_eal(b, b->o.cpus, 2);
+	if (rc != 0)
+		return rc;
+	rc = make_ports(b);
+	if (rc == 0)
+		rc = gateway_start(&b->gw, RING_GATEWAY, b->err, sizeof(b->err));
+	if (rc == 0)
+		rc = gen_init(&b->gen, &b->o, RING_GENERATOR, b->err, sizeof(b->err));
+	if (rc == 0)
+		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
+	if (rc == 0)
+		rc = run_generator(b, GENERATOR_LCORE);
+	gateway_fini(&b->gw);
+	gen_fini(&b->gen);
+	eal_stop();
+	return rc;
+}
+
+// The gateway's process, from beginning to end.
+static int memif_gateway(struct bed *b) {
+	char port[128];
+	int rc = gateway_init(&b->gw, &b->o, b->sh, b->err, sizeof(b->err));
+
+	snprintf(port, sizeof(port), MEMIF, "server", getppid());
+	if (rc == 0)
+		rc = start_eal(b, b->o.cpus, 1); // the first of them
+	if (rc == 0)
+		rc = gateway_start(&b->gw, port, b->err, sizeof(b->err));
+	if (rc == 0)
+		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
+	if (rc != 0) {
+		fprintf(stderr, "regate-bench: gateway: %s\n", b->err);
+		return rc;
+	}
+	atomic_store_explicit(&b->sh->is_up, true, memory_order_release);
+	while (rte_eal_get_lcore_state(GATEWAY_LCORE) != WAIT)
+		rte_delay_us_sleep(CALIBRATION_US);
+	gateway_fini(&b->gw);
+	eal_stop();
+	return 0;
+}
+
+// Opens our end, and waits until both are connected.
+static int memif_connect(struct bed *b, pid_t gateway) {
+	struct rte_eth_link link = {0};
+	char port[128];
+	int rc;
+
+	while (!atomic_load_explicit(&b->sh->is_up, memory_order_acquire)) {
+		if (waitpid(gateway, NULL, WNOHANG) == gateway) {
+			snprintf(b->err, sizeof(b->err), "the gateway did not start");
+			return -EIO;
+		}
+		rte_delay_us_sleep(CALIBRATION_US);
+	}
+	snprintf(port, sizeof(port), MEMIF, "client", getpid());
+	rc = rte_dev_probe(port);
+	if (rc == 0)
+		rc = gen_init(&b->gen, &b->o, "net_memif0", b->err, sizeof(b->err));
+	for (unsigned i = 0; rc == 0 && i < LINK_MS && link.link_status == 0; i++) {
+		rte_delay_us_sleep(1000);
+		rc = rte_eth_link_get_nowait(b->gen.port, &link);
+	}
+	return rc != 0 || link.link_status != 0 ? rc : -ENOLINK;
+}
+
+static int run_memif(struct bed *b) {
+	const char *cpu = strchr(b->o.cpus, ',');
+	pid_t gateway = fork();
+	int rc;
+
+	if (gateway == 0)
+		_exit(memif_gateway(b) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	if (gateway < 0 || cpu == NULL)
+		return -EINVAL;
+	rc = start_eal(b, cpu + 1, 1);
+	if (rc == 0)
+		rc = memif_connect(b, gateway);
+	if (rc == 0)
+		rc = run_generator(b, GATEWAY_LCORE);
+	else
+		gateway_tell(b->sh, LOAD_QUIT);
+	waitpid(gateway, NULL, 0);
+	gen_fini(&b->gen);
+	eal_stop();
+	return rc;
 }
 
 int bed_run(struct bed *b) {
@@ -95,15 +188,7 @@ int bed_run(struct bed *b) {
 	if (b->sh == MAP_FAILED)
 		return -errno;
 	sem_init(&b->is_done, 0, 0);
-	rc = gateway_init(&b->gw, &b->o, b->sh, b->err, sizeof(b->err));
-	if (rc == 0)
-		rc = start_eal(b);
-	if (rc == 0) {
-		rc = run(b);
-		gateway_fini(&b->gw);
-		gen_fini(&b->gen);
-		eal_stop();
-	}
+	rc = b->o.is_memif ? run_memif(b) : run_rings(b);
 	sem_destroy(&b->is_done);
 	munmap(b->sh, sizeof(*b->sh));
 	return rc;

@@ -13,6 +13,7 @@
 #define PATIENCE_MS 3000 // for what has not come, once all is sent
 
 int run_flood(struct bed *b) {
+	b->o.is_memif = false; // the generator reads the gateway's memory use
 	b->o.n_spare = RTE_MAX(b->o.n_requests / NEW_EVERY, 1u);
 	return bed_run(b);
 }

@@ -49,12 +49,17 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 		rc = rte_eth_tx_queue_setup(g->port, 0, N_DESC, SOCKET_ID_ANY, NULL);
 	if (rc == 0)
 		rc = rte_eth_dev_start(g->port);
+	g->is_started = rc == 0;
 	if (rc != 0)
 		snprintf(err, err_len, "port %s: %s", port, strerror(-rc));
 	return rc;
 }
 
 void gen_fini(struct gen *g) {
+	if (g->is_started) {
+		(void)rte_eth_dev_stop(g->port);
+		(void)rte_eth_dev_close(g->port);
+	}
 	ssl_clients_free(g->ssl);
 	tls_crypt_free(g->crypt);
 	rte_mempool_free(g->pool);

@@ -42,6 +42,7 @@ struct gen_stats {
 
 struct gen {
 	uint16_t port;
+	bool is_started; // the port
 	struct rte_mempool *pool;
 	struct rte_mbuf *tx[BURST];
 	unsigned n_tx;

@@ -81,7 +81,7 @@ static void print_part(const struct bed *b, const char *name, const struct part 
 }
 
 static int measure(struct bed *b, struct part parts[2], double *rate) {
-	struct timed t;
+	struct timed t = {0};
 	int rc = bed_open(b, 0, b->o.n_conns);
 
 	if (rc == 0)

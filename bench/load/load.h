@@ -33,7 +33,8 @@ struct load_opts {
 	unsigned rate;   // refreshes per second of an open loop; 0: half of what the gateway can
 	unsigned share;  // of the gateway's time that handshakes may take, percent
 	unsigned n_syns; // SYNs of a flood for each packet of a client
-	const char *acks;
+	const char *acks, *port;
+	bool is_memif;     // from port: in two processes
 	bool is_ack_timed; // from acks: each answer is acknowledged at once; else after the timed run
 	const char *cpus; // "0,1": gateway, generator
 	unsigned memory_mib;
@@ -80,6 +81,7 @@ struct load_memory {
 };
 
 struct load_shared {
+	_Atomic(bool) is_up;        // gateway: w
 	_Atomic(int) cmd;           // generator: w; gateway: LOAD_IDLE when it is done
 	_Atomic(bool) is_stopping;  // generator: w
 	struct worker_stats stats;  // gateway: w

@@ -44,6 +44,7 @@ static const struct text {
 #define TEXT(name, field, preset, help) \
 	{ name, offsetof(struct load_opts, field), preset, help }
 	TEXT("--acks", acks, "timed", "timed: one for each answer, at once; after: after the run"),
+	TEXT("--port", port, "ring", "ring: one process; memif: two (refresh, handshake, latency)"),
 	TEXT("--cpus", cpus, "0,1", "gateway's, generator's"),
 	TEXT("--certificate", certificate, BENCH_CERTIFICATE, "PEM file"),
 	TEXT("--key", key, BENCH_KEY, "PEM file"),
@@ -99,7 +100,9 @@ static bool parse(int argc, char **argv, struct load_opts *o) {
 		if (i + 1 == argc || !parse_one(o, argv[i], argv[i + 1]))
 			return false;
 	o->is_ack_timed = strcmp(o->acks, "timed") == 0;
-	return (o->is_ack_timed || strcmp(o->acks, "after") == 0) && o->n_conns > 0 &&
+	o->is_memif = strcmp(o->port, "memif") == 0;
+	return (o->is_memif || strcmp(o->port, "ring") == 0) &&
+	       (o->is_ack_timed || strcmp(o->acks, "after") == 0) && o->n_conns > 0 &&
 	       o->n_requests > 0 && o->window > 0 && o->n_runs > 0 && o->n_runs <= LOAD_MAX_RUNS;
 }
 

@@ -99,6 +99,7 @@ int run_memory(struct bed *b) {
 
 	if (r == MAP_FAILED)
 		return -errno;
+	b->o.is_memif = false; // the generator reads the gateway's memory use
 	r[0].n_conns = RTE_MAX(b->o.n_conns / 10, 1u);
 	r[1].n_conns = b->o.n_conns;
 	for (unsigned i = 0; rc == 0 && i < 2; i++)

@@ -51,7 +51,7 @@ int bed_refresh(struct bed *b, struct timed *out) {
 static int one_run(struct bed *b, struct result *r) {
 	const struct gen *g = &b->gen;
 	double n = b->o.n_requests;
-	struct timed t;
+	struct timed t = {0};
 	int rc = bed_refresh(b, &t);
 
 	if (rc != 0)
@@ -76,9 +76,10 @@ int measure_refresh(struct bed *b) {
 		rc = one_run(b, &r);
 	if (rc != 0)
 		return rc;
-	printf("{\"bench\": \"refresh\", \"conns\": %u, \"requests_per_run\": %u, \"window\": "
+	printf("{\"bench\": \"refresh\", \"port\": \"%s\", \"conns\": %u, \"requests_per_run\": "
+	       "%u, \"window\": "
 	       "%u,\n ",
-	       b->sh->n_conns, b->o.n_requests, b->o.window);
+	       b->o.port, b->sh->n_conns, b->o.n_requests, b->o.window);
 	report_host(&b->o);
 	printf(",\n \"request_bytes\": %u, \"token_bytes\": %u, \"suite\": \"AES-128-GCM\", "
 	       "\"pages\": \"%s\",\n "

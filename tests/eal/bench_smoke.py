@@ -33,6 +33,9 @@ class Refresh(unittest.TestCase):
     def test_acks_after(self):
         self.check(bench('refresh', '--acks', 'after'), 2)
 
+    def test_two_processes(self):
+        self.check(bench('refresh', '--port', 'memif'), 3)
+
 
 class Memory(unittest.TestCase):
     def test_two_sizes(self):
