@@ -79,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 	if (len > 40000)
 		return 0;
 	rc = peek(0, in, &h, &why);
+	FUZZ_CHECK(rc < RG_OK || len < 5 || p[0] != 22 || (p[3] << 8 | p[4]) <= 16384);
 	FUZZ_CHECK(rc != RG_MORE || len < 2 * TLS_HELLO_MAX * 6); // each byte may have a header
 	for (size_t n = 0; n < len; n = fuzz_next_cut(n)) {
 		int part = peek(1, rg_slice(p, n), &part_hello, &part_why);
