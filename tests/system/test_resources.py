@@ -3,7 +3,6 @@
 that the others are not served."""
 
 import ctypes
-import json
 import os
 import random
 import re
@@ -16,23 +15,14 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from lab import CLIENT_IP, FAMILY, GATEWAY_HOST, GATEWAY_IP, IS_IP6, TAP, libc, sh, wait_for  # noqa: E402
-from wic import CLOSE, PING, BioTls, Closed, Sip, SipAnswer, Ws, frame, http, lease, tls_connect, tls_context  # noqa: E402
+import slow  # noqa: E402
+from slow import BIG, HEAD, small_window  # noqa: E402
+from wic import CLOSE, PING, BioTls, Closed, Sip, SipAnswer, Ws, frame, http, lease, tls_connect  # noqa: E402
 
 TCP_REPAIR = 19
-BIG = "/jssip.min.js"  # larger than a send queue (128 KiB)
-HEAD = f"GET {BIG} HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\n\r\n".encode()
 LEASE = (f"POST /v1/lease HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\nOrigin: https://{GATEWAY_HOST}\r\n"
          "Content-Type: application/json\r\nContent-Length: 47\r\n\r\n"
          '{"account": "alice", "password": "wrong horse"}').encode()
-
-
-def small_window(timeout=10):
-    """A TLS client whose receive buffer is a few KiB."""
-    raw = socket.socket(FAMILY)
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.settimeout(timeout)
-    raw.connect((GATEWAY_IP, 443))
-    return tls_context().wrap_socket(raw)
 
 
 def checksum(data):
@@ -76,37 +66,21 @@ class Churn(Case):
     # Each opens a connection and brings it into its phase.
 
     def syn_done(self):
-        return socket.create_connection((GATEWAY_IP, 443), 10)
+        return slow.tcp_only()
 
     def half_hello(self):
-        inc, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = tls_context().wrap_bio(inc, out)
-        try:
-            tls.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        hello = out.read()
-        s = self.syn_done()
-        s.sendall(hello[:random.randrange(1, len(hello))])
-        return s
+        return slow.half_hello()
 
     def hello_only(self):
-        s = self.syn_done()
-        inc, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-        try:
-            tls_context().wrap_bio(inc, out).do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        s.sendall(out.read())
+        s = slow.tcp_only()
+        s.sendall(slow.client_hello())
         return s
 
     def handshake(self):
-        return tls_connect()
+        return slow.handshake()
 
     def half_head(self):
-        s = tls_connect()
-        s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
-        return s
+        return slow.half_head()
 
     def half_body(self):
         s = tls_connect()
@@ -124,23 +98,17 @@ class Churn(Case):
         return s
 
     def file_unread(self):
-        s = small_window()
-        s.sendall(HEAD)
-        return s
+        return slow.zero_window()
 
     def web_socket(self):
         self.ws = Ws()
         return self.ws.sock
 
     def half_frame(self):
-        s = self.web_socket()
-        s.sendall(frame("x" * 300)[:random.randrange(1, 300)])
-        return s
+        return slow.half_frame()
 
     def open_fragments(self):
-        s = self.web_socket()
-        s.sendall(frame("REGISTER ", fin=False) + frame("sip", 0, fin=False) + frame(b"", PING))
-        return s
+        return slow.open_fragments()
 
     def registered(self):
         s = self.web_socket()
