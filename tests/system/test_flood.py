@@ -77,6 +77,7 @@ class SynFlood(GatewayCase):
         self.assertEqual(herd.errors, [])
         self.assertEqual(herd.good, herd.tries)
         self.assertGreater(herd.good, N_ESTABLISHED)
+        self.assertEqual(self.stat("drop_no_mbuf"), 0)
         # No state per SYN: slots are those who speak to us, and one for whoever has just left.
         self.assertLessEqual(most_slots, slots + 2)
         self.assertLessEqual(self.stat("tcp_opened") - opened, newcomers.tries)
