@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The life of a client connection in a worker: TCP events in, TLS in between, HTTP or WebSocket on
 // top. Ends are only marked while TLS is on the call stack, and carried out by conn_finish().
+#include <errno.h>
+
 #include "core_int.h"
 #include "regate/siphash.h"
 
 #define PUMP_LEN 8192u // plaintext bytes of one record of a static response
-#define PUMP_MIN 2048u // the same while TCP has little room; below it is not worth a record
+#define PUMP_MIN 1024u // the same while TCP has little room; below it is not worth a record
 
 struct conn_ref { // argument of the TLS sink
 	struct worker *w;
@@ -151,8 +153,10 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 	struct conn_ref ref = {w, c};
 	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
 
-	if (c->end == END_NO && tls_write(w->tls, &c->tls, d, &sink) != RG_OK)
+	if (c->end == END_NO && tls_write(w->tls, &c->tls, d, &sink) != RG_OK) {
+		rg_stat_inc(w->stats, RG_DROP_tcp_no_buffer);
 		c->end = END_ABORT; // reads slower than it asks: its queue is full
+	}
 }
 
 // What is still to be queued of a static response.
@@ -276,6 +280,8 @@ static void tls_done(struct worker *w, struct conn *c, int rc) {
 	}
 	if (rc != RG_OK && drop != RG_N_STATS)
 		rg_stat_inc(w->stats, drop);
+	if (rc == -ENOBUFS && c->end == END_NO)
+		rg_stat_inc(w->stats, RG_DROP_tcp_no_buffer);
 	if (rc != RG_OK && c->end == END_NO) // the alert, if any, is queued: let it out
 		c->end = rc == RG_E_CLOSED || rc == RG_E_PROTO || rc == RG_E_UNSUPPORTED ||
 					 rc == RG_E_LIMIT

@@ -175,13 +175,14 @@ size_t tcp_send_room(const struct tcp *t, uint32_t idx) {
 	const struct tcp_conn *c = &t->conns[idx];
 	size_t room, limit;
 
-	// Whoever does not read leaves half of the pool to the rest.
-	limit = t->pool.n_free > t->pool.n / 2 ? t->cfg.snd_max
-					       : tcp_min(t->cfg.snd_max, TCP_SND_SCARCE);
+	// Whoever does not read leaves half of what is not reserved to the rest.
+	limit = t->pool.n_free > (t->pool.n + tcp_reserve(t)) / 2
+			? t->cfg.snd_max
+			: tcp_min(t->cfg.snd_max, TCP_SND_SCARCE);
 	if (!tcp_is_open(t, idx) || c->q.len >= limit)
 		return 0;
 	limit -= c->q.len;
-	room = tcp_sndq_room(&c->q, &t->pool);
+	room = tcp_sndq_room(&c->q, &t->pool, tcp_reserve(t));
 	return room < limit ? room : limit;
 }
 

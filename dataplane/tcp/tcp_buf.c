@@ -64,8 +64,12 @@ static uint32_t tail_room(const struct tcp_sndq *q) {
 	return (TCP_CHUNK_BYTES - (q->off + q->len) % TCP_CHUNK_BYTES) % TCP_CHUNK_BYTES;
 }
 
-size_t tcp_sndq_room(const struct tcp_sndq *q, const struct tcp_pool *p) {
-	return (size_t)p->n_free * TCP_CHUNK_BYTES + tail_room(q);
+size_t tcp_sndq_room(const struct tcp_sndq *q, const struct tcp_pool *p, uint32_t reserve) {
+	uint32_t n = p->n_free > reserve ? p->n_free - reserve : 0;
+
+	if (q->len == 0 && n < p->n_free)
+		n++;
+	return (size_t)n * TCP_CHUNK_BYTES + tail_room(q);
 }
 
 static void grow(struct tcp_sndq *q, struct tcp_pool *p) {

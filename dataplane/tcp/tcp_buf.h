@@ -51,7 +51,8 @@ struct tcp_sndq {
 
 void tcp_sndq_init(struct tcp_sndq *q);
 void tcp_sndq_fini(struct tcp_sndq *q, struct tcp_pool *p);
-size_t tcp_sndq_room(const struct tcp_sndq *q, const struct tcp_pool *p); // what the pool allows
+// What the pool allows. The last `reserve` chunks are for queues that have none yet: one each.
+size_t tcp_sndq_room(const struct tcp_sndq *q, const struct tcp_pool *p, uint32_t reserve);
 // d.len <= tcp_sndq_room().
 void tcp_sndq_append(struct tcp_sndq *q, struct tcp_pool *p, struct rg_slice d);
 // Drops n bytes (<= len) at the head.

@@ -30,6 +30,12 @@ static inline uint32_t tcp_idx(const struct tcp *t, const struct tcp_conn *c) {
 	return (uint32_t)(c - t->conns);
 }
 
+// Chunks that are kept for the first answer of each connection: who has one queued gets none of
+// them, nor does what waits behind a hole. So an idle client is always answered.
+static inline uint32_t tcp_reserve(const struct tcp *t) {
+	return tcp_min(t->cfg.max_conns, t->pool.n / 2);
+}
+
 // May data or a FIN of ours be unsent or unacknowledged?
 static inline bool tcp_is_sending(const struct tcp_conn *c) {
 	return c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT ||

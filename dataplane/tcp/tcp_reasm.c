@@ -67,7 +67,7 @@ static bool insert(struct tcp *t, struct tcp_conn *c, uint32_t *prev, uint32_t s
 		size_t n = *prev == TCP_NIL ? 0 : extend(t, *prev, seq, d);
 
 		if (n == 0) {
-			if (c->n_ooo >= t->max_ooo || t->pool.n_free <= t->pool.n / 8 ||
+			if (c->n_ooo >= t->max_ooo || t->pool.n_free <= tcp_reserve(t) ||
 			    !link_new(t, c, prev, seq))
 				return false;
 			continue;

@@ -70,9 +70,9 @@ bool tcp_sack_take(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s) {
 		    tcp_seq_lt(c->snd_max, x.end))
 			continue;
 		if (c->board == TCP_NIL) {
-			c->board = tcp_pool_take(&t->pool);
-			if (c->board == TCP_NIL)
+			if (t->pool.n_free <= tcp_reserve(t))
 				return false;
+			c->board = tcp_pool_take(&t->pool);
 			*board_of(t, c) = (struct tcp_board){.high_rxt = c->snd_una};
 		}
 		is_news = add(board_of(t, c), x) || is_news;

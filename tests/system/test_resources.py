@@ -14,6 +14,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
+from herd import Refreshers  # noqa: E402
 from lab import CLIENT_IP, FAMILY, GATEWAY_HOST, GATEWAY_IP, IS_IP6, TAP, libc, sh, wait_for  # noqa: E402
 import slow  # noqa: E402
 from slow import BIG, HEAD, small_window  # noqa: E402
@@ -285,6 +286,62 @@ class Hogs(Case):
             self.assertEqual(int(ws.recv().split()[1]), 200)
 
 
+class Pools(Case):
+    """Each pool used up by somebody who lets it lie: the next one is refused and counted, those who were
+    there before lose nothing, and all of it comes back."""
+    lab_args = {"conf": {"registration": {"rate": 100, "rate_burst": 100},
+                         "dataplane": {"connections": 2048, "head_timeout": "30s", "idle_timeout": "30s"}}}
+
+    def setUp(self):
+        self.good = Refreshers(5, 0.05)
+        self.held = []
+        self.before = {name: self.stat(name) for name in ("drop_tls_no_memory", "drop_tcp_no_buffer", "drop_idle")}
+
+    def tearDown(self):
+        self.good.stop()
+        for s in self.held:
+            s.close()
+        self.good.close()
+        wait_for("all buffers back", self.is_free, 60)
+        wait_for("all slots back", lambda: self.is_free(["now_tcp_slots"]), 120)
+        self.assertEqual(self.good.errors, [])
+        self.assertEqual(self.good.good, self.good.tries)
+        self.assertGreater(self.good.good, 5)
+        self.assert_served()
+
+    def grown(self, name):
+        return self.stat(name) - self.before[name]
+
+    def half_record(self):
+        tls = BioTls(timeout=30)
+        self.held.append(tls)
+        tls.raw.sendall(tls.seal(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[:-1])
+        return tls
+
+    def test_partial_records(self):
+        for _ in range(1024):
+            self.half_record()
+        self.assertEqual(self.grown("drop_tls_no_memory"), 0)
+        for n in range(1, 4):
+            with self.assertRaises(ConnectionResetError):
+                self.half_record().raw.recv(1)
+            self.assertEqual(self.grown("drop_tls_no_memory"), n)
+        self.assert_served()  # whose records come whole
+        # Each of the others is ended by its timer.
+        wait_for("end of the half records", lambda: self.grown("drop_idle") == 1024, 90)
+        s = self.half_record()
+        s.raw.sendall(b"x")  # its last byte, bent
+        self.assertEqual(s.raw.recv(100)[:1], b"\x17")  # the alert
+
+    def test_tcp_buffers(self):
+        """Half of them are for the first answer of each connection: handshakes and refreshes go on."""
+        for _ in range(1500):
+            self.held.append(slow.zero_window())
+        self.assertGreaterEqual(self.stat("now_tcp_buffers"), 2000)  # of 4096, half of them reserved
+        self.assertEqual(self.grown("drop_tcp_no_buffer"), 0)
+        self.assert_served()
+
+
 class Full(Case):
     lab_args = {"conf": {"dataplane": {"connections": 64, "head_timeout": "3s"}}}
 
@@ -321,6 +378,13 @@ class Full(Case):
         for ws in held:
             ws.sock.close()
         wait_for("all buffers back", self.is_free)
+        self.assert_served()
+
+    def test_more_ends_than_time_wait_records(self):
+        """Each ended by the gateway first; there are 64 records, and the oldest makes room."""
+        for _ in range(300):
+            self.assertEqual(http("GET", "/icon.svg", headers={"Connection": "close"}).status, 200)
+        wait_for("all slots back", lambda: self.is_free(["now_tcp_slots"]))
         self.assert_served()
 
     def test_silent_connections_make_room(self):

@@ -46,7 +46,7 @@ START_TEST(queue_against_model) {
 		n = (rng & 7) == 7 ? n / TCP_CHUNK_BYTES * TCP_CHUNK_BYTES : n;
 		switch (rng >> 28 & 3) {
 		case 0:
-			len = tcp_sndq_room(&q, &p);
+			len = tcp_sndq_room(&q, &p, 0);
 			len = n < len ? n : len;
 			tcp_sndq_append(&q, &p, rg_slice(flat + end, len));
 			end += len;

@@ -154,6 +154,45 @@ START_TEST(send_in_every_op) {
 }
 END_TEST
 
+// Opens another connection, of another port. Its index.
+static uint32_t open_next(struct rig *r) {
+	r->peer_port++;
+	rig_open_opts(r, RIG_MSS_1460);
+	return r->idx;
+}
+
+// However much one lets lie, each connection can queue its first 2 KiB.
+START_TEST(first_chunk_is_reserved) {
+	struct tcp_cfg cfg = rig_cfg;
+	uint32_t idx[4];
+	struct rig *r;
+
+	cfg.max_conns = 4;
+	cfg.n_buffers = 16;
+	r = rig_new_cfg(&cfg);
+	rig_open(r);
+	idx[0] = r->idx;
+	while (tcp_send_room(r->t, idx[0]) > 0)
+		rig_send(r, tcp_send_room(r->t, idx[0]));
+	r->n_read = r->n_out = 0;
+	ck_assert_uint_eq(tcp_n_free_buffers(r->t), 3);
+	for (int i = 1; i < 4; i++) {
+		idx[i] = open_next(r);
+		ck_assert_uint_eq(tcp_send_room(r->t, idx[i]), TCP_CHUNK_BYTES);
+		rig_send(r, 2000);
+		ck_assert_uint_eq(tcp_send_room(r->t, idx[i]), 48); // what its chunk still takes
+		r->n_read = r->n_out = 0;
+	}
+	IN(r, F_PA, 100, 1, .data = RG_LIT("behind a hole"));
+	ck_assert_uint_eq(rig_stat(r, RG_DROP_tcp_no_buffer), 1);
+	ck_assert_uint_eq(tcp_n_free_buffers(r->t), 0);
+	for (int i = 0; i < 4; i++)
+		tcp_abort(r->t, idx[i], r->now_ns);
+	r->n_read = r->n_out = 0;
+	rig_free_clean(r);
+}
+END_TEST
+
 int main(void) {
 	const struct rig_case cases[] = {
 		RIG_CASE(segments_over_chunks),
@@ -163,6 +202,7 @@ int main(void) {
 		RIG_CASE(rst_numbers),
 		RIG_CASE(send_in_every_op),
 		RIG_CASE(room_while_buffers_are_scarce),
+		RIG_CASE(first_chunk_is_reserved),
 	};
 
 	return rig_main("tcp_out", cases, RIG_LEN(cases));

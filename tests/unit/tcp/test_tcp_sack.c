@@ -340,6 +340,7 @@ START_TEST(no_chunk_for_a_scoreboard) {
 	struct rig *r;
 
 	cfg.n_buffers = 8;
+	cfg.max_conns = 1;
 	r = rig_new_cfg(&cfg);
 	rig_open_opts(r, RG_LIT("\x02\x04\x05\xb4\x01\x01\x04\x02"));
 	rig_send(r, 8 * TCP_CHUNK_BYTES);
