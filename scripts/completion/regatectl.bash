@@ -18,7 +18,7 @@ _regatectl() {
 	((${#said[@]} > 2)) && last=${said[-1]}
 	[[ $last == --* ]] || last=''
 	case "${said[*]:0:2}${last:+ $last}" in
-	"") words="--socket --json --help --version status stats pool lease conn log help" ;;
+	"") words="--socket --json --help --version status stats pool lease conn log tls help" ;;
 	"status") words="" ;;
 	"stats") words=" --all" ;;
 	"pool") words=" list" ;;
@@ -36,6 +36,9 @@ _regatectl() {
 	"conn list") words=" --limit" ;;
 	"log") words=" level" ;;
 	"log level") words=" error warn info debug" ;;
+	"tls") words=" show reload" ;;
+	"tls show") words="" ;;
+	"tls reload") words="" ;;
 	"help") words="" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

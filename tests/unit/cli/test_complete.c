@@ -9,7 +9,7 @@ static const struct {
 	const char *last;
 	const char *found;
 } cases[] = {
-	{"", "", "status stats pool lease conn log help "},
+	{"", "", "status stats pool lease conn log tls help "},
 	{"", "st", "status stats "},
 	{"", "x", ""},
 	{"lease", "", "list show revoke "},
