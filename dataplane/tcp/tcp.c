@@ -56,6 +56,7 @@ struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct
 	derive_key(cfg->secret, 1, t->cookie_key);
 	derive_key(cfg->secret, 2, t->table_key);
 	derive_key(cfg->secret, 3, t->ts_key);
+	derive_key(cfg->secret, 4, t->iss_key);
 	t->conns = rg_huge_alloc(cfg->max_conns, conn_size);
 	if (t->conns == NULL || tcp_table_init(&t->table, cfg->max_conns) != 0 ||
 	    tcp_pool_init(&t->pool, cfg->n_buffers) != 0 ||
@@ -114,6 +115,7 @@ struct tcp_conn *tcp_conn_new(struct tcp *t, const struct tcp_in *in) {
 	c->local_port = in->dst.port;
 	memcpy(c->mac, in->mac, sizeof(c->mac));
 	c->ooo = c->board = TCP_NIL;
+	c->ssthresh = TCP_CWND_MAX;
 	tcp_sndq_init(&c->q);
 	tcp_table_add(&t->table, in_hash(t, in), tcp_idx(t, c));
 	t->n_conns++;
@@ -136,13 +138,46 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c) {
 	t->n_conns--;
 }
 
+bool tcp_conn_offer(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	bool is_refused;
+
+	c->flags |= TCP_F_IN_OPENED;
+	is_refused = t->ops.opened(t->ops.ctx, tcp_idx(t, c), now_ns) != 0;
+	c->flags &= (uint16_t) ~(TCP_F_IN_OPENED | TCP_F_ACTIVE);
+	if (!is_refused) {
+		rg_stat_inc(t->stats, RG_STAT_tcp_opened);
+		c->flags |= TCP_F_UP;
+	}
+	if (!is_refused && (c->flags & TCP_F_ABORT) == 0)
+		return true;
+	tcp_conn_reset(t, c, now_ns);
+	return false;
+}
+
+void tcp_conn_agree(struct tcp *t, struct tcp_conn *c, const struct tcp_cookie_opts *opts) {
+	c->mss = (uint16_t)tcp_min(opts->mss, tcp_our_mss(t, &c->peer));
+	c->flags &= (uint16_t) ~(TCP_F_WSCALE | TCP_F_TS | TCP_F_SACK);
+	if (opts->wscale != TCP_WSCALE_NONE) {
+		c->flags |= TCP_F_WSCALE;
+		c->snd_wscale = opts->wscale;
+	}
+	if (opts->has_ts) {
+		c->flags |= TCP_F_TS;
+		c->mss -= TCP_TS_LEN; // RFC 6691
+	}
+	if (opts->has_sack)
+		c->flags |= TCP_F_SACK;
+}
+
 // Tells the upper layer, once, when it knows of the connection.
 static void tell_ended(struct tcp *t, struct tcp_conn *c, enum tcp_end why, uint64_t now_ns) {
-	if ((c->flags & TCP_F_UP) == 0)
-		return;
-	c->flags &= (uint16_t)~TCP_F_UP;
-	rg_stat_inc(t->stats, RG_STAT_tcp_closed);
-	t->ops.ended(t->ops.ctx, tcp_idx(t, c), why, now_ns);
+	uint16_t flags = c->flags;
+
+	c->flags &= (uint16_t) ~(TCP_F_UP | TCP_F_ACTIVE);
+	if ((flags & TCP_F_UP) != 0)
+		rg_stat_inc(t->stats, RG_STAT_tcp_closed);
+	if ((flags & (TCP_F_UP | TCP_F_ACTIVE)) != 0)
+		t->ops.ended(t->ops.ctx, tcp_idx(t, c), why, now_ns);
 }
 
 static void conn_end(struct tcp *t, struct tcp_conn *c, bool is_time_wait, enum tcp_end why,
@@ -151,7 +186,8 @@ static void conn_end(struct tcp *t, struct tcp_conn *c, bool is_time_wait, enum 
 	bool is_young = (uint8_t)(tcp_age_clock(now_ns) - c->opened_at) <=
 			2 * TCP_COOKIE_MINUTE_NS / RG_NS_PER_MS / 2048 + 1;
 
-	if (is_time_wait || (is_young && (c->flags & TCP_F_UP) != 0))
+	if (is_time_wait ||
+	    (is_young && (c->flags & TCP_F_UP) != 0 && tcp_is_served(t, c->local_port)))
 		tcp_wait_add(t, c, is_time_wait, now_ns);
 	c->state = TCP_CLOSED; // what the op calls for this connection now does nothing
 	tell_ended(t, c, why, now_ns);
@@ -202,6 +238,8 @@ int tcp_send(struct tcp *t, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns) {
 	struct tcp_conn *c = &t->conns[idx];
 
+	if (c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+		tcp_abort(t, idx, now_ns);
 	if (!tcp_is_open(t, idx))
 		return;
 	t->now_ns = now_ns;
@@ -219,7 +257,9 @@ void tcp_abort(struct tcp *t, uint32_t idx, uint64_t now_ns) {
 		return;
 	t->now_ns = now_ns;
 	if ((c->flags & TCP_F_IN_OPENED) != 0)
-		c->flags |= TCP_F_ABORT; // ended() would come before opened() has returned
+		c->flags |= TCP_F_ABORT;   // ended() would come before opened() has returned
+	else if (c->state == TCP_SYN_SENT) // RFC 9293 3.10.5: the peer knows of nothing
+		tcp_conn_end(t, c, TCP_END_ABORTED, now_ns);
 	else
 		tcp_conn_reset(t, c, now_ns);
 }
@@ -268,7 +308,7 @@ uint32_t tcp_rx_prefetch(const struct tcp *t, const struct tcp_in *in) {
 	return idx;
 }
 
-static struct tcp_conn *find(struct tcp *t, const struct tcp_in *in, uint32_t hash) {
+struct tcp_conn *tcp_conn_find(struct tcp *t, const struct tcp_in *in, uint32_t hash) {
 	uint32_t pos = tcp_table_home(&t->table, hash), idx;
 
 	while ((idx = tcp_table_next(&t->table, hash, &pos)) != TCP_NIL) {
@@ -292,7 +332,7 @@ void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns) {
 		return;
 	}
 	hash = in_hash(t, in);
-	c = find(t, in, hash);
+	c = tcp_conn_find(t, in, hash);
 	r = c == NULL ? tcp_wait_find(t, in, hash) : NULL;
 	if (c != NULL)
 		tcp_conn_input(t, c, &rx);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TCP, server side (RFC 9293), an engine without I/O: segments and now_ns in, segments and events
+// TCP (RFC 9293), an engine without I/O: segments and now_ns in, segments and events
 // out through struct tcp_ops. All memory is taken in tcp_new(). One worker owns one engine.
 // Connections are slots named by index; a slot's generation tells two uses apart.
 #pragma once
@@ -24,8 +24,8 @@ struct tcp_cfg {
 	uint32_t n_buffers; // 2 KiB chunks shared by send queues and reassembly; TCP_MAX_BUFFERS
 	const struct rg_addr *locals; // our addresses, copied; the port is not looked at
 	uint16_t n_locals;            // TCP_MAX_LOCALS
-	uint16_t listen_port;
-	uint16_t mss;       // we announce and send at most over IPv4, 1460; IPv6 has 20 less
+	uint16_t listen_port;         // 0: none, a client only
+	uint16_t mss;       // we announce and send at most over IPv4, 1460; over IPv6 20 less
 	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
 	uint32_t snd_max;   // bytes queued per connection at most; 8 KiB while buffers are scarce
 	uint8_t quick_acks; // data segments of a connection acknowledged at once, at most 15
@@ -35,7 +35,7 @@ struct tcp_cfg {
 
 enum tcp_end {           // why a connection has gone
 	TCP_END_CLOSED,  // both sides closed
-	TCP_END_RESET,   // RST from the peer
+	TCP_END_RESET,   // RST from the peer, to tcp_connect() too
 	TCP_END_TIMEOUT, // retransmissions used up, or no FIN of the peer's a minute after ours
 	TCP_END_ABORTED, // tcp_abort(), or the peer went on after tcp_close(): RST sent
 };
@@ -90,11 +90,18 @@ void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns);
 void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget);
 uint64_t tcp_next_deadline(const struct tcp *t); // RG_NEVER = none; may be early, never late
 
+// Opens a connection from one of our addresses and a port of the caller's choice. `opened` follows,
+// or `ended` when it comes to nothing (four minutes without an answer). 0; -EADDRNOTAVAIL (local is
+// not ours), -EADDRINUSE (it exists, or is in TIME-WAIT), -ENOBUFS (table full).
+[[nodiscard]] int tcp_connect(struct tcp *t, const struct rg_addr *local,
+			      const struct rg_addr *peer, const uint8_t mac[6], uint64_t now_ns,
+			      uint32_t *idx);
 // Bytes that tcp_send() would take now.
 size_t tcp_send_room(const struct tcp *t, uint32_t idx);
 // Queues d whole and sends what windows allow. 0, -ENOBUFS (nothing queued), RG_E_STALE (closing or gone).
 [[nodiscard]] int tcp_send(struct tcp *t, uint32_t idx, struct rg_slice d, uint64_t now_ns);
-// FIN after what is queued. No more tcp_send(); what the peer still sends is thrown away.
+// FIN after what is queued. No more tcp_send(); what the peer still sends is thrown away. Before
+// `opened` it is tcp_abort().
 void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns);
 // RST now; `ended` follows before it returns (but inside `opened`).
 void tcp_abort(struct tcp *t, uint32_t idx, uint64_t now_ns);

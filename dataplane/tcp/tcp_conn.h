@@ -8,7 +8,10 @@
 #include "tcp/tcp_table.h"
 #include "tcp/tcp_wheel.h"
 
-#define TCP_MSS_DEFAULT 536     // RFC 9293 3.7.1, when the peer names none
+#define TCP_MSS_DEFAULT 536 // RFC 9293 3.7.1, when the peer names none
+#define TCP_MSS_DEFAULT_V6 1220
+#define TCP_MSS_DEFAULT_V6 1220
+#define TCP_MSS_V6_LESS 20      // an IPv6 header is longer by that
 #define TCP_MSS_NARROW 984      // RFC 4821 7.2 and 7.7: what every path is to take
 #define TCP_SND_SCARCE 8192     // queued per connection while buffers are scarce
 #define TCP_RTO_INIT_MS 1000    // RFC 6298 2.1
@@ -25,6 +28,8 @@
 
 enum tcp_state {
 	TCP_CLOSED,
+	TCP_SYN_SENT,
+	TCP_SYN_RECEIVED, // after a simultaneous open only
 	TCP_ESTABLISHED,
 	TCP_CLOSE_WAIT,
 	TCP_FIN_WAIT_1,
@@ -55,6 +60,7 @@ enum {                              // flags of a connection
 	TCP_F_FIN_ACKED = 1 << 11,  // and the peer has our FIN
 	TCP_F_PEER_FIN = 1 << 12,   // fin_seq is known, data before it is missing
 	TCP_F_SACK = 1 << 13,       // both sides know SACK, RFC 2018
+	TCP_F_ACTIVE = 1 << 14,     // by tcp_connect()
 };
 
 // How often something was answered in the second that `at` names; see tcp_may_challenge().
@@ -153,7 +159,7 @@ struct tcp {
 	struct tcp_range dsack; // data of the segment in hand that we had already; empty: none
 	const struct tcp_conn *dsack_of;
 	uint32_t ooo_stamp;
-	uint8_t cookie_key[16], table_key[16], ts_key[16];
+	uint8_t cookie_key[16], table_key[16], ts_key[16], iss_key[16];
 	uint32_t n_conns;
 	uint32_t n_used; // slots ever used; the rest has never been touched
 	uint32_t free_head;

@@ -181,7 +181,15 @@ static bool take_fin(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx)
 void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	uint32_t gen = c->gen, acked;
 
+	if (c->state == TCP_SYN_SENT) {
+		tcp_open_input(t, c, rx);
+		return;
+	}
+	if (c->state == TCP_SYN_RECEIVED)
+		tcp_open_take_syn_ack(c, rx);
 	if (!check_sequence(t, c, rx))
+		return;
+	if (c->state == TCP_SYN_RECEIVED && !tcp_open_acked(t, c, rx))
 		return;
 	memcpy(c->mac, rx->in->mac, sizeof(c->mac));
 	if (!tcp_ack_input(t, c, rx, &acked))

@@ -6,14 +6,10 @@
 #include "tcp/tcp_cookie.h"
 #include "tcp/tcp_int.h"
 
-uint32_t tcp_listen_ts_offset(const struct tcp *t, const struct tcp_in *in) {
-	return (uint32_t)rg_siphash_flow(t->ts_key, &in->src, &in->dst);
-}
-
 void tcp_listen_syn(struct tcp *t, const struct tcp_rx *rx, const uint32_t *iss_min) {
 	const struct tcp_seg *s = &rx->seg;
 	struct tcp_cookie_opts opts = {
-		.mss = s->mss == 0 ? TCP_MSS_DEFAULT : s->mss,
+		.mss = tcp_mss_of(&rx->in->src, s->mss),
 		.wscale = s->wscale,
 		.has_sack = s->has_sack_ok,
 		.has_ts = s->has_ts,
@@ -37,45 +33,19 @@ static struct tcp_conn *conn_open(struct tcp *t, const struct tcp_rx *rx,
 	c->rcv_nxt = s->seq;
 	c->snd_una = c->snd_nxt = c->snd_max = s->ack;
 	c->recover = s->ack - 1; // RFC 6582 3.2 step 1
-	c->mss = (uint16_t)tcp_min(opts->mss, tcp_our_mss(t, &rx->in->src));
-	if (opts->wscale != TCP_WSCALE_NONE) {
-		c->flags |= TCP_F_WSCALE;
-		c->snd_wscale = opts->wscale;
-	}
+	tcp_conn_agree(t, c, opts);
 	if (opts->has_ts) {
-		c->flags |= TCP_F_TS;
-		c->mss -= TCP_TS_LEN; // RFC 6691
-		c->ts_offset = tcp_listen_ts_offset(t, rx->in);
+		c->ts_offset = tcp_ts_offset(t, rx->in);
 		tcp_conn_take_ts(c, s, rx->now_ns);
 		tcp_ack_rtt(c, (tcp_ts_now(t, c->ts_offset) - s->ts_ecr) * TCP_RTT_PER_MS, 0);
 	}
-	if (opts->has_sack)
-		c->flags |= TCP_F_SACK;
 	c->snd_wnd = c->max_wnd = s->wnd;
 	c->snd_wl1 = s->seq;
 	c->opened_at = tcp_age_clock(rx->now_ns);
 	// XXX whether our SYN-ACK was lost is not known, so RFC 5681 3.1 (one segment then) is not
 	// followed.
 	c->cwnd = tcp_ack_initial_cwnd(c);
-	c->ssthresh = TCP_CWND_MAX;
 	return c;
-}
-
-// The upper layer is asked. False: it does not want it, and it has gone.
-static bool conn_offer(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	bool is_refused;
-
-	c->flags |= TCP_F_IN_OPENED;
-	is_refused = t->ops.opened(t->ops.ctx, tcp_idx(t, c), now_ns) != 0;
-	c->flags &= (uint16_t)~TCP_F_IN_OPENED;
-	if (!is_refused) {
-		rg_stat_inc(t->stats, RG_STAT_tcp_opened);
-		c->flags |= TCP_F_UP;
-	}
-	if (!is_refused && (c->flags & TCP_F_ABORT) == 0)
-		return true;
-	tcp_conn_reset(t, c, now_ns);
-	return false;
 }
 
 // s.seq and s.ack are those of a third packet: does s.ack - 1 hold a cookie of ours? Its timestamp
@@ -85,7 +55,7 @@ static enum tcp_cookie check_cookie(const struct tcp *t, const struct tcp_rx *rx
 	const struct tcp_seg *s = &rx->seg;
 
 	opts->has_ts = s->has_ts;
-	if (s->has_ts && tcp_ts_now(t, tcp_listen_ts_offset(t, rx->in)) - s->ts_ecr >
+	if (s->has_ts && tcp_ts_now(t, tcp_ts_offset(t, rx->in)) - s->ts_ecr >
 				 2 * TCP_COOKIE_MINUTE_NS / RG_NS_PER_MS)
 		return TCP_COOKIE_BAD;
 	return tcp_cookie_check(t->cookie_key, rx->in, s->seq - 1, s->ack - 1, opts, rx->now_ns);
@@ -104,7 +74,7 @@ static void take_ack(struct tcp *t, struct tcp_rx *rx) {
 	struct tcp_conn *c = cookie == TCP_COOKIE_GOOD ? conn_open(t, rx, &opts) : NULL;
 
 	if (c != NULL) {
-		if (conn_offer(t, c, rx->now_ns))
+		if (tcp_conn_offer(t, c, rx->now_ns))
 			tcp_conn_input(t, c, rx);
 		return;
 	}
@@ -118,7 +88,7 @@ static void take_ack(struct tcp *t, struct tcp_rx *rx) {
 void tcp_listen_input(struct tcp *t, struct tcp_rx *rx) {
 	const struct tcp_seg *s = &rx->seg;
 	bool is_port =
-		rx->in->dst.port == t->cfg.listen_port && tcp_local_idx(t, &rx->in->dst) != TCP_NIL;
+		tcp_is_served(t, rx->in->dst.port) && tcp_local_idx(t, &rx->in->dst) != TCP_NIL;
 	uint8_t kind = s->flags & (TCP_SYN | TCP_ACK | TCP_RST);
 
 	if ((s->flags & (TCP_SYN | TCP_FIN)) == (TCP_SYN | TCP_FIN)) {

@@ -101,11 +101,30 @@ void tcp_out_syn_ack(struct tcp *t, const struct tcp_rx *rx, uint32_t iss) {
 			    .has_ts = rx->seg.has_ts};
 
 	if (s.has_ts) {
-		s.ts_val = tcp_ts_now(t, tcp_listen_ts_offset(t, rx->in));
+		s.ts_val = tcp_ts_now(t, tcp_ts_offset(t, rx->in));
 		s.ts_ecr = rx->seg.ts_val;
 	}
 	if (rx->seg.wscale != TCP_WSCALE_NONE)
 		s.wscale = t->rcv_wscale;
+	tcp_hdr_put(&o, &s);
+	emit(t, &o);
+}
+
+void tcp_out_syn(struct tcp *t, struct tcp_conn *c) {
+	bool is_ack = c->state == TCP_SYN_RECEIVED;
+	uint16_t flags = is_ack ? c->flags : TCP_F_SACK | TCP_F_TS | TCP_F_WSCALE; // offers all
+	struct tcp_out o = {.src = tcp_local(t, c), .dst = c->peer, .mac = c->mac};
+	struct tcp_seg s = {.seq = c->snd_una,
+			    .ack = is_ack ? c->rcv_nxt : 0,
+			    .wnd = wnd_field(t, false),
+			    .flags = is_ack ? TCP_SYN | TCP_ACK : TCP_SYN,
+			    .mss = tcp_our_mss(t, &c->peer),
+			    .wscale = (flags & TCP_F_WSCALE) != 0 ? t->rcv_wscale : TCP_WSCALE_NONE,
+			    .has_sack_ok = (flags & TCP_F_SACK) != 0,
+			    .has_ts = (flags & TCP_F_TS) != 0,
+			    .ts_val = tcp_ts_now(t, c->ts_offset),
+			    .ts_ecr = is_ack ? c->ts_recent : 0};
+
 	tcp_hdr_put(&o, &s);
 	emit(t, &o);
 }
@@ -121,7 +140,7 @@ void tcp_out_wait_ack(struct tcp *t, const struct tcp_wait *r, const struct tcp_
 			    .ts_ecr = r->ts_recent};
 
 	if (s.has_ts)
-		s.ts_val = tcp_ts_now(t, tcp_listen_ts_offset(t, rx->in));
+		s.ts_val = tcp_ts_now(t, tcp_ts_offset(t, rx->in));
 	tcp_hdr_put(&o, &s);
 	emit(t, &o);
 }

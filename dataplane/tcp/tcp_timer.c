@@ -90,6 +90,13 @@ static void on_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
 		return;
 	}
+	if (c->state < TCP_ESTABLISHED) {
+		c->n_backoff += c->n_backoff < MAX_SHIFT;
+		tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
+		rg_stat_inc(t->stats, RG_STAT_tcp_retransmits);
+		tcp_out_syn(t, c);
+		return;
+	}
 	c->recover = c->snd_max; // RFC 6582 3.2 step 4
 	c->flags &= (uint16_t) ~(TCP_F_RECOVERY | TCP_F_TIMED);
 	c->n_dupacks = 0;

@@ -118,7 +118,7 @@ void tcp_wait_input(struct tcp *t, struct tcp_wait *r, struct tcp_rx *rx) {
 	// RFC 9293 3.6.1: our numbers go on beyond all that the old one sent.
 	uint32_t iss_min = r->snd_max + UINT16_MAX;
 
-	if (kind == TCP_SYN && is_newer(r, s)) {
+	if (kind == TCP_SYN && tcp_is_served(t, r->local.port) && is_newer(r, s)) {
 		tcp_listen_syn(t, rx, &iss_min);
 	} else if ((kind & ~TCP_FIN) == TCP_ACK && is_newer(r, s) &&
 		   tcp_seq_lt(r->snd_max, s->ack) && tcp_listen_has_cookie(t, rx)) {

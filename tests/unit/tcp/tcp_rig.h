@@ -36,7 +36,7 @@ static inline void rig_in(struct rig *r, struct rig_in i) {
 	uint32_t wnd = i.wnd_zero ? 0 : i.wnd == 0 ? 65535 : i.wnd;
 
 	rg_put_be(&w, r->peer_port, 2);
-	rg_put_be(&w, r->cfg.listen_port, 2);
+	rg_put_be(&w, r->our_port, 2);
 	rg_put_be(&w, r->peer_isn + i.seq, 4);
 	rg_put_be(&w, (i.flags & F_A) != 0 ? r->iss + i.ack : 0, 4);
 	rg_put_be(&w, (20 + i.opts.len + (r->has_ts ? 12 : 0)) / 4 << 4, 1);
