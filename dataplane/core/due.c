@@ -135,6 +135,7 @@ static void look(struct worker *w, struct conn *c) {
 static void count(struct worker *w) {
 	rg_stat_set(w->stats, RG_STAT_now_conns, w->n_conns);
 	rg_stat_set(w->stats, RG_STAT_now_tcp_slots, tcp_n_conns(w->tcp));
+	rg_stat_set(w->stats, RG_STAT_now_tcp_waits, tcp_n_time_wait(w->tcp));
 	rg_stat_set(w->stats, RG_STAT_now_tcp_buffers, w->n_tcp_bufs - tcp_n_free_buffers(w->tcp));
 	rg_stat_set(w->stats, RG_STAT_now_rx_buffers, w->bufs.n_used);
 }

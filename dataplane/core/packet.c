@@ -168,6 +168,17 @@ static bool begin(struct worker *w, struct rte_mbuf *m, struct job *j) {
 		tcp_rx_hash(w->tcp, &j->in);
 		return true;
 	}
+	if (v == NET_ERROR) // we call nobody, so hard or soft is the same
+		tcp_icmp_error(w->tcp,
+			       &(struct tcp_error){
+				       .kind = rx.error.is_too_big ? TCP_ICMP_TOO_BIG
+								   : TCP_ICMP_SOFT,
+				       .mtu = rx.error.mtu,
+				       .local = rx.dst,
+				       .peer = rx.src,
+				       .seq = rx.error.seq,
+			       },
+			       w->now_ns);
 	rg_stat_inc(w->stats, v == NET_TCP     ? RG_DROP_tcp_checksum
 			      : v == NET_ERROR ? RG_STAT_icmp_errors
 					       : rx.event);

@@ -25,19 +25,21 @@ struct tcp_cfg {
 	const struct rg_addr *locals; // our addresses, copied; the port is not looked at
 	uint16_t n_locals;            // TCP_MAX_LOCALS
 	uint16_t listen_port;         // 0: none, a client only
-	uint16_t mss;       // we announce and send at most over IPv4, 1460; over IPv6 20 less
-	uint32_t rcv_wnd;   // bytes, window we offer: 65535 without scaling
-	uint32_t snd_max;   // bytes queued per connection at most; 8 KiB while buffers are scarce
-	uint8_t quick_acks; // data segments of a connection acknowledged at once, at most 15
+	uint16_t mss;         // we announce and send at most over IPv4, 1460; over IPv6 20 less
+	uint32_t rcv_wnd;     // bytes, window we offer: 65535 without scaling
+	uint32_t snd_max;     // bytes queued per connection at most; 8 KiB while buffers are scarce
+	uint32_t keepalive_s; // silence after which the peer is asked whether it lives; 0: never
+	uint8_t quick_acks;   // data segments of a connection acknowledged at once, at most 15
 	uint32_t max_time_wait; // records of 64 bytes; 0: a quarter of max_conns, at least 64
 	uint8_t secret[32];     // SYN cookies and table hash
 };
 
-enum tcp_end {           // why a connection has gone
-	TCP_END_CLOSED,  // both sides closed
-	TCP_END_RESET,   // RST from the peer, to tcp_connect() too
-	TCP_END_TIMEOUT, // retransmissions used up, or no FIN of the peer's a minute after ours
-	TCP_END_ABORTED, // tcp_abort(), or the peer went on after tcp_close(): RST sent
+enum tcp_end {               // why a connection has gone
+	TCP_END_CLOSED,      // both sides closed
+	TCP_END_RESET,       // RST from the peer, to tcp_connect() too
+	TCP_END_TIMEOUT,     // retransmissions used up, or no FIN of the peer's a minute after ours
+	TCP_END_UNREACHABLE, // an ICMP error answered tcp_connect()
+	TCP_END_ABORTED,     // tcp_abort(), or the peer went on after tcp_close(): RST sent
 };
 
 struct tcp_in {
@@ -86,6 +88,20 @@ void tcp_rx_hash(const struct tcp *t, struct tcp_in *in);
 #define TCP_NO_SLOT 0xffffffu
 uint32_t tcp_rx_prefetch(const struct tcp *t, const struct tcp_in *in);
 void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns);
+// An ICMP error about a segment of ours. What is not about one in flight is a forgery or late, and
+// ignored (RFC 5927 4.1); of the others only the first two do something.
+enum tcp_icmp {
+	TCP_ICMP_TOO_BIG, // IPv4 "fragmentation needed", IPv6 "packet too big": smaller segments
+	TCP_ICMP_HARD, // port, protocol, ... unreachable: ends what tcp_connect() began (RFC 5461 4)
+	TCP_ICMP_SOFT, // the rest
+};
+struct tcp_error {
+	enum tcp_icmp kind;
+	uint32_t mtu;               // TCP_ICMP_TOO_BIG: what the router said, 0 from old ones
+	struct rg_addr local, peer; // of the quoted segment
+	uint32_t seq;
+};
+void tcp_icmp_error(struct tcp *t, const struct tcp_error *e, uint64_t now_ns);
 // Fires due timers, at most `budget` of them. Call when tcp_next_deadline() has passed.
 void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget);
 uint64_t tcp_next_deadline(const struct tcp *t); // RG_NEVER = none; may be early, never late

@@ -20,6 +20,8 @@
 #define TCP_DRAIN_SEGS 64       // segments thrown away after tcp_close()
 #define TCP_DELACK_MS 35        // plus a timer tick stays below 40
 #define TCP_LINGER_MS 60000     // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
+#define TCP_KEEP_MS 10000       // between keep-alive probes
+#define TCP_KEEP_PROBES 6       // unanswered
 #define TCP_MAX_RETRIES 8       // of the same data
 #define TCP_TS_STALE 31640      // of 65.536 s: 24 days, RFC 7323 5.5
 #define TCP_CHALLENGES_PER_S 10 // per connection, RFC 5961 section 7
@@ -43,6 +45,7 @@ enum tcp_timer {      // what the connection's main timer waits for
 	TCP_T_RTO,    // something is in flight
 	TCP_T_WINDOW, // nothing is in flight and the window holds back what is queued
 	TCP_T_LINGER, // FIN-WAIT-2
+	TCP_T_KEEP,   // nothing happens: is the peer still there?
 };
 
 enum {                              // flags of a connection

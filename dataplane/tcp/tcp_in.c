@@ -207,4 +207,5 @@ void tcp_conn_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	tcp_out_flush(t, c, rx->now_ns);
 	if (c->n_unacked > 0)
 		tcp_timer_delack(t, c, rx->now_ns);
+	tcp_timer_idle(t, c, rx->now_ns);
 }

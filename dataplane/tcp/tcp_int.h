@@ -76,6 +76,7 @@ void tcp_out_rst_for(struct tcp *t, const struct tcp_rx *rx); // for a segment o
 // Sends at most len bytes from seq again. Returns the sequence numbers that took.
 uint32_t tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_t len,
 			uint64_t now_ns);
+void tcp_out_keepalive(struct tcp *t, struct tcp_conn *c);
 void tcp_out_probe(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 
 // tcp_reasm.c
@@ -112,6 +113,8 @@ void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint3
 static inline void tcp_timer_stop(struct tcp_conn *c) {
 	c->timer = TCP_T_NONE; // the wheel finds out when it gets there
 }
+// Nothing is to be waited for: keep-alive, when it is wanted. For every sign of life.
+void tcp_timer_idle(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 // Time-out: RFC 6298 2.1 to 2.4; and with the doublings there are now.
 uint32_t tcp_timer_base_ms(const struct tcp_conn *c);

@@ -120,8 +120,10 @@ void tcp_open_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 	c->snd_una = s->ack;
 	start_sending(c);
 	c->flags |= TCP_F_ACK_NOW;
-	if (tcp_conn_offer(t, c, rx->now_ns))
-		tcp_out_flush(t, c, rx->now_ns);
+	if (!tcp_conn_offer(t, c, rx->now_ns))
+		return;
+	tcp_out_flush(t, c, rx->now_ns);
+	tcp_timer_idle(t, c, rx->now_ns);
 }
 
 // RFC 9293 figure 8: by its number it lies in front of the window, but it tells all we wait for.

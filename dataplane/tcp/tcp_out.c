@@ -280,7 +280,8 @@ static void send_new(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		send_next(t, c, p, &pos, now_ns);
 		if (c->timer != TCP_T_RTO) {
 			if (c->timer == TCP_T_WINDOW)
-				c->n_retries = c->n_backoff = 0;
+				c->n_backoff = 0;
+			c->n_retries = 0; // or of keep-alive
 			tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 		}
 	}
@@ -323,6 +324,11 @@ uint32_t tcp_out_resend(struct tcp *t, struct tcp_conn *c, uint32_t seq, uint32_
 	c->sent_at = coarse(now_ns);
 	send_segment(t, c, seq, is_fin ? TCP_FIN : 0, &pos, data);
 	return data + is_fin;
+}
+
+// An old sequence number: whoever lives must answer.
+void tcp_out_keepalive(struct tcp *t, struct tcp_conn *c) {
+	send_segment(t, c, c->snd_nxt - 1, 0, NULL, 0);
 }
 
 // RFC 9293 3.8.6.1: an octet beyond the window, or whatever the window does allow. snd_nxt stays:

@@ -42,6 +42,14 @@ void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint3
 	schedule(t, c, now_ns);
 }
 
+void tcp_timer_idle(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	if (t->cfg.keepalive_s == 0 || !tcp_is_open(t, tcp_idx(t, c)) ||
+	    (c->timer != TCP_T_NONE && c->timer != TCP_T_KEEP))
+		return;
+	c->n_retries = 0;
+	tcp_timer_set(t, c, TCP_T_KEEP, t->cfg.keepalive_s * 1000, now_ns);
+}
+
 void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	if ((c->flags & TCP_F_DELACK) != 0)
 		return;
@@ -68,6 +76,7 @@ static void on_window(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 
 	if (c->q.len == 0 && !is_closed) {
 		tcp_timer_stop(c);
+		tcp_timer_idle(t, c, now_ns);
 		return;
 	}
 	// A window may stay closed for ever, but not unanswered, and not once nobody up here waits.
@@ -108,8 +117,7 @@ static void on_rto(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		tcp_out_probe(t, c, now_ns);
 		return;
 	}
-	// RFC 2923 2.1: a path that swallows large packets. Our packets are not to be fragmented, and
-	// no ICMP is believed that says so; silence is.
+	// RFC 2923 2.1: a path that swallows large packets, and the ICMP errors about them too.
 	if (c->n_retries == 2 && c->q.len >= c->mss)
 		c->mss = (uint16_t)tcp_min(c->mss, TCP_MSS_NARROW);
 	if (c->n_retries == 1) // equation (4), but only once for the same loss
@@ -124,6 +132,16 @@ static void on_linger(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns); // FIN-WAIT-2: the peer never closed
 }
 
+static void on_keep(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) { // RFC 9293 3.8.4
+	if (++c->n_retries > TCP_KEEP_PROBES) {
+		rg_stat_inc(t->stats, RG_DROP_tcp_timeout);
+		tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
+		return;
+	}
+	tcp_timer_set(t, c, TCP_T_KEEP, TCP_KEEP_MS, now_ns);
+	tcp_out_keepalive(t, c);
+}
+
 static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	uint32_t now_ms = tcp_ms(now_ns), gen = c->gen;
 
@@ -134,6 +152,8 @@ static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 			on_linger(t, c, now_ns);
 		else if (c->timer == TCP_T_WINDOW)
 			on_window(t, c, now_ns);
+		else if (c->timer == TCP_T_KEEP)
+			on_keep(t, c, now_ns);
 		else
 			on_rto(t, c, now_ns);
 	}

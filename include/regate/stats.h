@@ -27,6 +27,7 @@
 	X(tcp_retransmits, "TCP segments sent again")                 \
 	X(tcp_opened, "TCP connections established")                  \
 	X(tcp_closed, "TCP connections ended")                        \
+	X(tcp_path_mtu, "TCP segments made smaller for their path")   \
 	X(tls_handshakes, "TLS handshakes completed")                 \
 	X(http_requests, "HTTP requests")                             \
 	X(http_static, "HTTP requests answered from the page")        \
@@ -39,7 +40,8 @@
 	X(reg_punted, "REGISTER passed to the control plane")         \
 	X(replies, "answers from the control plane sent to a client") \
 	X(now_conns, "connections, now")                              \
-	X(now_tcp_slots, "TCP slots in use, now, TIME-WAIT included") \
+	X(now_tcp_slots, "TCP slots in use, now")                     \
+	X(now_tcp_waits, "TCP connections in TIME-WAIT, now")         \
 	X(now_tcp_buffers, "TCP buffers in use, now")                 \
 	X(now_rx_buffers, "message buffers in use, now")
 
@@ -70,6 +72,8 @@
 	X(tcp_no_buffer, "TCP buffers used up")                         \
 	X(tcp_reset, "TCP connections reset by the peer")               \
 	X(tcp_timeout, "TCP connections given up after retransmission") \
+	X(tcp_icmp, "ICMP error that changes no TCP connection")        \
+	X(tcp_unreachable, "TCP peers out of reach when called")        \
 	X(no_mbuf, "no packet buffer")                                  \
 	X(tx_full, "transmit queue full")                               \
 	X(handoff_full, "hand-over ring full")                          \
