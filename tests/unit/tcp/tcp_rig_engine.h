@@ -163,6 +163,13 @@ static inline struct rig *rig_new_cfg(const struct tcp_cfg *cfg) {
 	return r;
 }
 
+// Both ends speak IPv6 from here on.
+static inline void rig_go_v6(struct rig *r) {
+	r->local = rig_locals[1];
+	r->peer = rig_locals[1];
+	r->peer.ip[15] = 1;
+}
+
 static inline struct rig *rig_new(void) {
 	return rig_new_cfg(&rig_cfg);
 }

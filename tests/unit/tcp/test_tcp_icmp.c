@@ -16,12 +16,6 @@ static void tell(struct rig *r, enum tcp_icmp kind, uint32_t mtu, uint32_t seq) 
 	tcp_icmp_error(r->t, &e, r->now_ns);
 }
 
-static void go_v6(struct rig *r) {
-	r->local = rig_locals[1];
-	r->peer = rig_locals[1];
-	r->peer.ip[15] = 1;
-}
-
 START_TEST(narrow_path) {
 	struct rig *r = rig_new();
 	uint32_t cwnd;
@@ -104,7 +98,7 @@ START_TEST(floor_of_mtu) {
 	struct rig *r = rig_new();
 
 	if (floors[_i].is_v6)
-		go_v6(r);
+		rig_go_v6(r);
 	r->has_ts = floors[_i].has_ts;
 	rig_open(r);
 	rig_send(r, 1);

@@ -101,6 +101,23 @@ START_TEST(after_half_close) {
 }
 END_TEST
 
+// The window timer ends without anything to send.
+START_TEST(after_a_closed_window) {
+	struct rig *r = rig_keep();
+
+	IN(r, F_A, 1, 1, .wnd_zero = true);
+	rig_send(r, 1);
+	rig_wait_out(r);
+	rig_expect(r, F_PA, 1, 1, 1);
+	IN(r, F_A, 1, 2, .wnd_zero = true);
+	ck_assert_uint_ge(rig_wait_out(r), IDLE_S * 1000);
+	rig_expect(r, F_A, 1, 1, 0);
+	tcp_abort(r->t, r->idx, r->now_ns);
+	rig_expect(r, F_RA, 2, 1, 0);
+	rig_free_clean(r);
+}
+END_TEST
+
 START_TEST(called_peer) {
 	struct tcp_cfg cfg = rig_cfg;
 	struct rg_addr local, peer;
@@ -140,8 +157,13 @@ END_TEST
 
 int main(void) {
 	const struct rig_case cases[] = {
-		RIG_CASE(peer_is_gone),     RIG_ROWS(peer_lives, 2), RIG_CASE(data_after_probes),
-		RIG_CASE(after_half_close), RIG_CASE(called_peer),   RIG_CASE(off),
+		RIG_CASE(peer_is_gone),
+		RIG_ROWS(peer_lives, 2),
+		RIG_CASE(data_after_probes),
+		RIG_CASE(after_half_close),
+		RIG_CASE(after_a_closed_window),
+		RIG_CASE(called_peer),
+		RIG_CASE(off),
 	};
 
 	return rig_main("tcp_keep", cases, RIG_LEN(cases));
