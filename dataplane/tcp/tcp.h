@@ -117,7 +117,8 @@ size_t tcp_send_room(const struct tcp *t, uint32_t idx);
 // Queues d whole and sends what windows allow. 0, -ENOBUFS (nothing queued), RG_E_STALE (closing or gone).
 [[nodiscard]] int tcp_send(struct tcp *t, uint32_t idx, struct rg_slice d, uint64_t now_ns);
 // FIN after what is queued. No more tcp_send(); what the peer still sends is thrown away. Before
-// `opened` it is tcp_abort().
+// `opened` it is tcp_abort() (RFC 9293 3.10.4 would close a half-open connection with a FIN).
+// XXX there is no half-close of ours: whoever closes first hears no more of the peer.
 void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns);
 // RST now; `ended` follows before it returns (but inside `opened`).
 void tcp_abort(struct tcp *t, uint32_t idx, uint64_t now_ns);

@@ -28,6 +28,9 @@
 #define TCP_CWND_MAX 0xffffffu  // also the first ssthresh, RFC 5681 3.1: high
 #define TCP_RTT_PER_MS 4u       // round-trip times count quarters of a millisecond
 
+// XXX RFC 9293 3.4.1 has TIME-WAIT last four minutes, so a segment that was lost for more than one can
+// meet a new connection with the same addresses; its number, cookie and timestamp then protect that.
+
 enum tcp_state {
 	TCP_CLOSED,
 	TCP_SYN_SENT,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The way from tcp_connect() to ESTABLISHED: our SYN, its answer, and the other side's SYN when both
-// open at once. Runs in a worker. Lost SYNs are the retransmission timer's, as lost data is.
+// open at once. Runs in a worker. Lost SYNs are the retransmission timer's, as lost data is. Data on
+// a SYN is not taken (RFC 9293 3.10.7.3 would keep it): it comes again.
 #include <errno.h>
 
 #include "tcp/tcp_cookie.h"

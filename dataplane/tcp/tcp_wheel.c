@@ -29,9 +29,10 @@ static unsigned slot_for(const struct tcp_wheel *w, uint64_t at) {
 	return level * TCP_WHEEL_SLOTS + (at < last ? at : last) % TCP_WHEEL_SLOTS;
 }
 
-// When the slot that is d ahead of the present one of its level begins; the present one is due.
+// When the slot that is d ahead of the present one of its level begins. The present one of an upper
+// level holds entries only at its beginning: time does not go on before they are out.
 static uint64_t begin_of(const struct tcp_wheel *w, unsigned level, unsigned d) {
-	return d == 0 ? w->now_ms : (ticks(w->now_ms, level) + d) << 8 * level;
+	return (ticks(w->now_ms, level) + d) << 8 * level;
 }
 
 uint64_t tcp_wheel_at_ms(const struct tcp_wheel *w, uint32_t idx) {
@@ -74,8 +75,7 @@ void tcp_wheel_del(struct tcp_wheel *w, uint32_t idx) {
 		w->bits[slot / TCP_WHEEL_SLOTS][slot % TCP_WHEEL_SLOTS / 64] &=
 			~(UINT64_C(1) << slot % 64);
 	l->slot = 0;
-	if (--w->n == 0)
-		w->next_ms = UINT64_MAX;
+	w->n--;
 }
 
 // Distance from slot `from` to the first slot of the level that is not empty, going round;

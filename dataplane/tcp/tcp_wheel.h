@@ -35,7 +35,8 @@ void tcp_wheel_add(struct tcp_wheel *w, uint32_t idx, uint32_t at_ms, uint64_t n
 void tcp_wheel_del(struct tcp_wheel *w, uint32_t idx);
 // When idx, which is in the wheel, will come out.
 uint64_t tcp_wheel_at_ms(const struct tcp_wheel *w, uint32_t idx);
-// When to look again: never later than the earliest entry. UINT64_MAX: empty.
+// When to look again: never later than the earliest entry. UINT64_MAX: empty, seen by
+// tcp_wheel_pop().
 static inline uint64_t tcp_wheel_next_ms(const struct tcp_wheel *w) {
 	return w->next_ms;
 }

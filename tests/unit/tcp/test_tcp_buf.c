@@ -72,7 +72,8 @@ START_TEST(queue_against_model) {
 				nxt = una;
 			}
 		}
-		if (q.len != end - una || (q.len == 0 && p.n_free != 12))
+		n = (q.off + q.len + TCP_CHUNK_BYTES - 1) / TCP_CHUNK_BYTES;
+		if (q.len != end - una || p.n_free != 12 - n || q.off >= TCP_CHUNK_BYTES)
 			ck_abort_msg("length %u, free %u", q.len, p.n_free);
 	}
 	tcp_sndq_fini(&q, &p);
