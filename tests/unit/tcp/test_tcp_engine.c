@@ -256,6 +256,35 @@ START_TEST(stages) {
 }
 END_TEST
 
+// Equal hashes are no equal addresses.
+START_TEST(collision) {
+	struct burst b = {.r = rig_new()};
+	struct rig *r = b.r;
+
+	rig_open(r);
+	for (unsigned i = 0; i < 5; i++) {
+		struct tcp_in *in = &b.in[0];
+		uint32_t hash;
+
+		burst_add(&b, F_PA, 1, 1, true);
+		tcp_rx_hash(r->t, in);
+		hash = in->hash;
+		in->src.port += i == 0;
+		in->dst.port += i == 1;
+		in->src.ip[15] += i == 2;
+		in->dst.ip[15] += i == 3;
+		ck_assert(hash == in->hash && in->has_hash);
+		tcp_input(r->t, in, r->now_ns);
+		b.n = 0;
+		ck_assert_uint_eq(r->n_got, i == 4);
+	}
+	r->n_read = r->n_out = 0;
+	tcp_abort(r->t, r->idx, r->now_ns);
+	rig_expect(r, F_RA, 1, 2, 0);
+	rig_free_clean(r);
+}
+END_TEST
+
 int main(void) {
 	const struct rig_case cases[] = {
 		RIG_CASE(every_allocation_fails_once),
@@ -265,6 +294,7 @@ int main(void) {
 		RIG_ROWS(beyond_the_largest, 3),
 		RIG_CASE(local_addresses),
 		RIG_CASE(stages),
+		RIG_CASE(collision),
 	};
 
 	return rig_main("tcp_engine", cases, RIG_LEN(cases));

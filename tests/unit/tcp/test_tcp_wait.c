@@ -115,11 +115,11 @@ START_TEST(old_and_gone) {
 	struct rig *r = rig_new();
 
 	rig_open(r);
-	r->now_ns += 123 * RG_NS_PER_S;
+	r->now_ns += (_i == 0 ? 123 : 119) * RG_NS_PER_S;
 	IN(r, F_R, 1, 0);
 	ck_assert_uint_eq(r->n_ended, 1);
-	ck_assert_uint_eq(tcp_n_time_wait(r->t), 0);
-	IN(r, F_A, 1, 1); // the cookie has gone as well
+	ck_assert_uint_eq(tcp_n_time_wait(r->t), _i); // while its cookie may be good
+	IN(r, F_A, 1, 1);                             // the cookie has gone as well
 	rig_expect(r, F_R, 1, 0, 0);
 	rig_free_clean(r);
 }
@@ -185,7 +185,7 @@ int main(void) {
 		RIG_CASE(numbers_go_on),
 		RIG_CASE(late_segments),
 		RIG_ROWS(young_and_gone, 2),
-		RIG_CASE(old_and_gone),
+		RIG_ROWS(old_and_gone, 2),
 		RIG_CASE(oldest_makes_room),
 		RIG_CASE(they_end_in_order),
 		RIG_CASE(tick_keeps_to_its_budget),
