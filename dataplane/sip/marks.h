@@ -18,12 +18,14 @@ struct marks {
 // Bit i: p[i] is a control character but HT. Reads 32 bytes.
 static inline uint64_t marks_ctl32(const uint8_t *p) {
 	__m256i v = _mm256_loadu_si256((const __m256i *)p);
-	__m256i low = _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(0x1f)), v);
-	__m256i del = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(0x7f));
+	// one more makes a DEL negative, and what is below a blank at most a blank
+	__m256i text =
+		_mm256_cmpgt_epi8(_mm256_add_epi8(v, _mm256_set1_epi8(1)), _mm256_set1_epi8(' '));
 	__m256i tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
 
-	v = _mm256_andnot_si256(tab, _mm256_or_si256(low, del));
-	return (uint32_t)_mm256_movemask_epi8(v);
+	// bit 7 of v itself: bytes from 0x80 up
+	v = _mm256_or_si256(_mm256_or_si256(v, tab), text);
+	return (uint32_t)~_mm256_movemask_epi8(v);
 }
 
 static inline uint64_t marks_ctl64(const uint8_t *p) {

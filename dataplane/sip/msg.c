@@ -19,7 +19,8 @@ enum {
 		 BIT(SIP_HDR_MAX_FORWARDS) | BIT(SIP_HDR_EXPIRES) | BIT(SIP_HDR_MIN_EXPIRES) |
 		 BIT(SIP_HDR_CONTENT_LENGTH) | BIT(SIP_HDR_CONTENT_TYPE) |
 		 BIT(SIP_HDR_RETRY_AFTER) | BIT(SIP_HDR_EVENT), // RFC 3261 7.3.1
-	CHECKED = MANDATORY | BIT(SIP_HDR_MAX_FORWARDS) | BIT(SIP_HDR_CONTENT_LENGTH),
+	CHECKED = BIT(SIP_HDR_CALL_ID) | BIT(SIP_HDR_CSEQ) | BIT(SIP_HDR_MAX_FORWARDS) |
+		  BIT(SIP_HDR_CONTENT_LENGTH),
 };
 
 // What one pass over the head gathers.
@@ -133,8 +134,6 @@ const char *sip_method_name(enum sip_method m) {
 }
 
 static enum sip_method method_of(struct rg_slice name) {
-	if (name.len == 8 && memcmp(name.p, "REGISTER", 8) == 0)
-		return SIP_REGISTER;
 	for (unsigned i = 0; i < SIP_OTHER_METHOD; i++)
 		if (rg_eq(name, methods[i].name))
 			return i;
@@ -145,8 +144,6 @@ static enum sip_method method_of(struct rg_slice name) {
 static bool is_request_uri(struct sip_text t) {
 	struct sip_uri u;
 
-	if (sip_quick_uri(t.p, t.end, t.lim))
-		return true;
 	if (!sip_is_sip_uri(sip_piece(t.p, t.end)))
 		return sip_is_uri(t);
 	return sip_uri_cut(t, &u) == RG_OK && u.headers.p == NULL;
@@ -156,10 +153,29 @@ static bool is_version(struct rg_slice s) {
 	return SIP_IS(s, "sip/2.0");
 }
 
+// "REGISTER sip:host SIP/2.0"
+static inline bool quick_register(struct head *h, struct sip_text t) {
+	const uint8_t *uri = t.p + 9, *end;
+
+	if (t.lim - t.p < 9 + SIP_QUICK_URI || !SIP_AT(t.p, "REGISTER "))
+		return false;
+	end = uri + __builtin_ctzll(sip_match_byte64(' ', uri) | UINT64_C(1) << 63);
+	if (t.end - end != 8 || !SIP_AT(end, " SIP/2.0") || !sip_quick_uri(uri, end, t.lim))
+		return false;
+	h->is_request = true;
+	h->method = SIP_REGISTER;
+	h->method_name = rg_slice(t.p, 8);
+	h->ruri = sip_piece(uri, end);
+	return true;
+}
+
 // Method SP Request-URI SP SIP-Version (RFC 3261 7.1): single spaces, nothing behind.
 static int request_line(struct head *h, struct sip_text t) {
-	const uint8_t *p = sip_past(&SIP_TOKEN, t);
+	const uint8_t *p;
 
+	if (quick_register(h, t))
+		return RG_OK;
+	p = sip_past(&SIP_TOKEN, t);
 	if (p == t.p || p == t.end || *p != ' ')
 		return RG_E_PROTO;
 	h->method_name = sip_piece(t.p, p);
@@ -234,10 +250,8 @@ static __attribute__((noinline)) bool is_value_good(struct head *h, enum sip_hdr
 		return is_cseq(h, value);
 	case SIP_HDR_MAX_FORWARDS: // RFC 3261 20.22: 0 to 255
 		return sip_seconds(value, &number) && number <= 255;
-	case SIP_HDR_CONTENT_LENGTH:
+	default: // Content-Length
 		return rg_parse_u64(value, &h->content_len);
-	default: // Via, From, To
-		return value.len > 0;
 	}
 }
 
@@ -287,7 +301,7 @@ static inline int take_header(struct head *h, struct sip_text line) {
 		return RG_E_PROTO;
 	x->value = value_of(p, line.end);
 	bit = BIT(x->id);
-	if ((h->seen & SINGLE & bit) != 0 ||
+	if ((h->seen & SINGLE & bit) != 0 || (x->value.len == 0 && (MANDATORY & bit) != 0) ||
 	    ((CHECKED & bit) != 0 && !is_value_good(h, x->id, x->value)))
 		return RG_E_PROTO;
 	h->seen |= bit;

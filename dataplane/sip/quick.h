@@ -9,10 +9,6 @@
 
 #define SIP_HOST_LONG SIZE_MAX
 
-static inline uint64_t sip_match64(const struct sip_class *c, const uint8_t *p) {
-	return sip_match32(c, p) | (uint64_t)sip_match32(c, p + 32) << 32;
-}
-
 static inline uint64_t sip_match_byte64(uint8_t b, const uint8_t *p) {
 	return sip_match_byte(b, p) | (uint64_t)sip_match_byte(b, p + 32) << 32;
 }

@@ -70,6 +70,10 @@ static inline uint32_t sip_match32(const struct sip_class *c, const uint8_t *p) 
 	return sip_match(c, _mm256_loadu_si256((const __m256i *)p));
 }
 
+static inline uint64_t sip_match64(const struct sip_class *c, const uint8_t *p) {
+	return sip_match32(c, p) | (uint64_t)sip_match32(c, p + 32) << 32;
+}
+
 // Bit i: byte i of s is in the class; s.len is at most 32. Short slices are read as two pieces
 // that overlap, so that nothing behind them is touched.
 static inline uint32_t sip_mask(const struct sip_class *c, struct rg_slice s) {

@@ -197,6 +197,56 @@ START_TEST(both_ways) {
 }
 END_TEST
 
+static const struct {
+	const char *line;
+	int rc;
+} starts[] = {
+	{"REGISTER sip:c.example SIP/2.0", RG_OK},
+	{"REGISTER sip:a@c.example SIP/2.0", RG_OK},
+	{"REGISTER sip:c.example;transport=ws SIP/2.0", RG_OK},
+	{"REGISTER sip:c.example:5060 SIP/2.0", RG_OK},
+	{"REGISTER sip:c.example sip/2.0", RG_OK},
+	{"REGISTER SIP:c.example SIP/2.0", RG_OK},
+	{"REGISTER tel:1 SIP/2.0", RG_OK},
+	{"REGISTER sip:c.example SIP/2.0 ", RG_E_PROTO},
+	{"REGISTER sip:c.example SIP/2.00", RG_E_PROTO},
+	{"REGISTER sip:c.example SIP/2.1", RG_E_PROTO},
+	{"REGISTER sip:c.example SIP/2.", RG_E_PROTO},
+	{"REGISTER sip:c.example  SIP/2.0", RG_E_PROTO},
+	{"REGISTER  sip:c.example SIP/2.0", RG_E_PROTO},
+	{"REGISTER sip:c.example\tSIP/2.0", RG_E_PROTO},
+	{"REGISTER sip:c.1 SIP/2.0", RG_E_PROTO},
+	{"REGISTER sip:c-.example SIP/2.0", RG_E_PROTO},
+	{"REGISTER sip:c.example?x=y SIP/2.0", RG_E_PROTO},
+	{"REGISTER sip:@c.example SIP/2.0", RG_E_PROTO},
+	{"REGISTER sip: SIP/2.0", RG_E_PROTO},
+	{"REGISTER  SIP/2.0", RG_E_PROTO},
+	{"REGISTER SIP/2.0", RG_E_PROTO},
+	{"register sip:c.example SIP/2.0", RG_E_PROTO}, // not the method of CSeq
+};
+
+// With and without enough behind it.
+START_TEST(start_line) {
+	static uint8_t buf[SIP_MAX_MSG];
+
+	for (unsigned k = 0; k < 2; k++) {
+		struct rg_wr w = rg_wr(buf, sizeof(buf));
+
+		rg_puts(&w, starts[_i].line);
+		rg_puts(&w, "\r\nv:a\r\nf:a\r\nt:a\r\ni:1\r\nCSeq:5 REGISTER\r\n");
+		for (unsigned i = 0; i < 5 * k; i++)
+			put_line(&w, "X", "01234567890123456789012345678901234567890123456789");
+		rg_puts(&w, "\r\n");
+		ck_assert_msg(sip_parse(guard_copy(rg_wr_slice(&w)), &msg[k]) == starts[_i].rc,
+			      "%s %u", starts[_i].line, k);
+	}
+	if (starts[_i].rc == RG_OK)
+		ck_assert(rg_eq(msg[0].ruri, msg[1].ruri) &&
+			  rg_eq(msg[0].method_name, msg[1].method_name) &&
+			  msg[0].method == msg[1].method && msg[1].is_request);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("sip_plain");
 	TCase *t = tcase_create("plain");
@@ -204,6 +254,7 @@ int main(void) {
 	int failed;
 
 	tcase_add_loop_test(t, both_ways, 0, N_CASES);
+	tcase_add_loop_test(t, start_line, 0, sizeof(starts) / sizeof(*starts));
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
