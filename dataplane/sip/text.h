@@ -16,9 +16,10 @@ static inline struct sip_text sip_text(struct rg_slice s, const uint8_t *lim) {
 
 // Of a slice behind which nothing may be read.
 static inline struct sip_text sip_text_alone(struct rg_slice s) {
-	const uint8_t *end = s.len == 0 ? s.p : s.p + s.len;
+	struct sip_text t = sip_text(s, NULL);
 
-	return (struct sip_text){s.p, end, end};
+	t.lim = t.end;
+	return t;
 }
 
 static inline struct rg_slice sip_piece(const uint8_t *from, const uint8_t *to) {
@@ -92,12 +93,6 @@ static inline bool sip_is_ws(uint8_t c) {
 }
 
 // SWS (RFC 3261 25.1). A value holds CR and LF only where a line was folded.
-static inline struct rg_slice sip_skip_ws(struct rg_slice s) {
-	while (s.len > 0 && sip_is_ws(*s.p))
-		s = rg_skip(s, 1);
-	return s;
-}
-
 static inline const uint8_t *sip_past_ws(const uint8_t *p, const uint8_t *end) {
 	while (p < end && *p <= ' ' && sip_is_ws(*p))
 		p++;

@@ -30,7 +30,6 @@ static const struct {
 	{"quote", &SIP_QUOTE, "\"\\"},
 	{"list", &SIP_LIST, ",\"<"},
 	{"b64token", &SIP_B64, ALNUM "-._~+/"},
-	{"dots", &SIP_DOTS, ".-"},
 	{"host", &SIP_HOST, ALNUM "-."},
 };
 
@@ -44,9 +43,26 @@ START_TEST(class_bytes) {
 }
 END_TEST
 
+#define N_CLASSES (sizeof(classes) / sizeof(*classes))
+
 static uint64_t next(uint64_t *seed) {
 	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
 	return *seed >> 33;
+}
+
+// The spans of a text: that it ends where more of the same may be read changes nothing.
+static void check_text(struct rg_slice in, struct rg_slice out, size_t at) {
+	for (size_t end = in.len; end + 70 > in.len; end -= 7) {
+		struct sip_text a = {in.p, in.p + end, in.p + in.len};
+		struct sip_text b = {out.p, out.p + end, out.p + out.len};
+		size_t want = at < end ? at : end;
+
+		ck_assert_uint_eq((size_t)(sip_past(&SIP_TOKEN, a) - in.p), want);
+		ck_assert_uint_eq((size_t)(sip_seek(&SIP_TOKEN, b) - out.p), want);
+		ck_assert_uint_eq((size_t)(sip_seek_byte('z', b) - out.p), want);
+		if (end < 7)
+			break;
+	}
 }
 
 // Every length, every place of the one byte that differs, against a guard page.
@@ -60,12 +76,12 @@ START_TEST(span_lengths) {
 		in = guard_copy(rg_slice(a, len));
 		out = guard_copy(rg_slice(b, len));
 		ck_assert_uint_eq(sip_span(&SIP_TOKEN, in), len);
-		ck_assert_uint_eq(sip_find(&SIP_TOKEN, out), len);
+		check_text(in, out, len);
 		for (size_t i = 0; i < len; i++) {
 			((uint8_t *)in.p)[i] = 0x80 | 'a';
 			((uint8_t *)out.p)[i] = 'z';
 			ck_assert_uint_eq(sip_span(&SIP_TOKEN, in), i);
-			ck_assert_uint_eq(sip_find(&SIP_TOKEN, out), i);
+			check_text(in, out, i);
 			((uint8_t *)in.p)[i] = 'a';
 			((uint8_t *)out.p)[i] = ' ';
 		}
@@ -77,7 +93,7 @@ START_TEST(mask_random) {
 	uint64_t seed = 1;
 
 	for (unsigned round = 0; round < 500; round++) {
-		const struct sip_class *c = classes[round % 16].class;
+		const struct sip_class *c = classes[round % N_CLASSES].class;
 		struct rg_slice s;
 		uint8_t buf[32];
 		uint32_t m;
