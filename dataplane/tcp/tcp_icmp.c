@@ -33,6 +33,25 @@ static void send_again(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	tcp_out_flush(t, c, now_ns);
 }
 
+// True: it changed something. The connection may be gone.
+static bool take_error(struct tcp *t, struct tcp_conn *c, const struct tcp_error *e,
+		       uint64_t now_ns) {
+	if (e->seq - c->snd_una >= c->snd_max - c->snd_una)
+		return false;
+	if (e->kind == TCP_ICMP_HARD && c->state < TCP_ESTABLISHED) {
+		rg_stat_inc(t->stats, RG_DROP_tcp_unreachable);
+		tcp_conn_end(t, c, TCP_END_UNREACHABLE, now_ns);
+		return true;
+	}
+	if (e->kind != TCP_ICMP_TOO_BIG || mss_for(c, e->mtu) >= c->mss)
+		return false;
+	rg_stat_inc(t->stats, RG_STAT_tcp_path_mtu);
+	c->mss = mss_for(c, e->mtu);
+	if (c->timer == TCP_T_RTO && tcp_is_sending(c))
+		send_again(t, c, now_ns);
+	return true;
+}
+
 void tcp_icmp_error(struct tcp *t, const struct tcp_error *e, uint64_t now_ns) {
 	struct tcp_in in = {.src = e->peer, .dst = e->local};
 	struct tcp_conn *c;
@@ -40,17 +59,6 @@ void tcp_icmp_error(struct tcp *t, const struct tcp_error *e, uint64_t now_ns) {
 	t->now_ns = now_ns;
 	tcp_rx_hash(t, &in);
 	c = tcp_conn_find(t, &in, in.hash);
-	if (c == NULL || e->seq - c->snd_una >= c->snd_max - c->snd_una) {
+	if (c == NULL || !take_error(t, c, e, now_ns))
 		rg_stat_inc(t->stats, RG_DROP_tcp_icmp);
-	} else if (e->kind == TCP_ICMP_HARD && c->state < TCP_ESTABLISHED) {
-		rg_stat_inc(t->stats, RG_DROP_tcp_unreachable);
-		tcp_conn_end(t, c, TCP_END_UNREACHABLE, now_ns);
-	} else if (e->kind == TCP_ICMP_TOO_BIG && mss_for(c, e->mtu) < c->mss) {
-		rg_stat_inc(t->stats, RG_STAT_tcp_path_mtu);
-		c->mss = mss_for(c, e->mtu);
-		if (c->timer == TCP_T_RTO && tcp_is_sending(c))
-			send_again(t, c, now_ns);
-	} else {
-		rg_stat_inc(t->stats, RG_DROP_tcp_icmp);
-	}
 }
