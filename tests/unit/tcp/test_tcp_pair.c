@@ -72,7 +72,7 @@ static void on_output(void *ctx, const struct tcp_out *o) {
 	}
 	MUST(ip_len + p.len <= 1500);
 	p.is_error = ip_len + p.len > e->w->mtu;
-	p.seq = (uint32_t)(p.b[4] << 24 | p.b[5] << 16 | p.b[6] << 8 | p.b[7]);
+	p.seq = (uint32_t)((uint32_t)p.b[4] << 24 | p.b[5] << 16 | p.b[6] << 8 | p.b[7]);
 	put(p.is_error ? e : other(e), &p);
 }
 
