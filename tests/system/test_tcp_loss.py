@@ -22,6 +22,8 @@ N_AT_ONCE = 10
 LOSS_PER_MILLE = 50
 PAGE = "/jssip.min.js"
 NFT = """
+table inet imp
+delete table inet imp
 table inet imp {{
   chain forward {{
     type filter hook forward priority 0;
@@ -54,10 +56,14 @@ class TcpLoss(GatewayCase):
         for where, dev in ((cls.router, TAP), (cls.router, "vA"), ([], "vB")):
             subprocess.run([*where, *f"ethtool -K {dev} gro off gso off tso off tx off".split()],
                            check=True, capture_output=True)
-        subprocess.run([*cls.router, "nft", "-f", "-"], text=True, check=True,
-                       input=NFT.format(tap=TAP, loss=LOSS_PER_MILLE))
+        cls.lose(LOSS_PER_MILLE)
         with open(os.path.join(ROOT, "controlplane/wwsf/wic/dist" + PAGE), "rb") as f:
             cls.page = f.read()
+
+    @classmethod
+    def lose(cls, per_mille):
+        subprocess.run([*cls.router, "nft", "-f", "-"], text=True, check=True,
+                       input=NFT.format(tap=TAP, loss=per_mille))
 
     def lost(self):
         """Packets dropped from the gateway, and to it."""
@@ -106,6 +112,13 @@ class TcpLoss(GatewayCase):
 
     def test_without_window_scaling(self):
         self.through(tcp_window_scaling=0)
+
+    def test_three_times_the_loss(self):
+        self.lose(3 * LOSS_PER_MILLE)
+        self.addCleanup(self.lose, LOSS_PER_MILLE)
+        with concurrent.futures.ThreadPoolExecutor(N) as pool:
+            self.assertEqual(sum(pool.map(self.register, range(N))), N)
+        self.assertGreater(min(self.lost()), 100, "the path lost too little to show anything")
 
 
 if __name__ == "__main__":
