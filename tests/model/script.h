@@ -77,7 +77,7 @@ struct peer {
 	uint32_t isn, iss, ts_iss; // bases of the relative numbers: the peer's, the engine's
 	bool has_iss, has_ts_iss;
 	uint32_t idx; // of the engine's connection
-	bool is_up;
+	bool is_up, is_connecting;
 	uint32_t n_tx, n_rx; // bytes given to the engine, and by it
 };
 
@@ -106,7 +106,7 @@ struct world {
 	// What is being run, for messages.
 	const char *file;
 	unsigned line;
-	bool is_traced, has_failed;
+	bool is_traced, has_failed, is_skipped;
 	jmp_buf failed;
 };
 
@@ -119,5 +119,8 @@ void world_end(struct world *w);
 void world_inject(struct world *w, const struct seg *s);
 // Lets timers fire until to_ns, or until one of the queues holds something.
 void world_advance(struct world *w, uint64_t to_ns, bool is_any_end);
+void world_connect(struct world *w, int want);
+// mtu counts IPv4's 40 bytes of headers, whatever the family: an MSS and 40.
+void world_icmp(struct world *w, enum tcp_icmp kind, uint32_t mtu, uint32_t seq);
 void world_send(struct world *w, uint32_t n, int want);
 const char *event_text(const struct event *e, char *out, size_t out_len);

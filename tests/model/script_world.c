@@ -98,6 +98,7 @@ static int on_opened(void *ctx, uint32_t idx, uint64_t) {
 
 	if (p->is_up)
 		fail(w, "opened twice");
+	p->is_connecting = false;
 	p->is_up = !w->reactions[WHEN_OPENED].is_refused;
 	p->idx = idx;
 	p->n_tx = p->n_rx = 0;
@@ -143,14 +144,14 @@ static void on_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t) {
 	struct world *w = ctx;
 	struct peer *p = &w->peers[owner(w, idx)];
 
-	if (!p->is_up)
+	if (!p->is_up && !p->is_connecting)
 		fail(w, "ended() for a connection that is not up");
-	p->is_up = false;
+	p->is_up = p->is_connecting = false;
 	note(w, (struct event){.kind = EV_ENDED, .peer = owner(w, idx), .n = why});
 }
 
 const char *event_text(const struct event *e, char *out, size_t out_len) {
-	static const char *const ends[] = {"closed", "reset", "timeout", "aborted"};
+	static const char *const ends[] = {"closed", "reset", "timeout", "unreachable", "aborted"};
 
 	switch (e->kind) {
 	case EV_OPENED:
@@ -178,6 +179,32 @@ void world_send(struct world *w, uint32_t n, int want) {
 	free(b);
 	if (rc != want)
 		fail(w, "tcp_send() returned %d, not %d", rc, want);
+}
+
+void world_connect(struct world *w, int want) {
+	struct peer *p = &w->peers[w->peer];
+	struct rg_addr local = addr(w, 2, LISTEN_PORT);
+	struct rg_addr peer = addr(w, 1, (uint16_t)(FIRST_PORT + w->peer));
+	uint32_t idx = 0;
+	int rc = tcp_connect(w->t, &local, &peer, (uint8_t[6]){2}, w->now_ns, &idx);
+
+	if (rc != want)
+		fail(w, "tcp_connect() returned %d, not %d", rc, want);
+	if (rc == 0) {
+		p->idx = idx;
+		p->is_connecting = true;
+	}
+}
+
+void world_icmp(struct world *w, enum tcp_icmp kind, uint32_t mtu, uint32_t seq) {
+	const struct peer *p = &w->peers[w->peer];
+	struct tcp_error e = {.kind = kind,
+			      .mtu = mtu == 0 ? 0 : mtu + (w->is_v6 ? 20 : 0),
+			      .local = addr(w, 2, LISTEN_PORT),
+			      .peer = addr(w, 1, (uint16_t)(FIRST_PORT + w->peer)),
+			      .seq = p->iss + seq};
+
+	tcp_icmp_error(w->t, &e, w->now_ns);
 }
 
 // --- segments
@@ -244,7 +271,9 @@ static void on_output(void *ctx, const struct tcp_out *o) {
 	x->seg.len = (uint32_t)o->data_len;
 	x->seg.ack = has_ack ? get32(b + 8) - p->isn : get32(b + 8);
 	x->seg.win = b[14] << 8 | b[15];
-	seg_decode_opts(&x->seg, b + 20, o->header_len - 20u, p->isn, p->ts_iss, w->ts_base);
+	// A SYN of ours echoes nothing.
+	seg_decode_opts(&x->seg, b + 20, o->header_len - 20u, p->isn, p->ts_iss,
+			has_ack ? w->ts_base : 0);
 	if (w->is_traced) {
 		seg_format(&x->seg, NULL, text, sizeof(text));
 		printf("%10.3f > %s\n", (double)w->now_ns / 1e9, text);
@@ -369,7 +398,7 @@ void world_end(struct world *w) {
 
 	w->is_traced = false;
 	for (unsigned i = 0; i < MAX_PEERS; i++)
-		if (w->peers[i].is_up)
+		if (w->peers[i].is_up || w->peers[i].is_connecting)
 			tcp_abort(w->t, w->peers[i].idx, w->now_ns);
 	while (w->now_ns < end_ns) {
 		w->n_sent = w->n_events = 0;

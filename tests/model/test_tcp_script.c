@@ -141,7 +141,11 @@ static void do_call(struct world *w, char *args) {
 	const struct peer *p = &w->peers[w->peer];
 	const char *what = word(&args);
 
-	if (strcmp(what, "close") == 0) {
+	if (strcmp(what, "connect") == 0) {
+		world_connect(w, strcmp(args, "inuse") == 0    ? -EADDRINUSE
+				 : strcmp(args, "nobufs") == 0 ? -ENOBUFS
+							       : 0);
+	} else if (strcmp(what, "close") == 0) {
 		tcp_close(w->t, p->idx, w->now_ns);
 	} else if (strcmp(what, "abort") == 0) {
 		tcp_abort(w->t, p->idx, w->now_ns);
@@ -186,6 +190,8 @@ static void do_open(struct world *w, char *args) {
 
 	snprintf(line, sizeof(line), "S 0:0(0) %s", args);
 	s = parse(w, line);
+	if (s.n_opts == 0) // what IPv4 assumes then, so that a script holds for both
+		s.opts[s.n_opts++] = (struct opt){.kind = OPT_MSS, .v = {536}};
 	expect_silence(w);
 	world_inject(w, &s);
 	if (w->n_sent != 1 || w->sent[0].seg.flags != 18 || w->sent[0].seg.ack != 1)
@@ -205,6 +211,22 @@ static void do_open(struct world *w, char *args) {
 	if (w->n_events == 0 || w->events[0].kind != EV_OPENED)
 		fail(w, "no connection was opened");
 	drop_event(w);
+}
+
+// icmp big MTU SEQ, icmp hard SEQ, icmp soft SEQ: an error about our segment of that number.
+static void do_icmp(struct world *w, char *args) {
+	const char *what = word(&args);
+	enum tcp_icmp kind = strcmp(what, "big") == 0    ? TCP_ICMP_TOO_BIG
+			     : strcmp(what, "hard") == 0 ? TCP_ICMP_HARD
+							 : TCP_ICMP_SOFT;
+	uint32_t mtu = kind == TCP_ICMP_TOO_BIG ? number(w, word(&args)) : 0;
+
+	world_icmp(w, kind, mtu, number(w, word(&args)));
+}
+
+// only 4, only 6: a scenario of one address family.
+static void do_only(struct world *w, char *args) {
+	w->is_skipped = (number(w, word(&args)) == 6) != w->is_v6;
 }
 
 static void do_peer(struct world *w, char *args) {
@@ -282,11 +304,9 @@ static void do_cfg(struct world *w, char *args) {
 	const struct {
 		const char *name;
 		uint32_t *to;
-	} words[] = {{"conns", &w->cfg.max_conns},
-		     {"buffers", &w->cfg.n_buffers},
-		     {"window", &w->cfg.rcv_wnd},
-		     {"queue", &w->cfg.snd_max},
-		     {"records", &w->cfg.max_time_wait}};
+	} words[] = {{"conns", &w->cfg.max_conns},       {"buffers", &w->cfg.n_buffers},
+		     {"window", &w->cfg.rcv_wnd},        {"queue", &w->cfg.snd_max},
+		     {"records", &w->cfg.max_time_wait}, {"keepalive", &w->cfg.keepalive_s}};
 	const char *name = word(&args);
 	uint32_t n = number(w, word(&args));
 
@@ -305,7 +325,7 @@ static const struct statement statements[] = {
 	{">", do_expect},      {"<", do_inject},  {"event", do_event}, {"call", do_call},
 	{"in", do_in},         {"open", do_open}, {"peer", do_peer},   {"isn", do_isn},
 	{"rebase", do_rebase}, {"wrap", do_wrap}, {"skip", do_skip},   {"nothing", do_nothing},
-	{"have", do_have},
+	{"have", do_have},     {"icmp", do_icmp},
 };
 
 // --- lines
@@ -340,8 +360,8 @@ static void run_line(struct world *w, char *line) {
 	char *name = word(&line);
 	uint64_t ns = 0;
 
-	if (strcmp(name, "cfg") == 0) {
-		do_cfg(w, line);
+	if (strcmp(name, "cfg") == 0 || strcmp(name, "only") == 0) {
+		(*name == 'c' ? do_cfg : do_only)(w, line);
 		return;
 	}
 	world_start(w);
@@ -365,7 +385,7 @@ static bool is_start(const char *line) {
 }
 
 static void run_lines(struct world *w, const struct script *s, unsigned from) {
-	for (unsigned i = from; i < s->n && !is_start(s->lines[i]); i++) {
+	for (unsigned i = from; i < s->n && !is_start(s->lines[i]) && !w->is_skipped; i++) {
 		char line[MAX_LINE];
 
 		w->line = i + 1;
@@ -376,6 +396,8 @@ static void run_lines(struct world *w, const struct script *s, unsigned from) {
 		if (line[strspn(line, " \t")] != '\0')
 			run_line(w, line + strspn(line, " \t"));
 	}
+	if (w->is_skipped)
+		return;
 	expect_silence(w);
 	world_end(w);
 }
