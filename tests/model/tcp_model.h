@@ -68,11 +68,21 @@ struct world {
 	struct rg_stats stats;
 	unsigned n_peers, n_opened, n_ended, n_given_up, n_packets;
 	unsigned n_refused, n_missed; // corrupted packets: by their checksums, and not
+	unsigned n_overtaken;         // third packets, and the cookie did not show it
 	struct net_cfg nets[2];       // the peers' host, the engine's
 	struct peer peers[N_PEERS];
 	struct app apps[16];
 	struct packet *packets; // MAX_PACKETS
 };
+
+struct world_sum {
+	unsigned n_dialogues, n_given_up, n_refused, n_missed, n_overtaken;
+};
+
+void world_init(struct world *w, uint64_t seed, bool is_bad);
+void world_add(const struct world *w, struct world_sum *sum);
+// The engine against itself.
+void pair_run(uint64_t seed, bool is_bad, struct world_sum *sum);
 
 uint32_t rnd(struct world *w, uint32_t n); // below n
 uint8_t pattern(const struct peer *p, bool is_to_peer, uint32_t i);
