@@ -145,6 +145,23 @@ struct job {
 	const struct conn *c; // it is probably for; NULL: not known
 };
 
+static void icmp_error(struct worker *w, const struct net_rx *rx) {
+	static const enum tcp_icmp kinds[] = {
+		[NET_TOO_BIG] = TCP_ICMP_TOO_BIG,
+		[NET_HARD] = TCP_ICMP_HARD,
+		[NET_SOFT] = TCP_ICMP_SOFT,
+	};
+	struct tcp_error e = {
+		.kind = kinds[rx->error.kind],
+		.mtu = rx->error.mtu,
+		.local = rx->dst,
+		.peer = rx->src,
+		.seq = rx->error.seq,
+	};
+
+	tcp_icmp_error(w->tcp, &e, w->now_ns);
+}
+
 // First stage: what is no TCP segment for us ends here. m is consumed unless it returns true.
 static bool begin(struct worker *w, struct rte_mbuf *m, struct job *j) {
 	size_t len = rte_pktmbuf_data_len(m);
@@ -168,17 +185,8 @@ static bool begin(struct worker *w, struct rte_mbuf *m, struct job *j) {
 		tcp_rx_hash(w->tcp, &j->in);
 		return true;
 	}
-	if (v == NET_ERROR) // we call nobody, so hard or soft is the same
-		tcp_icmp_error(w->tcp,
-			       &(struct tcp_error){
-				       .kind = rx.error.is_too_big ? TCP_ICMP_TOO_BIG
-								   : TCP_ICMP_SOFT,
-				       .mtu = rx.error.mtu,
-				       .local = rx.dst,
-				       .peer = rx.src,
-				       .seq = rx.error.seq,
-			       },
-			       w->now_ns);
+	if (v == NET_ERROR)
+		icmp_error(w, &rx);
 	rg_stat_inc(w->stats, v == NET_TCP     ? RG_DROP_tcp_checksum
 			      : v == NET_ERROR ? RG_STAT_icmp_errors
 					       : rx.event);

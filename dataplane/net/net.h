@@ -42,9 +42,13 @@ enum net_verdict {
 };
 
 struct net_error {
-	bool is_too_big; // path MTU; else the peer cannot be reached
-	uint32_t mtu;    // of the next hop when too big, as the router said: 0 from old ones
-	uint32_t seq;    // of the segment
+	enum {
+		NET_TOO_BIG, // path MTU
+		NET_HARD,    // nobody there will ever answer: port, protocol, policy
+		NET_SOFT,    // cannot be reached now
+	} kind;
+	uint32_t mtu; // NET_TOO_BIG: of the next hop, as the router said: 0 from old ones
+	uint32_t seq; // of the segment
 };
 
 struct net_rx {

@@ -4,6 +4,7 @@
 #include "net/net_int.h"
 
 #define ICMP_LEN 8
+#define ICMP_UNREACHABLE 1
 #define ICMP_TOO_BIG 2
 #define ICMP_PARAMETER 4
 #define ICMP_ECHO 128
@@ -168,7 +169,7 @@ static enum net_verdict query_input(struct net_in *in) {
 }
 
 bool net_is_error6(struct rg_slice icmp) {
-	return icmp.len >= ICMP_LEN && icmp.p[0] >= 1 && icmp.p[0] <= ICMP_PARAMETER;
+	return icmp.len >= ICMP_LEN && icmp.p[0] >= ICMP_UNREACHABLE && icmp.p[0] <= ICMP_PARAMETER;
 }
 
 static enum net_verdict error_input(struct net_in *in) {
@@ -180,8 +181,12 @@ static enum net_verdict error_input(struct net_in *in) {
 	    !net_quote6(rg_skip(icmp, ICMP_LEN), &in->out->dst, &in->out->src, &e->seq) ||
 	    memcmp(in->out->dst.ip, ours.ip, sizeof(ours.ip)) != 0)
 		return net_drop(in, RG_DROP_icmp_quote);
-	e->is_too_big = icmp.p[0] == ICMP_TOO_BIG;
-	e->mtu = e->is_too_big ? net_load32(icmp.p + 4) : 0; // RFC 8201
+	e->kind = icmp.p[0] == ICMP_TOO_BIG ? NET_TOO_BIG : NET_SOFT;
+	e->mtu = e->kind == NET_TOO_BIG ? net_load32(icmp.p + 4) : 0; // RFC 8201
+	// RFC 5461 section 4: port, policy; and who does not know TCP (RFC 4443 3.4).
+	if ((icmp.p[0] == ICMP_UNREACHABLE && (icmp.p[1] == 4 || icmp.p[1] == 1)) ||
+	    (icmp.p[0] == ICMP_PARAMETER && icmp.p[1] == 1))
+		e->kind = NET_HARD;
 	return NET_ERROR;
 }
 

@@ -9,7 +9,10 @@
 #define ICMP_ECHO 8
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETER 12
-#define ICMP_FRAGMENTATION_NEEDED 4 // code of ICMP_UNREACHABLE
+// Codes of ICMP_UNREACHABLE.
+#define ICMP_PROTOCOL 2
+#define ICMP_PORT 3
+#define ICMP_FRAGMENTATION_NEEDED 4
 
 // RFC 1122 3.2.1.3: no network 0, loopback, multicast,
 // reserved or broadcast. Our own address is a LAND attack or an address conflict.
@@ -49,8 +52,13 @@ static enum net_verdict error_input(struct net_in *in) {
 	if (!net_quote4(rg_skip(in->out->l4, ICMP_LEN), &in->out->dst, &in->out->src, &e->seq) ||
 	    memcmp(in->out->dst.ip, ours.ip, sizeof(ours.ip)) != 0)
 		return net_drop(in, RG_DROP_icmp_quote);
-	e->is_too_big = icmp[0] == ICMP_UNREACHABLE && icmp[1] == ICMP_FRAGMENTATION_NEEDED;
-	e->mtu = e->is_too_big ? net_load16(icmp + 6) : 0; // RFC 1191 section 4
+	e->kind = NET_SOFT;
+	if (icmp[0] == ICMP_UNREACHABLE && icmp[1] == ICMP_FRAGMENTATION_NEEDED)
+		e->kind = NET_TOO_BIG;
+	else if (icmp[0] == ICMP_UNREACHABLE &&
+		 (icmp[1] == ICMP_PROTOCOL || icmp[1] == ICMP_PORT)) // RFC 1122 4.2.3.9
+		e->kind = NET_HARD;
+	e->mtu = e->kind == NET_TOO_BIG ? net_load16(icmp + 6) : 0; // RFC 1191 section 4
 	return NET_ERROR;
 }
 

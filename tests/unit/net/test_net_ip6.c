@@ -69,20 +69,23 @@ END_TEST
 START_TEST(errors) {
 	static const struct {
 		const char *hex;
-		bool is_v4, is_too_big;
+		bool is_v4;
+		int kind;
 		uint32_t mtu;
 	} t[] = {
-		{F_PTB6, false, true, 1280},     {F_UNR6, false, false, 0},
-		{F_TE6, false, false, 0},        {F_TOOBIG4, true, true, 1400},
-		{F_TOOBIG4_8, true, true, 1400}, {F_UNR4, true, false, 0},
-		{F_TE4, true, false, 0},
+		{F_PTB6, false, NET_TOO_BIG, 1280},   {F_UNR6, false, NET_HARD, 0},
+		{F_UNR6_ADDR, false, NET_SOFT, 0},    {F_UNR6_PORT, false, NET_HARD, 0},
+		{F_NEXT6, false, NET_HARD, 0},        {F_TE6, false, NET_SOFT, 0},
+		{F_TOOBIG4, true, NET_TOO_BIG, 1400}, {F_TOOBIG4_8, true, NET_TOO_BIG, 1400},
+		{F_UNR4, true, NET_SOFT, 0},          {F_UNR4_PORT, true, NET_HARD, 0},
+		{F_UNR4_PROTO, true, NET_HARD, 0},    {F_TE4, true, NET_SOFT, 0},
 	};
 	struct rg_slice f;
 	struct net_rx rx;
 
 	ck_assert_int_eq(net_test_input(0, t[_i].hex, &rx, &f), NET_ERROR);
 	ck_assert_uint_eq(rx.error.seq, 0x11223344);
-	ck_assert(rx.error.is_too_big == t[_i].is_too_big);
+	ck_assert((int)rx.error.kind == t[_i].kind);
 	ck_assert_uint_eq(rx.error.mtu, t[_i].mtu);
 	ck_assert_uint_eq(rx.src.port, 50007);
 	ck_assert_uint_eq(rx.dst.port, 443);
@@ -269,7 +272,7 @@ static void add(TCase *tc) {
 	tcase_add_loop_test(tc, answers, 0, 8);
 	tcase_add_test(tc, echo_link_local);
 	tcase_add_loop_test(tc, no_room, 0, 3);
-	tcase_add_loop_test(tc, errors, 0, 7);
+	tcase_add_loop_test(tc, errors, 0, 12);
 	tcase_add_loop_test(tc, dropped, 0, sizeof(drops) / sizeof(*drops));
 	tcase_add_loop_test(tc, prefixes, 0, 5);
 	tcase_add_loop_test(tc, turned_bits, 0, 6);
