@@ -67,7 +67,7 @@ struct rg_conn_id conn_id(const struct worker *w, const struct conn *c);
 struct conn_more *conn_more(const struct worker *w, const struct conn *c);
 void conn_deadline(struct worker *w, struct conn *c, uint64_t s); // in s seconds from now
 
-static inline void conn_prefetch(const struct conn *c) { // accepts NULL
+static inline void conn_prefetch(const struct conn *c) {
 	__builtin_prefetch(c, 1);
 	__builtin_prefetch((const uint8_t *)c + 64, 1);
 }

@@ -208,7 +208,8 @@ static void batch(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
 		uint32_t slot = tcp_rx_prefetch(w->tcp, &jobs[i].in);
 
 		jobs[i].c = slot == TCP_NO_SLOT ? NULL : &w->conns[slot];
-		conn_prefetch(jobs[i].c);
+		if (jobs[i].c != NULL)
+			conn_prefetch(jobs[i].c);
 	}
 	for (unsigned i = 0; i < n_jobs; i++)
 		if (jobs[i].c != NULL)
