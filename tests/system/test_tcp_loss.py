@@ -101,6 +101,16 @@ class TcpLoss(GatewayCase):
         # What is sent again without need: with SACK little, without it what lay behind a hole.
         self.assertLess(again, lost[0] * (2 if sysctls.get("tcp_sack", 1) else 3))
 
+    def test_path_mtu(self):
+        """A link of 1300 bytes that neither end knows of: the router says so, in its family's words."""
+        told = self.stat("icmp_errors")
+        sh(*self.router, *"ip link set vA mtu 1300".split())
+        try:
+            self.assertTrue(self.download(0))
+        finally:
+            sh(*self.router, *"ip link set vA mtu 1500".split())
+        self.assertGreater(self.stat("icmp_errors"), told)
+
     def test_all_options(self):
         self.through()
 
