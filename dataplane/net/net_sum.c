@@ -155,7 +155,7 @@ static uint32_t flow_label(const struct net_cfg *cfg, const struct rg_addr *dst)
 
 	memcpy(&a, dst->ip, sizeof(a));
 	memcpy(&b, dst->ip + 8, sizeof(b));
-	m = (unsigned __int128)(a ^ cfg->label_key) * ((b ^ (cfg->label_key + dst->port)) | 1);
+	m = (unsigned __int128)(a ^ cfg->label_key) * (b ^ (cfg->label_key + dst->port));
 	return (uint32_t)((uint64_t)m ^ (uint64_t)(m >> 64)) & 0xfffff;
 }
 

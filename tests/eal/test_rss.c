@@ -117,6 +117,7 @@ START_TEST(owner_is_where_the_port_puts_it) {
 	ck_assert_uint_eq(dp->rss.table_len, 128);
 	ck_assert_int_eq(rte_eth_dev_rss_hash_conf_get(dp->port_id, &conf), 0);
 	ck_assert_mem_eq(key, dp->rss.key, sizeof(key));
+	ck_assert_mem_ne(key, key + 8, 8); // no pattern
 	ck_assert_int_eq(rte_eth_dev_rss_reta_query(dp->port_id, table, 128), 0);
 	for (unsigned i = 0; i < N_FLOWS; i++) {
 		struct rg_addr src = peer(i, i % 2 == 0), dst = ours(i % 2 == 0);

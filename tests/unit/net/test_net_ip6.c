@@ -160,6 +160,7 @@ static const struct {
 	{"ICMPv6 checksum", F_NS_SUM, RG_DROP_icmp_bad},
 	{"listener query from afar", F_MLDQ_HLIM, RG_DROP_icmp_bad},
 	{"listener query from a global address", F_MLDQ_GLOBAL, RG_DROP_icmp_bad},
+	{"listener query from another", F_MLDQ_2080, RG_DROP_icmp_bad},
 	{"too big, of another's", F_PTB6_OTHER, RG_DROP_icmp_quote},
 	{"too big, UDP", F_PTB6_UDP, RG_DROP_icmp_quote},
 	{"too big, cut", F_PTB6_CUT, RG_DROP_icmp_quote},
