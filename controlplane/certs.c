@@ -2,9 +2,12 @@
 // The files of the server certificates, and the daily look at them. Control thread.
 #include "certs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "regate/clock.h"
+#include "regate/err.h"
 
 #define DAY_S 86400
 
@@ -18,6 +21,33 @@ struct rg_cert_file *certs_files(const struct conf *conf) {
 		files[1 + i] =
 			(struct rg_cert_file){conf->certs[i].certificate, conf->certs[i].key};
 	return files;
+}
+
+int certs_ticket_secret(struct env *env, const struct conf *conf, uint8_t out[32], char *err,
+			size_t err_len) {
+	const char *path = conf->tls.ticket_secret;
+	uint8_t *data = NULL;
+	size_t len = 0;
+	int rc;
+
+	if (path == NULL) {
+		env_random(env, out, 32);
+		return 0;
+	}
+	rc = env_read_file(env, path, 32, &data, &len);
+	if (rc == 0 && len != 32)
+		rc = RG_E_LIMIT;
+	if (rc != 0)
+		snprintf(err, err_len,
+			 "tls.ticket_secret: %s: %s; it has to hold 32 bytes: openssl rand -out %s "
+			 "32",
+			 path, rc == RG_E_LIMIT ? "not 32 bytes" : rg_strerror(rc), path);
+	else
+		memcpy(out, data, 32);
+	if (data != NULL)
+		explicit_bzero(data, len);
+	free(data);
+	return rc;
 }
 
 static void look(struct env_timer *t, uint64_t now_ns) {

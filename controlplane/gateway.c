@@ -337,6 +337,10 @@ static void fill_dp_cfg(struct gateway *g) {
 		.max_half_open = conf->tls.max_half_open,
 		.max_per_source = conf->tls.half_open_per_source,
 		.handshake_share = conf->tls.handshake_share,
+		.n_tickets = conf->tls.tickets,
+		.ticket_life_s = conf->tls.ticket_life_s,
+		.ticket_offset_ns =
+			(uint64_t)env_wall_ms(g->env) * RG_NS_PER_MS - env_now_ns(g->env),
 	};
 	d->is_origin_optional = conf->reg.is_origin_optional;
 	d->ws_path = "/w2";
@@ -384,7 +388,9 @@ int gateway_new(const struct conf *conf, struct env *env, struct log *log, struc
 		return rc;
 	}
 	fill_dp_cfg(g);
-	rc = rg_dp_check(&g->dp_cfg, err, err_len);
+	rc = certs_ticket_secret(env, conf, g->dp_cfg.tls.ticket_secret, err, err_len);
+	if (rc == 0)
+		rc = rg_dp_check(&g->dp_cfg, err, err_len);
 	if (rc != 0) {
 		gateway_free(g);
 		return rc;

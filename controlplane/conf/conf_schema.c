@@ -75,6 +75,15 @@ static const struct conf_key tls_keys[] = {
 	 .max = 100,
 	 .text = "percent of a worker's time that TLS handshakes may take; more wait for their "
 		 "turn, so that they never stand between a client and its refresh"},
+	{"tickets", CONF_T_COUNT, FIELD(tls.tickets), .def = "1", .min = 0, .max = 1,
+	 .text = "session tickets per handshake, with which a client that comes back need not "
+		 "check "
+		 "the certificate again"},
+	{"ticket_lifetime", CONF_T_SECONDS, FIELD(tls.ticket_life_s), .def = "3600s", .min = 60,
+	 .max = 7 * DAY, .text = "how long a ticket is good for; its key changes as often"},
+	{"ticket_secret", CONF_T_PATH, FIELD(tls.ticket_secret),
+	 .text = "file of 32 random bytes that all gateways of one name share, so that each takes "
+		 "the others' tickets; without it a new secret is made at every start"},
 	{"max_half_open", CONF_T_COUNT, FIELD(tls.max_half_open), .def = "4096", .min = 1,
 	 .max = 1048576,
 	 .text = "connections of one worker amid their handshake at most; newer ones are reset"},

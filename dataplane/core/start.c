@@ -70,6 +70,10 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 		.max_half_open = RTE_MIN(cfg->tls.max_half_open, cfg->max_conns),
 		.max_per_source = (uint16_t)cfg->tls.max_per_source,
 		.share = cfg->tls.handshake_share,
+		.n_tickets = cfg->tls.n_tickets,
+		.ticket_life_s = cfg->tls.ticket_life_s,
+		.ticket_offset_ns = cfg->tls.ticket_offset_ns,
+		.ticket_secret = cfg->tls.ticket_secret,
 	};
 	struct tcp_ops ops = {
 		.ctx = w,

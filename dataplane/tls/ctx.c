@@ -36,7 +36,7 @@ struct tls_ctx *tls_ctx_new(const struct tls_cfg *cfg, char *err, size_t err_len
 	c->sha1_ctx = EVP_MD_CTX_new();
 	c->crypt = tls_crypt_new(c->lib);
 	if (c->method == NULL || c->sha1 == NULL || c->sha1_ctx == NULL || c->crypt == NULL ||
-	    !take_memory(c, cfg))
+	    !take_memory(c, cfg) || !tls_tickets_init(c, cfg))
 		goto err;
 	(void)tls_certs_swap(c, tls_certs_new(c, cfg->certs, cfg->n_certs, err, err_len));
 	if (c->certs == NULL)
@@ -56,6 +56,7 @@ void tls_ctx_free(struct tls_ctx *c) {
 	BIO_meth_free(c->method);
 	EVP_MD_CTX_free(c->sha1_ctx);
 	EVP_MD_free(c->sha1);
+	EVP_CIPHER_free(c->ticket_cipher);
 	// Secrets and keys in them were wiped with their connections.
 	rg_huge_free(c->partials, TLS_MAX_PARTIAL, sizeof(c->partials[0]));
 	rg_huge_free(c->handshakes, c->free_handshakes.n, sizeof(c->handshakes[0]));

@@ -53,18 +53,17 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-// TLS 1.3 only, so no renegotiation; no tickets (12 us each, and nothing here resumes), hence no
-// early data either. X25519 and AES-128 first: performance.md 2.
+// TLS 1.3 only, so no renegotiation; no early data, so that nothing can be replayed. X25519 and AES-128 first: performance.md 2.
 static bool set_policy(SSL_CTX *s, struct tls_ctx *x) {
 	SSL_CTX_set_app_data(s, x);
-	SSL_CTX_set_options(s, SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_options(s, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(s, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(s, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_alpn_select_cb(s, select_alpn, NULL);
 	SSL_CTX_set_msg_callback(s, tls_on_message);
 	return SSL_CTX_set_min_proto_version(s, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_max_proto_version(s, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_num_tickets(s, 0) == 1 && SSL_CTX_set_max_early_data(s, 0) == 1 &&
+	       SSL_CTX_set_max_proto_version(s, TLS1_3_VERSION) == 1 && tls_tickets_policy(x, s) &&
+	       SSL_CTX_set_max_early_data(s, 0) == 1 &&
 	       SSL_CTX_set1_groups_list(s, "X25519:P-256") == 1 &&
 	       SSL_CTX_set_ciphersuites(s, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
 					   "TLS_CHACHA20_POLY1305_SHA256") == 1;

@@ -184,7 +184,7 @@ uint32_t tls_ready(struct tls_ctx *x, uint64_t now_ns) {
 	if (!tls_is_waiting(x))
 		return TLS_NO_REF;
 	x->credit_ns += (int64_t)((now_ns - x->earned_ns) / 100 * x->share);
-	x->earned_ns = now_ns;
+	x->earned_ns = x->now_ns = now_ns;
 	if (x->credit_ns > BURST_NS)
 		x->credit_ns = BURST_NS;
 	if (x->credit_ns <= 0)

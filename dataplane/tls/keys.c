@@ -33,7 +33,7 @@ bool tls_expand_label(struct tls_crypt *x, enum tls_hash hash, const uint8_t *se
 }
 
 // The context would keep the last secret.
-static bool forget(struct tls_crypt *x, enum tls_hash hash) {
+bool tls_crypt_forget(struct tls_crypt *x, enum tls_hash hash) {
 	static const uint8_t zero[TLS_MAX_SECRET];
 	bool is_ok = EVP_MAC_init(x->hmac[hash], zero, tls_hash_len(hash), NULL) == 1;
 
@@ -78,7 +78,7 @@ bool tls_keys_init(struct tls_ctx *x, struct tls_conn *c, const struct tls_hands
 		memcpy(secret_of(x, c, dir), h->secret[dir], tls_hash_len(hash));
 		is_ok = is_ok && derive(x, c, dir);
 	}
-	return forget(x->crypt, hash) && is_ok;
+	return tls_crypt_forget(x->crypt, hash) && is_ok;
 }
 
 bool tls_keys_update(struct tls_ctx *x, struct tls_conn *c, enum tls_dir dir) {
@@ -88,7 +88,7 @@ bool tls_keys_update(struct tls_ctx *x, struct tls_conn *c, enum tls_dir dir) {
 				      tls_hash_len(hash)) &&
 		     derive(x, c, dir);
 
-	return forget(x->crypt, hash) && is_ok;
+	return tls_crypt_forget(x->crypt, hash) && is_ok;
 }
 
 void tls_keys_fini(struct tls_ctx *x, struct tls_conn *c) {

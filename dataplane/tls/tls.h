@@ -24,9 +24,13 @@ struct tls_cfg {                          // borrowed for the call
 	const struct rg_cert_file *certs; // the first is for names that nobody has
 	size_t n_certs;
 	uint32_t max_conns;
-	uint32_t max_half_open;  // connections that may be amid their handshake; 17 KiB each
-	uint16_t max_per_source; // of these, of one source; 0 = all
-	unsigned share;          // of the time that handshakes may take, percent
+	uint32_t max_half_open;       // connections that may be amid their handshake; 17 KiB each
+	uint16_t max_per_source;      // of these, of one source; 0 = all
+	unsigned share;               // of the time that handshakes may take, percent
+	unsigned n_tickets;           // 0, 1: sessions can be resumed; the next three then
+	uint32_t ticket_life_s;       // and how often their key changes
+	uint64_t ticket_offset_ns;    // what is added to now_ns for the number of that period
+	const uint8_t *ticket_secret; // 32 bytes; the same secret and time make the same keys
 };
 
 // What OpenSSL frees is wiped from now on, in the whole process: it leaves secrets behind otherwise.

@@ -42,6 +42,20 @@ struct tls_handshake {
 	uint8_t b[TLS_HELLO_MAX]; // waits for the next step
 };
 
+// Of one period, derived from the secret of all.
+struct tls_ticket_key {
+	uint64_t period;
+	bool is_made;
+	uint8_t name[16], cipher[32], mac[32];
+};
+
+// tickets.c
+bool tls_tickets_init(struct tls_ctx *x, const struct tls_cfg *cfg); // false without memory
+bool tls_tickets_policy(const struct tls_ctx *x, SSL_CTX *s);
+// SSL_CTX_set_tlsext_ticket_key_evp_cb()
+int tls_on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+		  EVP_MAC_CTX *mac, int is_sealing);
+
 // pool.c
 bool tls_pool_init(struct tls_pool *p, uint32_t n); // false without memory
 void tls_pool_fini(struct tls_pool *p);

@@ -108,6 +108,12 @@ struct tls_ctx {
 	uint16_t max_per_source;               // 0 = no limit
 	uint16_t sources[2][TLS_N_SOURCES]; // half-open connections by two hashes of their source
 	uint32_t max_conns;
+	unsigned n_tickets; // per handshake, 0 or 1
+	uint64_t now_ns;    // of the last tls_ready()
+	uint64_t ticket_period_ns, ticket_offset_ns;
+	EVP_CIPHER *ticket_cipher;
+	struct tls_ticket_key ticket_keys[2];
+	uint8_t ticket_secret[32];
 	union tls_secrets *secrets;    // [max_conns], untouched until needed
 	uint8_t plain[TLS_MAX_CIPHER]; // record just opened, for the sink
 	uint8_t sealed[TLS_HEADER_LEN + TLS_MAX_INNER + TLS_TAG_LEN];
@@ -145,6 +151,8 @@ const uint8_t *tls_key_of(const struct tls_ctx *x, const struct tls_conn *c, enu
 // RFC 8446 7.1, for out_len up to the length of the hash, without a context.
 bool tls_expand_label(struct tls_crypt *x, enum tls_hash hash, const uint8_t *secret,
 		      const char *label, uint8_t *out, size_t out_len);
+
+bool tls_crypt_forget(struct tls_crypt *x, enum tls_hash hash); // the last secret
 
 // crypt.c
 struct tls_crypt *tls_crypt_new(OSSL_LIB_CTX *lib); // NULL without memory

@@ -45,6 +45,10 @@ struct rg_tls_cfg {
 	uint32_t max_half_open;   // connections of a worker amid their handshake
 	uint32_t max_per_source;  // of these, of one address; 0 = all
 	uint32_t handshake_share; // percent of a worker's time
+	uint32_t n_tickets;       // per handshake: 0 = sessions are not resumed, 1
+	uint32_t ticket_life_s;
+	uint64_t ticket_offset_ns; // from CLOCK_MONOTONIC to UTC, for periods that gateways share
+	uint8_t ticket_secret[32];
 };
 
 struct rg_dp_cfg {          // borrowed until rg_dp_stop()

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "guard.h"
+#include "regate/clock.h"
 #include "regate/err.h"
 
 static long n_live, n_calls, fail_in;
@@ -183,6 +184,9 @@ struct rg_slice client_secret(int dir) {
 
 #define N_SLOTS 64
 
+unsigned ctx_tickets;
+uint64_t pair_now_ns = RG_NS_PER_S;
+
 struct tls_ctx *ctx_new(const char *certificate, const char *key, char *err, size_t err_len) {
 	const struct rg_cert_file file = {certificate, key};
 	const struct tls_cfg cfg = {
@@ -191,6 +195,9 @@ struct tls_ctx *ctx_new(const char *certificate, const char *key, char *err, siz
 		.max_conns = N_SLOTS,
 		.max_half_open = 8,
 		.share = 100,
+		.n_tickets = ctx_tickets,
+		.ticket_life_s = 3600,
+		.ticket_secret = (const uint8_t *)"32 bytes that only the test knows",
 	};
 
 	return tls_ctx_new(&cfg, err, err_len);
@@ -277,7 +284,7 @@ const struct tls_sink *pair_sink(struct pair *p) {
 int pair_input(struct pair *p, struct rg_slice in) {
 	int rc = tls_input(p->ctx, p->server, in, pair_sink(p));
 
-	while (rc == RG_OK && tls_ready(p->ctx, 1000000000) == p->server->slot)
+	while (rc == RG_OK && tls_ready(p->ctx, pair_now_ns) == p->server->slot)
 		rc = tls_step(p->ctx, p->server, pair_sink(p));
 	return rc;
 }

@@ -38,6 +38,8 @@ struct pair {
 	int rc; // last of tls_input()
 };
 
+extern unsigned ctx_tickets; // of ctx_new()
+extern uint64_t pair_now_ns; // of the steps of handshakes
 // Slots of connections and half-open ones are plenty. As tls_ctx_new() otherwise.
 struct tls_ctx *ctx_new(const char *certificate, const char *key, char *err, size_t err_len);
 uint32_t slot_take(void); // round and round
