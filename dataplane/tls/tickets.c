@@ -87,10 +87,8 @@ bool tls_tickets_init(struct tls_ctx *x, const struct tls_cfg *cfg) {
 }
 
 bool tls_tickets_policy(const struct tls_ctx *x, SSL_CTX *s) {
-	if (x->n_tickets == 0) {
-		SSL_CTX_set_options(s, SSL_OP_NO_TICKET);
+	if (x->n_tickets == 0)
 		return SSL_CTX_set_num_tickets(s, 0) == 1;
-	}
 	(void)SSL_CTX_set_timeout(s, (long)(x->ticket_period_ns / 1000000000));
 	return SSL_CTX_set_num_tickets(s, x->n_tickets) == 1 &&
 	       SSL_CTX_set_tlsext_ticket_key_evp_cb(s, tls_on_ticket) == 1;
