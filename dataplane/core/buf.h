@@ -18,6 +18,7 @@ struct buf {
 	uint32_t len;  // bytes in data
 	struct buf_head {
 		uint32_t since;      // tick at which the message in it began
+		uint32_t echo_end;   // of a message that goes back; it and all before it is done
 		struct ws_rx ws;     // WebSocket: state of the open message
 		struct http_rx http; // HTTP: state of the open request
 	} head;

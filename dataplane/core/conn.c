@@ -159,11 +159,17 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 	}
 }
 
-// What is still to be queued of a static response.
+// What is still to be queued of a static response or an echo.
 static const uint8_t *src_at(const struct worker *w, const struct conn *c) {
 	const struct conn_more *m = conn_more(w, c);
-	const struct rg_file *f = &w->cfg->files[m->src_file];
+	const struct rg_file *f;
+	const struct buf *b;
 
+	if (m->src_file == SRC_ECHO) {
+		b = buf_at(&w->bufs, m->buf);
+		return b->data + b->head.echo_end - m->src_left;
+	}
+	f = &w->cfg->files[m->src_file];
 	return f->response.p + (c->is_head ? f->head_len : f->response.len) - m->src_left;
 }
 
@@ -184,7 +190,7 @@ void conn_pump(struct worker *w, struct conn *c) {
 		c->has_src = m->src_left > 0;
 		has_moved = true;
 	}
-	if (!has_moved || c->end != END_NO)
+	if (!has_moved || c->end != END_NO || c->phase != RG_PHASE_HTTP)
 		return;
 	conn_deadline(w, c, w->cfg->idle_timeout_s);
 	if (!c->has_src && !c->is_keep_alive)

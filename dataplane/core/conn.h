@@ -13,6 +13,8 @@
 
 #define CLOSE_WAIT_S 2 // for the peer's WebSocket close, or its FIN
 
+#define SRC_ECHO UINT32_MAX
+
 struct worker;
 
 enum conn_end { // how a connection is to end once the call stack is out of TLS
@@ -24,15 +26,16 @@ enum conn_end { // how a connection is to end once the call stack is out of TLS
 
 struct conn { // slot idx is the TCP slot idx, and that of TLS
 	struct tls_conn tls;
-	bool is_open : 1;         // slot in use
-	uint32_t phase : 2;       // enum rg_conn_phase
-	uint32_t end : 2;         // enum conn_end
-	bool has_buf : 1;         // a message is partial
-	bool has_src : 1;         // of a static response, something is still to be queued
-	bool is_watched : 1;      // looked at often, since it is not just idle
+	bool is_open : 1;    // slot in use
+	uint32_t phase : 2;  // enum rg_conn_phase
+	uint32_t end : 2;    // enum conn_end
+	bool has_buf : 1;    // a message is partial
+	bool has_src : 1;    // of a static response or an echo, something is still to be queued
+	bool is_watched : 1; // looked at often, since it is not just idle
 	bool is_http_pending : 1; // the control plane has our request: no deadline
 	bool is_keep_alive : 1;   // of the HTTP request being answered
 	bool is_head : 1;         // that request was HEAD
+	bool is_echo : 1;         // WS: messages go back (hooks.h)
 	uint32_t pings : 8;       // sent and unanswered
 	struct reg_flow flow;
 } __attribute__((aligned(64)));
@@ -46,7 +49,7 @@ struct conn_more { // what an idle connection and a refresh leave alone; times a
 	uint32_t record_since;  // while watched: last seen without part of a TLS record
 	uint32_t unbound_since; // WS: last seen registered, or opened
 	uint32_t src_left;      // with has_src: bytes
-	uint32_t src_file;      // which one
+	uint32_t src_file;      // which one; SRC_ECHO = the message in buf
 };
 
 // --- conn.c: tcp_ops and the life of a connection
@@ -69,7 +72,7 @@ void conn_deadline(struct worker *w, struct conn *c, uint64_t s); // in s second
 
 static inline void conn_prefetch(const struct conn *c) {
 	__builtin_prefetch(c, 1);
-	__builtin_prefetch((const uint8_t *)c + 64, 1);
+	__builtin_prefetch((const void *)((uintptr_t)c + 64), 1);
 }
 
 // --- conn_http.c, conn_ws.c: take one request, one event, out of b, or nothing

@@ -67,14 +67,18 @@ static void http_upgrade(struct worker *w, struct conn *c) {
 	}
 	tls_sha1(w->tls, rg_slice(up.accept_input, sizeof(up.accept_input)), sha1);
 	ws_accept(sha1, accept);
-	rg_puts(&wr,
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-		"Connection: Upgrade\r\nSec-WebSocket-Protocol: sip\r\nSec-WebSocket-Accept: ");
+	rg_puts(&wr, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+		     "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
 	rg_put(&wr, rg_slice(accept, sizeof(accept)));
+	if (up.protocol != NULL) {
+		rg_puts(&wr, "\r\nSec-WebSocket-Protocol: ");
+		rg_puts(&wr, up.protocol);
+	}
 	rg_puts(&wr, "\r\n\r\n");
 	conn_write(w, c, rg_wr_slice(&wr));
 	c->phase = RG_PHASE_WS;
 	c->flow.wwsf = up.wwsf;
+	c->is_echo = up.is_echo;
 	due_bound(w, c);
 	conn_deadline(w, c, w->cfg->ws_ping_s);
 	rg_stat_inc(w->stats, RG_STAT_ws_opened);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // WebSocket and SIP on a client connection (RFC 6455, RFC 7118): frames to messages, messages to
 // the decision of dataplane/reg, and its verdict carried out.
-#include "core_int.h"
+#include "hooks.h"
 
 #define SIP_ROOM 4 // frame header of up to 65535 bytes (RFC 6455 5.2)
 
@@ -162,12 +162,16 @@ void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message) {
 		other_input(w, c);
 }
 
-static void ws_event(struct worker *w, struct conn *c, struct buf *b, const struct ws_event *ev) {
+static void ws_event(struct worker *w, struct conn *c, struct buf *b, struct ws_event *ev) {
 	c->pings = 0; // alive, whatever it says
 	switch (ev->type) {
 	case WS_EV_MESSAGE:
 		b->head.since = tick_of(w->now_ns); // what is left in the buffer begins another
-		if (c->phase == RG_PHASE_WS)
+		if (c->phase != RG_PHASE_WS)
+			break;
+		if (c->is_echo)
+			hooks_echo(w, c, b, ev);
+		else
 			conn_sip_input(w, c, ev->data);
 		break;
 	case WS_EV_PING:
@@ -194,16 +198,26 @@ static void ws_refuse(struct worker *w, struct conn *c, int rc) {
 		c->end = END_LINGER; // the framing is lost: no close frame can be awaited
 }
 
+// Removes drop bytes of b behind the first keep.
+static void cut(struct buf *b, size_t keep, size_t drop) {
+	b->len -= (uint32_t)drop;
+	memmove(b->data + keep, b->data + keep + drop, b->len - keep);
+}
+
 void conn_ws_input(struct worker *w, struct conn *c, struct buf *b) {
 	struct ws_event ev;
-	int rc = ws_input(&b->head.ws, &w->ws_limits, b->data, b->len, &ev);
+	int rc;
 
+	if (c->has_src)
+		return; // an echo is under way
+	cut(b, 0, b->head.echo_end);
+	b->head.echo_end = 0;
+	rc = ws_input(&b->head.ws, &w->ws_limits, b->data, b->len, &ev);
 	if (rc < 0) {
 		ws_refuse(w, c, rc);
 		return;
 	}
 	if (rc == RG_OK)
 		ws_event(w, c, b, &ev);
-	b->len -= (uint32_t)ev.drop;
-	memmove(b->data + ev.keep, b->data + ev.keep + ev.drop, b->len - ev.keep);
+	cut(b, ev.keep, ev.drop);
 }

@@ -123,7 +123,8 @@ static void look(struct worker *w, struct conn *c) {
 	if (c->is_http_pending || !is_tick_due(w->now_ns, conn_more(w, c)->deadline))
 		return;
 	if (c->phase == RG_PHASE_WS) {
-		ws_due(w, c);
+		if (!c->has_src) // not into the middle of an echo
+			ws_due(w, c);
 	} else {
 		rg_stat_inc(w->stats, RG_DROP_idle);
 		// Mid-handshake and mid-response there is nothing polite left to say.

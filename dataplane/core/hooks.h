@@ -14,4 +14,6 @@ void hooks_fini(struct worker *w);              // also before hooks_init()
 // The port's bursts. tx returns how many were taken: those are consumed.
 uint16_t hooks_rx(struct worker *w, struct rte_mbuf **m, uint16_t max);
 uint16_t hooks_tx(struct worker *w, struct rte_mbuf **m, uint16_t n);
+// Sends the message of ev back. b keeps it until it has gone: see conn_pump().
+void hooks_echo(struct worker *w, struct conn *c, struct buf *b, struct ws_event *ev);
 uint64_t hooks_deadline(const struct worker *w); // poll again by then; RG_NEVER: whenever you like

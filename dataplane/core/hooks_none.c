@@ -32,3 +32,6 @@ uint16_t hooks_tx(struct worker *w, struct rte_mbuf **m, uint16_t n) {
 uint64_t hooks_deadline(const struct worker *) {
 	return RG_NEVER;
 }
+
+void hooks_echo(struct worker *, struct conn *, struct buf *, struct ws_event *) {
+}

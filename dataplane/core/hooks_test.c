@@ -169,3 +169,18 @@ uint64_t hooks_deadline(const struct worker *w) {
 			next = RTE_MIN(next, w->hooks->paths[way].held[0].due_ns);
 	return next;
 }
+
+void hooks_echo(struct worker *w, struct conn *c, struct buf *b, struct ws_event *ev) {
+	struct conn_more *m = conn_more(w, c);
+	uint8_t header[10];
+	struct rg_wr wr = rg_wr(header, sizeof(header));
+
+	ws_put_header(&wr, ev->opcode, ev->data.len);
+	conn_write(w, c, rg_wr_slice(&wr));
+	m->src_file = SRC_ECHO;
+	m->src_left = (uint32_t)ev->data.len;
+	c->has_src = m->src_left > 0;
+	b->head.echo_end = (uint32_t)(ev->data.p + ev->data.len - b->data);
+	ev->drop -= b->head.echo_end - ev->keep; // conn_ws_input() drops it when it has gone
+	ev->keep = b->head.echo_end;
+}

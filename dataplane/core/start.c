@@ -9,7 +9,8 @@
 #include "packet.h"
 #include "regate/huge.h"
 
-#define MAX_SMALL_BUFS 65536u // of a worker: half a GiB when all are used
+#define ECHO_MAX_MESSAGE (UINT32_C(1) << 24) // what public suites send
+#define MAX_SMALL_BUFS 65536u                // of a worker: half a GiB when all are used
 #define MAX_LARGE_BUFS 1024u
 #define BUFFERS_PER_CONN 2 // TCP chunks on average; idle connections hold none
 
@@ -24,6 +25,8 @@ static int worker_memory(struct worker *w) {
 	};
 	uint8_t *rings = malloc(PUNT_RING_LEN + REPLY_RING_LEN);
 
+	if (cfg->test.is_echo)
+		bufs.small_cap = bufs.large_cap = ECHO_MAX_MESSAGE + RX_SMALL_LEN;
 	if (rings == NULL)
 		return -ENOMEM;
 	rg_ring_init(&w->punts, rings, PUNT_RING_LEN);
@@ -117,12 +120,14 @@ int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
 	w->rss = &dp->rss;
 	net_cfg_init(&w->net, dp->cfg->mac, dp->cfg->ip_be, dp->cfg->ip6, dp->cfg->vlan,
 		     secret_derive(dp->cfg->secret, SECRET_FLOW_LABEL));
-	w->ws_limits = (struct ws_limits){WS_MAX_MESSAGE, WS_MAX_FRAGMENTS};
+	w->ws_limits = w->cfg->test.is_echo ? (struct ws_limits){ECHO_MAX_MESSAGE, UINT32_MAX}
+					    : (struct ws_limits){WS_MAX_MESSAGE, WS_MAX_FRAGMENTS};
 	w->ws_policy = (struct ws_policy){
 		.path = dp->cfg->ws_path,
 		.origins = dp->origins,
 		.n_origins = dp->cfg->n_origins,
 		.is_origin_optional = dp->cfg->is_origin_optional,
+		.is_echo = dp->cfg->test.is_echo,
 	};
 	err[0] = '\0';
 	rc = worker_memory(w);

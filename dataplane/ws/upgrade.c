@@ -46,7 +46,7 @@ static bool find_origin(const struct http_req *r, const struct ws_policy *p, uin
 
 	*wwsf = UINT16_MAX;
 	if (n == 0)
-		return p->is_origin_optional;
+		return p->is_origin_optional || p->is_echo;
 	if (n > 1 || rg_ieq(o, RG_LIT("null")))
 		return false;
 	for (size_t i = 0; i < p->n_origins; i++) {
@@ -58,8 +58,8 @@ static bool find_origin(const struct http_req *r, const struct ws_policy *p, uin
 	return false;
 }
 
-// RFC 7118 4.1: "sip" must be offered. Subprotocols are compared with case (RFC 6455 4.1).
-static bool is_sip_offered(const struct http_req *r) {
+// Subprotocols are compared with case (RFC 6455 4.1).
+static bool is_offered(const struct http_req *r, const char *protocol) {
 	for (unsigned i = 0; i < r->n_hdrs; i++) {
 		struct rg_slice list = r->hdrs[i].value;
 
@@ -69,7 +69,7 @@ static bool is_sip_offered(const struct http_req *r) {
 			const uint8_t *comma = memchr(list.p, ',', list.len);
 			size_t n = comma == NULL ? list.len : (size_t)(comma - list.p);
 
-			if (rg_eq(rg_trim(rg_slice(list.p, n)), RG_LIT("sip")))
+			if (rg_eq(rg_trim(rg_slice(list.p, n)), rg_str(protocol)))
 				return true;
 			list = rg_skip(list, n + 1);
 		}
@@ -95,7 +95,7 @@ static enum ws_refusal check(const struct http_req *r, const struct ws_policy *p
 		return WS_BAD_REQUEST;
 	if (!find_origin(r, p, wwsf))
 		return WS_BAD_ORIGIN;
-	return is_sip_offered(r) ? WS_OK : WS_NO_SUBPROTOCOL;
+	return is_offered(r, "sip") || p->is_echo ? WS_OK : WS_NO_SUBPROTOCOL; // RFC 7118 4.1
 }
 
 void ws_upgrade_check(const struct http_req *r, const struct ws_policy *p, struct ws_upgrade *out) {
@@ -110,6 +110,8 @@ void ws_upgrade_check(const struct http_req *r, const struct ws_policy *p, struc
 	out->status = status[out->refusal];
 	if (out->refusal != WS_OK)
 		return;
+	out->is_echo = !is_offered(r, "sip");
+	out->protocol = !out->is_echo ? "sip" : is_offered(r, "echo") ? "echo" : NULL;
 	memcpy(out->accept_input, http_header(r, "sec-websocket-key").p, KEY_LEN);
 	memcpy(out->accept_input + KEY_LEN, GUID, sizeof(GUID) - 1);
 }

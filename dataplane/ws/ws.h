@@ -36,12 +36,15 @@ struct ws_policy {
 	const struct ws_origin *origins;
 	size_t n_origins;
 	bool is_origin_optional;
+	bool is_echo; // who offers "echo", or nothing, gets an echo; never outside of tests
 };
 enum ws_refusal { WS_OK, WS_BAD_REQUEST, WS_BAD_VERSION, WS_BAD_ORIGIN, WS_NO_SUBPROTOCOL };
 struct ws_upgrade {
 	enum ws_refusal refusal;
-	unsigned status;          // 101, 400, 403, 426
-	uint16_t wwsf;            // UINT16_MAX = no Origin
+	unsigned status;      // 101, 400, 403, 426
+	uint16_t wwsf;        // UINT16_MAX = no Origin
+	const char *protocol; // the one chosen, NULL = none was offered
+	bool is_echo;
 	uint8_t accept_input[60]; // key and GUID, to be hashed with SHA-1
 };
 // Is r an upgrade request (GET with Upgrade: websocket)? Anything else is plain HTTP.

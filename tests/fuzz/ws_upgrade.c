@@ -24,7 +24,7 @@ static void check_accepted(const struct http_req *r, const struct ws_upgrade *u,
 }
 
 static void check(const struct http_req *r, bool is_optional) {
-	const struct ws_policy policy = {"/w2", origins, 2, is_optional};
+	const struct ws_policy policy = {"/w2", origins, 2, is_optional, false};
 	static struct http_req other;
 	struct ws_upgrade u, v;
 

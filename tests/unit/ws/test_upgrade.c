@@ -117,7 +117,7 @@ static struct http_req parse(const char *lines) {
 
 START_TEST(table) {
 	static const uint8_t zero[60];
-	struct ws_policy p = {"/w2", origins, 4, cases[_i].is_origin_optional};
+	struct ws_policy p = {"/w2", origins, 4, cases[_i].is_origin_optional, false};
 	struct http_req r = parse(cases[_i].in);
 	struct ws_upgrade u;
 
@@ -127,11 +127,42 @@ START_TEST(table) {
 	ck_assert_uint_eq(u.status, cases[_i].status);
 	if (u.refusal == WS_OK) {
 		ck_assert_uint_eq(u.wwsf, cases[_i].wwsf);
+		ck_assert_str_eq(u.protocol, "sip");
+		ck_assert(!u.is_echo);
 		ck_assert_mem_eq(u.accept_input,
 				 "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
 				 60);
 	} else {
 		ck_assert_mem_eq(u.accept_input, zero, 60);
+	}
+}
+END_TEST
+
+// What test builds offer besides.
+START_TEST(echo) {
+	static const struct {
+		const char *lines, *protocol;
+		bool is_echo;
+	} some[] = {
+		{SIP, "sip", false},
+		{"", NULL, true},
+		{"Sec-WebSocket-Protocol: x, echo\r\n", "echo", true},
+		{"Sec-WebSocket-Protocol: echo, sip\r\n", "sip", false},
+		{"Sec-WebSocket-Protocol: x\r\n", NULL, true},
+	};
+	struct ws_policy p = {"/w2", origins, 4, false, true};
+	struct ws_upgrade u;
+	char in[512];
+
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
+		struct http_req r;
+
+		snprintf(in, sizeof(in), "%s%s", GET UP KEY V13, some[i].lines);
+		r = parse(in);
+		ws_upgrade_check(&r, &p, &u);
+		ck_assert_int_eq(u.refusal, WS_OK);
+		ck_assert_pstr_eq(u.protocol, some[i].protocol);
+		ck_assert(u.is_echo == some[i].is_echo);
 	}
 }
 END_TEST
@@ -176,6 +207,7 @@ int main(void) {
 
 	tcase_add_loop_test(t, table, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(t, is_upgrade);
+	tcase_add_test(t, echo);
 	tcase_add_test(t, accept_vector);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
