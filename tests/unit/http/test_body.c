@@ -27,7 +27,8 @@ static struct fed feed(struct rg_slice in, size_t cut, size_t step) {
 	struct http_req r;
 
 	if (end == NULL)
-		end = (uint8_t *)(uintptr_t)(rg_slice(held, sizeof(held))).p + sizeof(held);
+		end = (uint8_t *)(uintptr_t)guard_copy(rg_slice(held, sizeof(held))).p +
+		      sizeof(held);
 	for (size_t at = 0; f.rc == RG_MORE && at < in.len;) {
 		size_t n = at < cut ? cut - at : step;
 
