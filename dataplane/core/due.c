@@ -128,7 +128,12 @@ static void look(struct worker *w, struct conn *c) {
 	} else {
 		rg_stat_inc(w->stats, RG_DROP_idle);
 		// Mid-handshake and mid-response there is nothing polite left to say.
-		c->end = c->phase == RG_PHASE_TLS || c->has_src ? END_ABORT : END_CLOSE;
+		if (c->phase == RG_PHASE_TLS || c->has_src)
+			c->end = END_ABORT;
+		else if (c->phase == RG_PHASE_HTTP && c->has_buf)
+			conn_http_late(w, c);
+		else
+			c->end = END_CLOSE;
 	}
 	conn_finish(w, c);
 }
