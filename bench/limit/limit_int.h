@@ -86,7 +86,7 @@ struct limit {
 	uint32_t *picks;
 	uint32_t at_pick, at_tx, n_bad;
 	IMB_MGR *imb;
-	struct gcm_key_data key;
+	alignas(64) struct gcm_key_data key; // the library loads it aligned
 	struct gcm_context_data gcm;
 	struct job jobs[MAX_BATCH];
 };
