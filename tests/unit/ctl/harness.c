@@ -69,7 +69,7 @@ void harness_start(struct harness *h, bool has_dp) {
 	char err[256];
 	int fd = open("/dev/null", O_WRONLY);
 
-	*h = (struct harness){.env = env_sim_new(1), .log = log_new(fd, LOG_INFO)};
+	*h = (struct harness){.env = env_sim_new(1), .log = log_new(fd, LOG_INFO), .log_fd = fd};
 	h->conf.ctl_socket = SOCKET_PATH;
 	h->conf.wwsfs = wwsfs;
 	h->conf.n_wwsfs = 1;
@@ -88,6 +88,7 @@ void harness_start(struct harness *h, bool has_dp) {
 void harness_stop(struct harness *h) {
 	ctl_free(h->ctl);
 	log_free(h->log);
+	close(h->log_fd);
 	env_sim_free(h->env);
 	free(fake.pairs);
 }

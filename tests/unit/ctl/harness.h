@@ -40,6 +40,7 @@ extern struct fake fake;
 struct harness {
 	struct env *env;
 	struct log *log;
+	int log_fd;
 	struct conf conf;
 	struct ctl_deps deps;
 	struct ctl *ctl;
