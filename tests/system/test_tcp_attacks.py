@@ -73,6 +73,11 @@ class Attacks(GatewayCase):
         """RFC 5961: they are asked about, no more than ten times a second, and not believed."""
         port, seq, ack = self.where()
         self.before = self.stats()
+        for flags in (RST, SYN):
+            self.forge(port, flags, seq + 1000)
+            asked = self.wire.next(lambda s: s.sport == 443 and s.dport == port)
+            self.assertEqual((asked.flags, asked.seq, asked.ack), (ACK, ack, seq))
+        self.before = self.stats()
         n = 300
         for i in range(1, n + 1):
             self.forge(port, RST, seq + i)
