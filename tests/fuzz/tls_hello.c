@@ -55,7 +55,8 @@ static void check_hello(struct rg_slice in, const struct tls_hello *h) {
 
 	FUZZ_CHECK(h->len <= in.len && h->sni.len < TLS_HELLO_MAX);
 	in.len = h->len;
-	memcpy(name, h->sni.p, h->sni.len); // its place is used again below
+	if (h->sni.len > 0)
+		memcpy(name, h->sni.p, h->sni.len); // its place is used again below
 	for (size_t i = 0; i < 3; i++) {
 		struct rg_slice again = split(in, sizes[i]);
 

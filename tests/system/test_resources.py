@@ -289,13 +289,14 @@ class Hogs(Case):
 class Pools(Case):
     """Each pool used up by somebody who lets it lie: the next one is refused and counted, those who were
     there before lose nothing, and all of it comes back."""
-    lab_args = {"conf": {"registration": {"rate": 100, "rate_burst": 100},
+    lab_args = {"conf": {"registration": {"rate": 100, "rate_burst": 100}, "tls": {"max_half_open": 200},
                          "dataplane": {"connections": 2048, "head_timeout": "30s", "idle_timeout": "30s"}}}
 
     def setUp(self):
         self.good = Refreshers(5, 0.05)
         self.held = []
-        self.before = {name: self.stat(name) for name in ("drop_tls_no_memory", "drop_tcp_no_buffer", "drop_idle")}
+        self.before = {name: self.stat(name) for name in (
+            "drop_tls_no_memory", "drop_tls_half_open", "drop_tcp_no_buffer", "drop_idle")}
 
     def tearDown(self):
         self.good.stop()
@@ -311,6 +312,20 @@ class Pools(Case):
 
     def grown(self, name):
         return self.stat(name) - self.before[name]
+
+    def test_half_open(self):
+        """Half a ClientHello each; who only connected holds none."""
+        self.held += [slow.tcp_only() for _ in range(100)]
+        self.held += [slow.half_hello() for _ in range(200)]
+        self.assertEqual(self.grown("drop_tls_half_open"), 0)
+        for n in range(1, 4):
+            with slow.half_hello() as s, self.assertRaises(ConnectionResetError):
+                s.recv(1)
+            self.assertEqual(self.grown("drop_tls_half_open"), n)
+        self.held.pop().close()
+        wait_for("its place", lambda: self.stat("now_conns") < 300 + 5)
+        self.assert_served()
+        wait_for("end of the rest", lambda: self.grown("drop_idle") == 299, 90)
 
     def half_record(self):
         tls = BioTls(timeout=30)

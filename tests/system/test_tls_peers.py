@@ -78,14 +78,14 @@ class Peers(GatewayCase):
         for part in ("HTTP/1.1 200 OK", PAGE, *parts):
             self.assertIn(part, said)
 
-    def refused(self, client, *parts):
+    def refused(self, client, *parts, drop="tls_bad"):
         """The client is told why, and it is counted."""
-        before = self.stat("drop_tls_bad")
+        before = self.stat("drop_" + drop)
         said = client()
         self.assertNotIn("HTTP/1.1", said)
         for part in parts:
             self.assertIn(part, said)
-        self.wait_stat("drop_tls_bad", before + 1)
+        self.wait_stat("drop_" + drop, before + 1)
 
     def test_openssl_suites_and_groups(self):
         for suite in SUITES:
@@ -146,9 +146,11 @@ class Peers(GatewayCase):
             with self.subTest(version):
                 # At security level 0 it offers what the two oldest need.
                 self.refused(lambda: openssl(version, "-cipher", "ALL:@SECLEVEL=0"),
-                             "alert protocol version")
-        self.refused(lambda: gnutls("NORMAL:-VERS-ALL:+VERS-TLS1.2"), "Error in protocol version")
-        self.refused(lambda: nss("-V", "tls1.2:tls1.2"), "SSL_ERROR_PROTOCOL_VERSION_ALERT")
+                             "alert protocol version", drop="tls_version")
+        self.refused(lambda: gnutls("NORMAL:-VERS-ALL:+VERS-TLS1.2"), "Error in protocol version",
+                     drop="tls_version")
+        self.refused(lambda: nss("-V", "tls1.2:tls1.2"), "SSL_ERROR_PROTOCOL_VERSION_ALERT",
+                     drop="tls_version")
 
 
 if __name__ == "__main__":
