@@ -30,7 +30,7 @@ static void check_written(const struct http_req *r) {
 	rg_put(&w, r->method_name);
 	rg_puts(&w, " ");
 	rg_put(&w, r->target);
-	rg_puts(&w, " HTTP/1.1\r\n");
+	rg_puts(&w, r->is_http10 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
 	for (unsigned i = 0; i < r->n_hdrs; i++) {
 		rg_put(&w, r->hdrs[i].name);
 		rg_puts(&w, ":");
@@ -68,6 +68,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 			    rc == RG_E_UNSUPPORTED || rc == RG_E_VERSION) &&
 			   memcmp(&r, &untouched, sizeof(r)) == 0);
 	FUZZ_CHECK(rc != RG_MORE || len < HTTP_MAX_HEAD);
+	if (rc < RG_OK) { // there is a status for it, of RFC 9112 or 6585
+		unsigned status = http_refusal(rc, in);
+
+		FUZZ_CHECK(status == 400 || status == 414 || status == 431 || status == 501 ||
+			   status == 505);
+	}
 	// What a prefix is, once it is anything, its continuation cannot change.
 	for (size_t n = 0; n < len; n = fuzz_next_cut(n)) {
 		int part = http_req_parse(fuzz_guard(1, rg_slice(p, n)), &cut);
