@@ -38,7 +38,8 @@ struct tcp *tcp_new(const struct tcp_cfg *cfg, const struct tcp_ops *ops, struct
 	struct tcp *t;
 
 	if (cfg->max_conns > TCP_MAX_CONNS || cfg->n_buffers > TCP_MAX_BUFFERS ||
-	    cfg->n_locals > TCP_MAX_LOCALS)
+	    cfg->max_time_wait > TCP_MAX_CONNS || cfg->n_locals > TCP_MAX_LOCALS ||
+	    cfg->keepalive_s > TCP_KEEP_MAX_S)
 		return NULL;
 	t = calloc(1, sizeof(*t));
 	if (t == NULL)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TCP (RFC 9293), an engine without I/O: segments and now_ns in, segments and events
-// out through struct tcp_ops. All memory is taken in tcp_new(). One worker owns one engine.
-// Connections are slots named by index; a slot's generation tells two uses apart.
+// TCP (RFC 9293), an engine without I/O: segments and now_ns in, segments and events out through
+// struct tcp_ops. All memory is taken in tcp_new(). One worker owns one engine. Connections
+// are slots named by index; a slot's generation tells two uses apart.
 #pragma once
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@ struct tcp_cfg {
 	uint16_t mss;         // we announce and send at most over IPv4, 1460; over IPv6 20 less
 	uint32_t rcv_wnd;     // bytes, window we offer: 65535 without scaling
 	uint32_t snd_max;     // bytes queued per connection at most; 8 KiB while buffers are scarce
-	uint32_t keepalive_s; // silence after which the peer is asked whether it lives; 0: never
+	uint32_t keepalive_s; // silence until the peer is asked whether it lives; 0: never
 	uint8_t quick_acks;   // data segments of a connection acknowledged at once, at most 15
 	uint32_t max_time_wait; // records of 64 bytes; 0: a quarter of max_conns, at least 64
 	uint8_t secret[32];     // SYN cookies and table hash

@@ -20,6 +20,7 @@
 #define TCP_DRAIN_SEGS 64       // segments thrown away after tcp_close()
 #define TCP_DELACK_MS 35        // plus a timer tick stays below 40
 #define TCP_LINGER_MS 60000     // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
+#define TCP_KEEP_MAX_S 604800   // times are compared over 24 days
 #define TCP_KEEP_MS 10000       // between keep-alive probes
 #define TCP_KEEP_PROBES 6       // unanswered
 #define TCP_MAX_RETRIES 8       // of the same data
@@ -87,9 +88,8 @@ struct tcp_conn {
 	uint32_t gen; // 0 only while the slot has never been used
 	uint32_t rcv_nxt, snd_una, snd_nxt;
 	uint32_t snd_max; // snd_nxt goes back to snd_una on a time-out, this never goes back
-	uint16_t snd_wnd,
-		max_wnd;  // the peer's window now, and the largest ever; as sent, not scaled
-	uint32_t snd_wl1; // RFC 9293 3.10.7.4: segment of the last window update
+	uint16_t snd_wnd, max_wnd; // the peer's now, and the largest ever; as sent, not scaled
+	uint32_t snd_wl1;          // RFC 9293 3.10.7.4: segment of the last window update
 	union {
 		struct { // without timestamps: one segment at a time is timed
 			uint32_t rtt_seq, rtt_at_us;

@@ -142,8 +142,12 @@ START_TEST(beyond_the_largest) {
 	struct rg_stats stats = {0};
 	struct tcp_cfg cfg = rig_cfg;
 
-	*(_i == 0 ? &cfg.max_conns : &cfg.n_buffers) = TCP_MAX_CONNS + (_i < 2);
-	cfg.n_locals = _i == 2 ? TCP_MAX_LOCALS + 1 : 1; // refused before they are read
+	uint32_t *fields[] = {&cfg.max_conns, &cfg.n_buffers, &cfg.max_time_wait};
+
+	if (_i < 3)
+		*fields[_i] = TCP_MAX_CONNS + 1;
+	cfg.keepalive_s = _i == 3 ? TCP_KEEP_MAX_S + 1 : 0;
+	cfg.n_locals = _i == 4 ? TCP_MAX_LOCALS + 1 : 1; // refused before they are read
 	ck_assert_ptr_null(tcp_new(&cfg, &ops, &stats));
 }
 END_TEST
@@ -291,7 +295,7 @@ int main(void) {
 		RIG_CASE(generations),
 		RIG_CASE(many_connections),
 		RIG_CASE(largest_engine),
-		RIG_ROWS(beyond_the_largest, 3),
+		RIG_ROWS(beyond_the_largest, 5),
 		RIG_CASE(local_addresses),
 		RIG_CASE(stages),
 		RIG_CASE(collision),

@@ -176,6 +176,29 @@ START_TEST(with_a_scoreboard) {
 }
 END_TEST
 
+// What duplicate ACKs added to the window is no window.
+START_TEST(in_fast_recovery) {
+	struct rig *r = rig_new();
+
+	rig_open(r);
+	rig_send(r, 6 * 1460);
+	r->n_read = r->n_out = 0;
+	for (unsigned i = 0; i < 4; i++)
+		IN(r, F_A, 1, 1);
+	r->n_read = r->n_out = 0;
+	ck_assert_uint_eq(conn(r)->cwnd, 3 * 1460 + 4 * 1460);
+	tell(r, TCP_ICMP_TOO_BIG, 1400, 1);
+	ck_assert_uint_eq(conn(r)->cwnd, 3 * 1460);
+	rig_expect(r, F_A, 1, 1, 1360);
+	rig_expect(r, F_A, 1361, 1, 1360);
+	rig_expect(r, F_A, 2721, 1, 1360);
+	rig_expect(r, F_A, 4081, 1, 300);
+	tcp_abort(r->t, r->idx, r->now_ns);
+	r->n_read = r->n_out = 0;
+	rig_free_clean(r);
+}
+END_TEST
+
 START_TEST(window_probe_is_left_alone) {
 	struct rig *r = rig_new();
 
@@ -186,6 +209,7 @@ START_TEST(window_probe_is_left_alone) {
 	rig_expect(r, F_PA, 1, 1, 1);
 	tell(r, TCP_ICMP_TOO_BIG, 1000, 1);
 	rig_none(r);
+	ck_assert_uint_eq(conn(r)->n_backoff, 1);
 	ck_assert_uint_eq(conn(r)->mss, 960);
 	IN(r, F_A, 1, 2);
 	rig_expect(r, F_A, 2, 1, 960);
@@ -210,11 +234,19 @@ START_TEST(called_in_vain) {
 	tell(r, TCP_ICMP_TOO_BIG, 600, 0);
 	tell(r, TCP_ICMP_HARD, 0, 1);
 	ck_assert_uint_eq(r->n_ended, 0);
-	if (_i == 1) { // both SYNs crossed
+	if (_i >= 1) { // both SYNs crossed
 		IN(r, F_S, 0, 0, .opts = RIG_MSS_1460);
 		rig_expect(r, F_SA, 0, 1, 0);
 		tell(r, TCP_ICMP_TOO_BIG, 600, 0);
 		ck_assert_uint_eq(conn(r)->mss, 560);
+	}
+	if (_i == 2) { // and more
+		IN(r, F_A, 1, 1);
+		ck_assert_uint_eq(r->n_opened, 1);
+		tcp_abort(r->t, r->idx, r->now_ns);
+		rig_expect(r, F_RA, 1, 1, 0);
+		rig_free_clean(r);
+		return;
 	}
 	tell(r, TCP_ICMP_HARD, 0, 0);
 	ck_assert_uint_eq(r->n_ended, 1);
@@ -233,8 +265,9 @@ int main(void) {
 		RIG_ROWS(floor_of_mtu, RIG_LEN(floors)),
 		RIG_CASE(forged),
 		RIG_CASE(with_a_scoreboard),
+		RIG_CASE(in_fast_recovery),
 		RIG_CASE(window_probe_is_left_alone),
-		RIG_ROWS(called_in_vain, 2),
+		RIG_ROWS(called_in_vain, 3),
 	};
 
 	return rig_main("tcp_icmp", cases, RIG_LEN(cases));
