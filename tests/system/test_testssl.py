@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""testssl.sh finds nothing of medium severity or above, and no exception is made."""
+"""testssl.sh finds nothing of medium severity or above, and no exception is made but for what it cannot
+find out."""
 
 import json
 import os
@@ -26,6 +27,11 @@ def certify(lab):
                     lab.path("tls.crt")], **quiet)
 
 
+# Its client hangs up right behind its Finished, and may have no ticket by then, from openssl s_server as
+# from us. test_tls_certs.py resumes.
+UNSURE = ("sessionresumption_ticket", "WARN", "check failed because of connect problem")
+
+
 class Opinion(GatewayCase):
     lab_args = {"prepare": certify}
 
@@ -38,7 +44,7 @@ class Opinion(GatewayCase):
             findings = json.load(f)
         bad = [(x["id"], x["severity"], x["finding"]) for x in findings
                if x["severity"] not in ("OK", "INFO", "LOW")]
-        self.assertEqual(bad, [])
+        self.assertEqual([x for x in bad if x != UNSURE], [])
         # It got to the end, and to us.
         by_id = {x["id"]: x["finding"] for x in findings}
         self.assertIn("offered with final", by_id["TLS1_3"])
