@@ -45,9 +45,14 @@ static void *map_huge(size_t len) {
 void *rg_huge_alloc(size_t n, size_t size) {
 	size_t len = map_len(n, size);
 
+	void *p;
+
 	if (len == 0)
 		return NULL;
-	return len < HUGE_BYTES ? map(len) : map_huge(len);
+	p = len < HUGE_BYTES ? map(len) : map_huge(len);
+	if (p != NULL)
+		madvise(p, len, MADV_DONTDUMP); // keys of connections are in them
+	return p;
 }
 
 void rg_huge_free(void *p, size_t n, size_t size) {
