@@ -85,9 +85,13 @@ static void hold(struct path *p, struct rte_mbuf *m, uint64_t due_ns) {
 
 // An ARP packet has no checksum: whoever takes a wrong one keeps it for minutes.
 static bool has_checksum(const struct rte_mbuf *m) {
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *) + 12;
 
-	return rte_pktmbuf_data_len(m) >= NET_ETH_LEN + NET_IP4_LEN && (p[12] != 8 || p[13] != 6);
+	if (rte_pktmbuf_data_len(m) < NET_ETH_LEN + NET_IP4_LEN)
+		return false;
+	if (p[0] == 0x81 && p[1] == 0) // VLAN tag
+		p += NET_TAG_LEN;
+	return p[0] != 8 || p[1] != 6;
 }
 
 // m is consumed.
