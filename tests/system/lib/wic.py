@@ -188,7 +188,7 @@ class Ws:
         if self.status == 101:
             want = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest()).decode()
             assert self.headers["sec-websocket-accept"] == want
-            assert self.headers["sec-websocket-protocol"] == protocol
+            assert self.headers["sec-websocket-protocol"] in protocol.split(", ")
 
     def __enter__(self):
         return self
