@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Frames of a worker: builds and sends those of TCP, reads those that came. Never allocates but from the worker's pool of packet buffers.
+// Frames of a worker: builds and sends those of TCP, reads those that came. Never allocates but
+// from the worker's pool of packet buffers.
 #include <rte_ip.h>
 #include <rte_tcp.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Finds, configures and starts the port: one rx and one tx queue per worker, as far as it has them. Control thread only.
+// Finds, configures and starts the port: one rx and one tx queue per worker, as far as it has them.
+// Control thread only.
 #include <dirent.h>
 #include <fcntl.h>
 #include <rte_bus.h>

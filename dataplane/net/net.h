@@ -66,13 +66,13 @@ enum net_verdict net_input(const struct net_cfg *cfg, uint8_t *frame, size_t len
 			   struct net_rx *out);
 
 // The i-th frame, from 0, that tells the link where we are and which groups we want: ARP
-// announcement (RFC 5227 2.3), unsolicited neighbour advertisements, MLD report. Its length, 0 after
-// the last.
+// announcement (RFC 5227 2.3), unsolicited neighbour advertisements, MLD report. Its length, 0
+// after the last.
 #define NET_ANNOUNCE_MAX 128
 size_t net_announce(const struct net_cfg *cfg, unsigned i, uint8_t frame[NET_ANNOUNCE_MAX]);
 
-// TCP checksum (RFC 9293 3.1) of src, dst and the segment as it stands; 0 when the checksum in it is
-// right. For a new segment: zero the field, store the result as is (already in network order).
+// TCP checksum (RFC 9293 3.1) of src, dst and the segment as it stands; 0 when the checksum in it
+// is right. For a new segment: zero the field, store the result as is (already in network order).
 uint16_t net_tcp_checksum(const struct rg_addr *src, const struct rg_addr *dst,
 			  struct rg_slice seg);
 
@@ -84,8 +84,9 @@ static inline size_t net_head_len(const struct net_cfg *cfg, const struct rg_add
 void net_put_headers(uint8_t *frame, const struct net_cfg *cfg, const uint8_t dst_mac[6],
 		     const struct rg_addr *src, const struct rg_addr *dst, size_t l4_len);
 
-// The connection a frame is about, as net_input() would name it: of a TCP segment, or of the one that
-// an ICMP error quotes. False when it is about none. Reads no more than it must: net_input() checks.
+// The connection a frame is about, as net_input() would name it: of a TCP segment, or of the one
+// that an ICMP error quotes. False when it is about none. Reads no more than it must: net_input()
+// checks.
 bool net_flow(const uint8_t *frame, size_t len, struct rg_addr *src, struct rg_addr *dst);
 
 // Which worker owns a flow: the hash that network adapters use, so that one can be programmed to

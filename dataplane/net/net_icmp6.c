@@ -155,8 +155,8 @@ size_t net_put_mld_report(uint8_t *frame, const struct net_cfg *cfg) {
 	return head_len + w.len;
 }
 
-// RFC 9777 5.1, 6.2: only from a neighbour. Answered at once; with so few groups there is nothing to
-// spread over the time it grants.
+// RFC 9777 5.1, 6.2: only from a neighbour. Answered at once; with so few groups there is nothing
+// to spread over the time it grants.
 static enum net_verdict query_input(struct net_in *in) {
 	const struct net_rx *out = in->out;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Inside dataplane/net: numbers of the protocols, the one's complement sum (RFC 1071), and the calls
-// between the files of this folder.
+// Inside dataplane/net: numbers of the protocols, the one's complement sum (RFC 1071), and the
+// calls between the files of this folder.
 #pragma once
 
 #include <arpa/inet.h>
@@ -91,8 +91,8 @@ enum net_verdict net_tcp_input(struct net_in *in);
 
 // Walks extension headers from *proto on. True: l4 and *proto are what follows. False: *why.
 bool net_ip6_skip(struct rg_slice *l4, uint8_t *proto, enum rg_stat *why);
-// The TCP segment that an ICMP error quotes: src is the sender's, that is ours. False when the quote
-// is of something else or too short.
+// The TCP segment that an ICMP error quotes: src is the sender's, that is ours. False when the
+// quote is of something else or too short.
 bool net_quote4(struct rg_slice quote, struct rg_addr *src, struct rg_addr *dst, uint32_t *seq);
 bool net_quote6(struct rg_slice quote, struct rg_addr *src, struct rg_addr *dst, uint32_t *seq);
 // Is it an ICMP error, and not an answer or a request?
