@@ -81,7 +81,8 @@ class SynFlood(GatewayCase):
         # No state per SYN: slots are those who speak to us, and one for whoever has just left.
         self.assertLessEqual(most_slots, slots + 2)
         self.assertLessEqual(self.stat("tcp_opened") - opened, newcomers.tries)
-        self.assertLess(most_rss, rss + 8192)  # what the newcomers touched for the first time
+        if "asan" not in BUILD:  # which keeps what the newcomers' handshakes freed
+            self.assertLess(most_rss, rss + 8192)  # what the newcomers touched for the first time
         self.assertGreater(newcomers.tries, 0)
         if lost * 100 < said["sent"]:
             self.assertGreaterEqual(newcomers.good, 0.95 * newcomers.tries, newcomers.last_error)

@@ -55,11 +55,15 @@ class Wire:
     def __init__(self):
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.sock.bind((TAP, 0))
+        self.n_sent = 0
 
     def close(self):
         self.sock.close()
 
     def send(self, packet):
+        self.n_sent += 1
+        if self.n_sent % 50 == 0:
+            time.sleep(0.002)  # the port's queue holds a few hundred
         self.sock.send((MAC + OUR_MAC + b"\x08\0" + packet).ljust(60, b"\0"))
 
     def next(self, wanted, timeout=5):
