@@ -43,8 +43,8 @@ void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint3
 }
 
 void tcp_timer_idle(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	if (t->cfg.keepalive_s == 0 || !tcp_is_open(t, tcp_idx(t, c)) ||
-	    (c->timer != TCP_T_NONE && c->timer != TCP_T_KEEP))
+	// Who closes waits for something all the time.
+	if (t->cfg.keepalive_s == 0 || (c->timer != TCP_T_NONE && c->timer != TCP_T_KEEP))
 		return;
 	c->n_retries = 0;
 	tcp_timer_set(t, c, TCP_T_KEEP, t->cfg.keepalive_s * 1000, now_ns);

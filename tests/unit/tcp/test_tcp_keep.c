@@ -48,7 +48,7 @@ START_TEST(peer_lives) {
 	}
 	rig_wait(r, IDLE_S * 1000 - 200);
 	rig_none(r);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < TCP_KEEP_PROBES; i++) { // each time two
 		ck_assert_uint_le(rig_wait_out(r), IDLE_S * 1000 + 1);
 		rig_expect(r, F_A, _i == 0 ? 0 : 3, _i == 0 ? 2 : 1, 0);
 		rig_wait_out(r); // the second one is heard
