@@ -133,6 +133,10 @@ void gateway_fini(struct gateway *g) {
 	limit_free(g->limit);
 }
 
+// Declared here, since the library may be absent.
+int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
+	__attribute__((weak));
+
 // As after a handshake, an upgrade and a first REGISTER.
 static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
 	struct tls_conn *t = &c->tls;
@@ -175,14 +179,32 @@ static uint64_t cpu_ns(void) {
 	return (uint64_t)ts.tv_sec * RG_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+// Bytes that the calling thread ever took from the heap and gave back, as jemalloc counts them; 0
+// without jemalloc, as under a sanitizer.
+static uint64_t heap_traffic(void) {
+	static const char *const names[] = {"thread.allocated", "thread.deallocated"};
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; mallctl != NULL && i < RTE_DIM(names); i++) {
+		uint64_t n = 0;
+		size_t len = sizeof(n);
+
+		(void)mallctl(names[i], &n, &len, NULL, 0);
+		sum += n;
+	}
+	return sum;
+}
+
 static void run(struct gateway *g) {
 	struct load_shared *sh = g->sh;
 	struct rg_stats *s = &sh->stats.s;
 	uint64_t polls = rg_stat_get(s, RG_STAT_polls);
 	uint64_t polls_busy = rg_stat_get(s, RG_STAT_polls_busy);
-	uint64_t ns = cpu_ns(), wall_ns = idle_now_ns();
+	uint64_t heap = heap_traffic(), ns = cpu_ns(), wall_ns = idle_now_ns();
 
 	(void)worker_run(g->dp.workers);
+	sh->allocated = heap_traffic() - heap;
+	sh->is_heap_counted = mallctl != NULL;
 	sh->cpu_ns = cpu_ns() - ns;
 	sh->wall_ns = idle_now_ns() - wall_ns;
 	sh->polls = rg_stat_get(s, RG_STAT_polls) - polls;

@@ -88,7 +88,9 @@ struct load_shared {
 	uint64_t cpu_ns;            // of the last LOAD_RUN: processor time of the gateway's thread
 	uint64_t wall_ns;           // the same
 	uint64_t polls, polls_busy; // the same
-	uint32_t n_conns;           // after the last command
+	uint64_t allocated; // the same: bytes that this thread took from the heap, and gave back
+	bool is_heap_counted;
+	uint32_t n_conns; // after the last command
 	struct load_memory marks[N_MARKS];
 	uint32_t n_limit; // generator: w
 	double limit_ns;  // of the last LOAD_LIMIT, for each; not above 0: it cannot be had

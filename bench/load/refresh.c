@@ -4,6 +4,7 @@
 #include "bed.h"
 
 struct result {
+	uint64_t allocated;
 	struct series ns, rate, wall_rate, limit_ns, ratio, generator_busy, packets, poll_batch;
 };
 
@@ -59,6 +60,7 @@ static int one_run(struct bed *b, struct result *r) {
 	add_limit(b, r, t.ns);
 	series_add(&r->ns, t.ns);
 	series_add(&r->rate, 1e9 / t.ns);
+	r->allocated += b->sh->allocated;
 	series_add(&r->wall_rate, n * g->tsc_per_ns * 1e9 / (double)g->s.wall_tsc);
 	series_add(&r->generator_busy, 1 - (double)g->s.idle_tsc / (double)g->s.wall_tsc);
 	series_add(&r->packets, (double)(t.n_rx + t.n_tx) / n);
@@ -81,6 +83,8 @@ int measure_refresh(struct bed *b) {
 	       "%u,\n ",
 	       b->o.port, b->sh->n_conns, b->o.n_requests, b->o.window);
 	report_host(&b->o);
+	printf(b->sh->is_heap_counted ? ",\n \"heap_bytes\": %lu" : ",\n \"heap_bytes\": null",
+	       r.allocated);
 	printf(",\n \"request_bytes\": %u, \"token_bytes\": %u, \"suite\": \"AES-128-GCM\", "
 	       "\"pages\": \"%s\",\n "
 	       "\"answers\": %lu, \"answers_opened\": %lu, \"segments_again\": %lu, "
