@@ -238,7 +238,7 @@ class Hogs(Case):
 
     def test_requests_that_never_end(self):
         """Buffers for long requests are few: who comes late is told so, and all come back."""
-        long = (f"POST /v1/lease HTTP/1.1\r\nHost: {GATEWAY_IP}\r\nX: {'x' * 3000}\r\n"
+        long = (f"POST /v1/lease HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\nX: {'x' * 3000}\r\n"
                 f"Content-Length: 8000\r\n\r\n{'x' * 7999}").encode()
         before = self.stat("drop_no_rx_buffer")
         for _ in range(16):
