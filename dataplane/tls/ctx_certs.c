@@ -256,7 +256,7 @@ struct tls_certs *tls_certs_new(struct tls_ctx *x, const struct rg_cert_file *fi
 		snprintf(err, err_len, "TLS: no memory; give the daemon more");
 	if (set == NULL)
 		goto err;
-	set->ssl = OPENSSL_zalloc(n * sizeof(set->ssl[0]));
+	set->ssl = OPENSSL_zalloc(n * sizeof(void *));
 	set->info = OPENSSL_zalloc(n * sizeof(set->info[0]));
 	if (set->ssl == NULL || set->info == NULL)
 		goto err;
