@@ -309,18 +309,18 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 
 void conn_handshake(struct worker *w) {
 	uint32_t idx = tls_ready(w->tls, w->now_ns);
-	struct conn *c = &w->conns[idx];
-	struct conn_ref ref = {w, c};
+	struct conn_ref ref = {.w = w};
 	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
 	uint64_t start_ns;
 	int rc;
 
 	if (idx == TLS_NO_SLOT)
 		return;
+	ref.c = &w->conns[idx];
 	start_ns = idle_now_ns();
-	rc = tls_step(w->tls, &c->tls, &sink);
+	rc = tls_step(w->tls, &ref.c->tls, &sink);
 	tls_charge(w->tls, idle_now_ns() - start_ns);
-	tls_done(w, c, rc);
+	tls_done(w, ref.c, rc);
 }
 
 void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns) {
