@@ -210,8 +210,10 @@ double bed_busy_ns(const struct bed *b) {
 int bed_silent(struct bed *b, const char *when) {
 	const struct rg_stats *s = &b->sh->stats.s;
 
-	snprintf(b->err, sizeof(b->err), "the gateway fell silent %s; its counters are above",
-		 when);
+	snprintf(
+		b->err, sizeof(b->err),
+		"the gateway fell silent %s; its counters are above, and %lu packets had no buffer",
+		when, b->gen.s.n_lost);
 	for (int i = 0; i < RG_N_STATS; i++)
 		if (rg_stat_get(s, i) != 0)
 			fprintf(stderr, "%s %lu\n", rg_stat_name(i), rg_stat_get(s, i));

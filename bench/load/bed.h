@@ -24,9 +24,9 @@ struct bed {
 
 struct measurement {
 	const char *name, *help;
+	unsigned n_requests;           // when --requests does not say
 	int (*measure)(struct bed *b); // on the generator's lcore, between set-up and tear-down
-	// Instead of bed_run(), when one bed is not enough. Main thread.
-	int (*run)(struct bed *b);
+	int (*run)(struct bed *b);     // main thread: prepares for bed_run(), and calls it
 };
 // Runs b->what->measure between set-up and tear-down. 0, or negative with one line in b->err.
 [[nodiscard]] int bed_run(struct bed *b);

@@ -10,7 +10,8 @@
 #define NEW_WINDOW 64       // new connections under way at once
 #define SYN_NET 0x0c000000u // up to 76.0.0.0: no client of ours
 #define SYN_NET_LEN 0x40000000u
-#define PATIENCE_MS 3000 // for what has not come, once all is sent
+#define RETRY_MS 1000 // until a client repeats its SYN (RFC 6298), once all is sent
+#define MAX_RETRIES 10
 
 int run_flood(struct bed *b) {
 	b->o.is_memif = false; // the generator reads the gateway's memory use
@@ -33,7 +34,7 @@ static void put_syn(struct gen *g) {
 struct flood {
 	uint64_t replies, opened; // as of the start
 	uint32_t n_requests, n_new;
-	uint64_t n_syns;
+	uint64_t n_syns, n_again; // of the flood; of new connections, repeated
 };
 
 static bool send_legit(struct bed *b, struct flood *f) {
@@ -56,23 +57,39 @@ static bool is_complete(const struct bed *b, const struct flood *f) {
 	       b->gen.s.n_opened - f->opened == b->o.n_spare;
 }
 
-// Until all is answered; or all is sent, and what is missing has had its time.
+static void repeat_syns(struct bed *b, struct flood *f) {
+	struct gen *g = &b->gen;
+
+	for (uint32_t i = b->o.n_conns; i < g->n_clients; i++) {
+		if (g->clients[i].state != CLIENT_SYN_SENT)
+			continue;
+		g->clients[i].snd_nxt--;
+		gen_send(g, i, SEG_SYN, (struct rg_slice){0}, 0);
+		f->n_again++;
+	}
+}
+
+// Until all is answered, or has been given its time. The flood ends with the first repetition: it
+// shows what got through at once.
 static void flood(struct bed *b, struct flood *f) {
 	struct gen *g = &b->gen;
-	uint64_t sent_tsc = 0, patience = rte_get_tsc_hz() / 1000 * PATIENCE_MS;
+	uint64_t sent_tsc = 0, retry_tsc = rte_get_tsc_hz() / 1000 * RETRY_MS;
+	unsigned n_retries = 0;
 
-	while (!is_complete(b, f)) {
+	while (!is_complete(b, f) && n_retries < MAX_RETRIES) {
 		bool is_all = f->n_requests == g->n_requests && f->n_new == b->o.n_spare;
 
 		(void)send_legit(b, f);
-		for (unsigned i = 0; i < b->o.n_syns; i++)
+		for (unsigned i = 0; n_retries == 0 && i < b->o.n_syns; i++, f->n_syns++)
 			put_syn(g);
-		f->n_syns += b->o.n_syns;
 		(void)gen_turn(g, true);
 		if (!is_all)
 			sent_tsc = rte_rdtsc();
-		else if (rte_rdtsc() - sent_tsc > patience)
-			break;
+		if (rte_rdtsc() - sent_tsc > retry_tsc) {
+			repeat_syns(b, f);
+			n_retries++;
+			sent_tsc = rte_rdtsc();
+		}
 	}
 }
 
@@ -89,11 +106,12 @@ static void print(const struct bed *b, const struct flood *f, double seconds) {
 	       "%.0f,\n"
 	       " \"requests\": %u, \"answers\": %lu, \"bad_answers\": %lu, \"segments_again\": "
 	       "%lu,\n"
-	       " \"new_begun\": %u, \"new_opened\": %lu, \"slots_after\": %lu,\n"
+	       " \"new_begun\": %u, \"new_opened\": %lu, \"syns_again\": %lu, \"slots_after\": "
+	       "%lu,\n"
 	       " \"rss_grown_kib\": %ld,\n ",
 	       b->o.n_syns, f->n_syns, seconds, busy_s, (double)f->n_syns / busy_s,
 	       n_packets / busy_s, f->n_requests, g->s.n_replies - f->replies, g->s.n_bad,
-	       g->s.n_again, f->n_new, g->s.n_opened - f->opened,
+	       g->s.n_again, f->n_new, g->s.n_opened - f->opened, f->n_again,
 	       rg_stat_get(&b->sh->stats.s, RG_STAT_tcp_opened) -
 		       rg_stat_get(&b->sh->stats.s, RG_STAT_tcp_closed),
 	       ((long)m[MARK_END].rss - (long)m[MARK_SET].rss) / 1024);

@@ -97,10 +97,9 @@ static uint32_t take_records(struct gen *g, uint32_t client, struct rg_slice d) 
 static void take_segment(struct gen *g, const struct segment *s) {
 	struct client *c = s->client < g->n_clients ? &g->clients[s->client] : NULL;
 
-	g->s.n_resets += (s->flags & SEG_RST) != 0;
-	if (c == NULL || c->state == CLIENT_NEW || (s->flags & SEG_RST) != 0) {
-		g->s.n_strays++;
-	} else if (c->state == CLIENT_SYN_SENT && (s->flags & SEG_SYN) != 0) {
+	if (c == NULL || c->state == CLIENT_NEW)
+		return; // for a SYN of a flood, or a client that is done
+	if (c->state == CLIENT_SYN_SENT && (s->flags & SEG_SYN) != 0) {
 		c->state = CLIENT_OPEN;
 		c->rcv_nxt = s->seq + 1;
 		c->ts_recent = s->ts_val;
@@ -116,12 +115,11 @@ static void take_segment(struct gen *g, const struct segment *s) {
 		c->rcv_nxt += take_records(g, s->client, s->data);
 		c->ts_recent = s->ts_val;
 		c->is_ack_due = !g->is_ack_timed;
-		if (g->is_ack_timed) {
+		if (g->is_ack_timed)
 			gen_send(g, s->client, SEG_ACK, (struct rg_slice){0}, 0);
-			g->s.n_acks++;
-		}
 	} else if (s->data.len > 0) {
 		g->s.n_again++;
+		gen_send(g, s->client, SEG_ACK, (struct rg_slice){0}, 0);
 	}
 }
 
@@ -136,7 +134,6 @@ static unsigned gen_poll(struct gen *g) {
 	for (unsigned i = 0; i < n; i++) {
 		struct rg_slice frame = rg_slice(rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->data_len);
 
-		g->s.bytes_in += frame.len;
 		segs[i].client = UINT32_MAX;
 		if (!segment_parse(frame, &segs[i]))
 			segs[i] = (struct segment){.client = UINT32_MAX};
@@ -215,7 +212,6 @@ void gen_send_request(struct gen *g, const struct request *r) {
 
 	c->is_ack_due = false;
 	gen_send(g, r->client, SEG_PSH | SEG_ACK, rg_slice(r->rec, r->len), r->sum);
-	g->s.n_sent++;
 }
 
 bool gen_refresh(struct gen *g, unsigned window) {

@@ -32,11 +32,8 @@ struct gen_stats {
 	uint64_t n_replies, n_checked; // whole records that came; those looked at
 	uint64_t n_bad;                // not what a 200 looks like
 	uint64_t n_again;              // segments that came twice
-	uint64_t n_resets, n_strays;   // RST; for nobody, or out of order
 	uint64_t n_lost;               // no packet buffer
-	uint64_t n_sent, n_acks;       // requests; bare ACKs
 	uint64_t n_packets;            // sent
-	uint64_t bytes_out, bytes_in;  // frames
 	uint64_t idle_tsc, wall_tsc;
 };
 
@@ -63,7 +60,7 @@ struct gen {
 	struct gen_stats s;
 };
 
-// On the generator's lcore, after EAL. 0, or negative with one line in err.
+// After EAL. 0, or negative with one line in err.
 [[nodiscard]] int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *err,
 			   size_t err_len);
 void gen_fini(struct gen *g);
@@ -121,7 +118,6 @@ void gen_put(struct gen *g, uint32_t src, const struct tcp_fields *f, struct rg_
 void gen_send(struct gen *g, uint32_t client, uint8_t flags, struct rg_slice data,
 	      uint64_t data_sum);
 void gen_flush(struct gen *g);
-uint64_t gen_tsc(void);
 
 // --- gen_tls.c
 // Seals the client's next request.

@@ -115,7 +115,6 @@ void gen_put(struct gen *g, uint32_t src, const struct tcp_fields *f, struct rg_
 	m->data_len = (uint16_t)(HEAD_LEN + len + data.len);
 	m->pkt_len = m->data_len;
 	g->s.n_packets++;
-	g->s.bytes_out += m->pkt_len;
 	g->tx[g->n_tx++] = m;
 	if (g->n_tx == RTE_DIM(g->tx))
 		gen_flush(g);
@@ -173,8 +172,4 @@ bool segment_parse(struct rg_slice frame, struct segment *out) {
 	out->ts_val = find_ts(t + TCP_LEN, head - TCP_LEN);
 	out->data = rg_slice(t + head, len - IP_LEN - head);
 	return true;
-}
-
-uint64_t gen_tsc(void) {
-	return rte_rdtsc();
 }

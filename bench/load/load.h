@@ -65,7 +65,7 @@ enum load_cmd {
 	LOAD_QUIT,
 };
 
-// What the process holds, at these times. The generator's part lies between EAL and OPEN.
+// What the process holds, at these times. EAL's and the generator's part lies between WORKER and READY.
 enum load_mark {
 	MARK_BEGIN,
 	MARK_LEASES,

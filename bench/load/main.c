@@ -5,14 +5,14 @@
 #include "bed.h"
 
 static const struct measurement measurements[] = {
-	{"refresh", "refreshes per second of one gateway core", measure_refresh, bed_run},
-	{"memory", "bytes of an idle registered connection: a tenth of --conns, then all",
+	{"refresh", "refreshes per second of one gateway core", 65536, measure_refresh, bed_run},
+	{"memory", "bytes of an idle registered connection: a tenth of --conns, then all", 1,
 	 measure_memory, run_memory},
-	{"handshake", "full TLS handshakes, upgrades and first REGISTERs per second",
+	{"handshake", "full TLS handshakes, upgrades and first REGISTERs per second", 300,
 	 measure_handshake, run_handshake},
-	{"latency", "percentiles of an open loop at half load, alone and amid handshakes",
+	{"latency", "percentiles of an open loop at half load, alone and amid handshakes", 65536,
 	 measure_latency, run_latency},
-	{"flood", "refreshes and new connections amid SYNs from everywhere", measure_flood,
+	{"flood", "refreshes and new connections amid SYNs from everywhere", 20000, measure_flood,
 	 run_flood},
 };
 
@@ -25,7 +25,8 @@ static const struct number {
 #define NUMBER(name, field, preset, help) \
 	{ name, offsetof(struct load_opts, field), preset, help }
 	NUMBER("--conns", n_conns, 10000, "connections held open"),
-	NUMBER("--requests", n_requests, 65536, "of one timed run; of handshake: handshakes"),
+	NUMBER("--requests", n_requests, 0,
+	       "of one timed run; handshake: handshakes; 0: what suits it"),
 	NUMBER("--runs", n_runs, 7, "timed runs"),
 	NUMBER("--window", window, 256, "requests under way at once"),
 	NUMBER("--batch", batch, 8, "of the yardstick"),
@@ -103,7 +104,7 @@ static bool parse(int argc, char **argv, struct load_opts *o) {
 	o->is_memif = strcmp(o->port, "memif") == 0;
 	return (o->is_memif || strcmp(o->port, "ring") == 0) &&
 	       (o->is_ack_timed || strcmp(o->acks, "after") == 0) && o->n_conns > 0 &&
-	       o->n_requests > 0 && o->window > 0 && o->n_runs > 0 && o->n_runs <= LOAD_MAX_RUNS;
+	       o->window > 0 && o->n_runs > 0 && o->n_runs <= LOAD_MAX_RUNS;
 }
 
 int main(int argc, char **argv) {
@@ -114,6 +115,8 @@ int main(int argc, char **argv) {
 			b.what = &measurements[i];
 	if (b.what == NULL || !parse(argc - 2, argv + 2, &b.o))
 		return usage();
+	if (b.o.n_requests == 0)
+		b.o.n_requests = b.what->n_requests;
 	if (!rg_dp_prepare_process())
 		return EXIT_FAILURE;
 	if (b.what->run(&b) != 0) {

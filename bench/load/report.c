@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Median and range of the runs, and what machine and build they were taken on. JSON.
+#include <openssl/crypto.h>
+#include <rte_version.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 
@@ -70,11 +72,15 @@ static void cpu_name(char *out, size_t len) {
 
 void report_host(const struct load_opts *o) {
 	struct utsname u = {0};
+	double load = 0;
 	char cpu[128];
 
 	uname(&u);
 	cpu_name(cpu, sizeof(cpu));
-	printf("\"cpu\": \"%s\", \"cpus\": \"%s\", \"kernel\": \"%s\", \"compiler\": \"%s\", "
-	       "\"flags\": \"%s\", \"commit\": \"%s\"",
-	       cpu, o->cpus, u.release, __VERSION__, BENCH_FLAGS, BENCH_COMMIT);
+	(void)getloadavg(&load, 1);
+	printf("\"cpu\": \"%s\", \"cpus\": \"%s\", \"load_average\": %.1f, \"kernel\": \"%s\", "
+	       "\"dpdk\": \"%s\", \"openssl\": \"%s\", \"compiler\": \"%s\", \"flags\": \"%s\", "
+	       "\"commit\": \"%s\"",
+	       cpu, o->cpus, load, u.release, rte_version(),
+	       OpenSSL_version(OPENSSL_VERSION_STRING), __VERSION__, BENCH_FLAGS, BENCH_COMMIT);
 }
