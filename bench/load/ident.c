@@ -52,7 +52,7 @@ uint16_t load_port(uint32_t client) {
 }
 
 void load_keys(uint32_t client, struct load_keys *out) {
-	uint64_t w[sizeof(*out) / 8];
+	uint64_t w[sizeof(*out) / 8] = {0};
 
 	static_assert(sizeof(w) == sizeof(*out), "whole words");
 	for (unsigned i = 0; i < sizeof(w) / 8; i++)

@@ -19,9 +19,9 @@
 
 #define LOAD_MAX_RUNS 101
 
-#define LOAD_TOKEN_LEN 200
-#define LOAD_REQUEST_LEN 862
-#define LOAD_CALL_ID_LEN 29
+#define LOAD_TOKEN_LEN 200u
+#define LOAD_REQUEST_LEN 862u
+#define LOAD_CALL_ID_LEN 29u
 
 struct load_opts {
 	unsigned n_conns;
