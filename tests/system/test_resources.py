@@ -290,15 +290,17 @@ class Pools(Case):
     """Each pool used up by somebody who lets it lie: the next one is refused and counted, those who were
     there before lose nothing, and all of it comes back."""
     lab_args = {"conf": {"registration": {"rate": 100, "rate_burst": 100}, "tls": {"max_half_open": 200},
-                         "dataplane": {"connections": 2048, "head_timeout": "30s", "idle_timeout": "30s"}}}
+                         "dataplane": {"connections": 2048, "head_timeout": "120s", "idle_timeout": "120s"}}}
 
     def setUp(self):
         self.good = Refreshers(5, 0.05)
         self.held = []
         self.before = {name: self.stat(name) for name in (
-            "drop_tls_no_memory", "drop_tls_half_open", "drop_tcp_no_buffer", "drop_idle")}
+            "drop_tls_no_memory", "drop_tls_half_open", "drop_tcp_no_buffer")}
 
     def tearDown(self):
+        seen = self.good.good
+        wait_for("refreshes", lambda: self.good.good > seen + 5 or self.good.errors)
         self.good.stop()
         for s in self.held:
             s.close()
@@ -307,7 +309,6 @@ class Pools(Case):
         wait_for("all slots back", lambda: self.is_free(["now_tcp_slots"]), 120)
         self.assertEqual(self.good.errors, [])
         self.assertEqual(self.good.good, self.good.tries)
-        self.assertGreater(self.good.good, 5)
         self.assert_served()
 
     def grown(self, name):
@@ -325,7 +326,6 @@ class Pools(Case):
         self.held.pop().close()
         wait_for("its place", lambda: self.stat("now_conns") < 300 + 5)
         self.assert_served()
-        wait_for("end of the rest", lambda: self.grown("drop_idle") == 299, 90)
 
     def half_record(self):
         tls = BioTls(timeout=30)
@@ -333,20 +333,27 @@ class Pools(Case):
         tls.raw.sendall(tls.seal(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")[:-1])
         return tls
 
+    def read_all(self, tls):
+        n = 0
+        while more := tls.raw.recv(4096):
+            n += len(more)
+        return n
+
     def test_partial_records(self):
         for _ in range(1024):
             self.half_record()
         self.assertEqual(self.grown("drop_tls_no_memory"), 0)
         for n in range(1, 4):
             with self.assertRaises(ConnectionResetError):
-                self.half_record().raw.recv(1)
+                self.read_all(self.half_record())
             self.assertEqual(self.grown("drop_tls_no_memory"), n)
         self.assert_served()  # whose records come whole
-        # Each of the others is ended by its timer.
-        wait_for("end of the half records", lambda: self.grown("drop_idle") == 1024, 90)
+        for s in self.held[:10]:
+            s.close()
+        wait_for("their places", lambda: self.stat("now_conns") <= 1014 + 5)
         s = self.half_record()
-        s.raw.sendall(b"x")  # its last byte, bent
-        self.assertEqual(s.raw.recv(100)[:1], b"\x17")  # the alert
+        s.raw.sendall(b"x")  # its last byte, bent: an alert, and the end
+        self.assertGreater(self.read_all(s), 20)
 
     def test_tcp_buffers(self):
         """Half of them are for the first answer of each connection: handshakes and refreshes go on."""
