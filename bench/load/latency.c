@@ -59,7 +59,8 @@ static int one_part(struct bed *b, double rate, struct part *p) {
 		}
 		keep_handshakes(g, b->o.n_conns, &next_handshake);
 		if (!gen_turn(g, is_busy))
-			return bed_silent(b, "in the open loop");
+			return bed_silent(
+				b, "in the open loop (too fast for this machine? lower --rate)");
 	}
 	bed_settle(b);
 	gateway_stop(b->sh);
