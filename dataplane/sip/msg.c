@@ -19,8 +19,6 @@ enum {
 		 BIT(SIP_HDR_MAX_FORWARDS) | BIT(SIP_HDR_EXPIRES) | BIT(SIP_HDR_MIN_EXPIRES) |
 		 BIT(SIP_HDR_CONTENT_LENGTH) | BIT(SIP_HDR_CONTENT_TYPE) |
 		 BIT(SIP_HDR_RETRY_AFTER) | BIT(SIP_HDR_EVENT), // RFC 3261 7.3.1
-	CHECKED = BIT(SIP_HDR_CALL_ID) | BIT(SIP_HDR_CSEQ) | BIT(SIP_HDR_MAX_FORWARDS) |
-		  BIT(SIP_HDR_CONTENT_LENGTH),
 };
 
 // What one pass over the head gathers.
@@ -32,10 +30,11 @@ struct head {
 	enum sip_method method;
 	struct rg_slice method_name, ruri, reason;
 	unsigned status;
-	uint32_t seen; // BIT(id)
+	uint32_t seen, repeated, empty; // BIT(id)
 	uint32_t cseq;
 	uint64_t content_len; // when seen
 	unsigned n_hdrs;
+	uint8_t last[SIP_N_HDR_IDS]; // index of the last one of that id, when seen
 	struct sip_hdr hdrs[SIP_MAX_HEADERS];
 };
 
@@ -155,17 +154,17 @@ static bool is_version(struct rg_slice s) {
 
 // "REGISTER sip:host SIP/2.0"
 static inline bool quick_register(struct head *h, struct sip_text t) {
-	const uint8_t *uri = t.p + 9, *end;
+	const uint8_t *host = t.p + 13, *end;
 
-	if (t.lim - t.p < 9 + SIP_QUICK_URI || !SIP_AT(t.p, "REGISTER "))
+	if (t.lim - t.p < 13 + 64 + 8 || !SIP_AT(t.p, "REGISTER sip:"))
 		return false;
-	end = uri + __builtin_ctzll(sip_match_byte64(' ', uri) | UINT64_C(1) << 63);
-	if (t.end - end != 8 || !SIP_AT(end, " SIP/2.0") || !sip_quick_uri(uri, end, t.lim))
+	end = host + sip_quick_host(host, t.end);
+	if (end == host || t.end - end != 8 || !SIP_AT(end, " SIP/2.0"))
 		return false;
 	h->is_request = true;
 	h->method = SIP_REGISTER;
 	h->method_name = rg_slice(t.p, 8);
-	h->ruri = sip_piece(uri, end);
+	h->ruri = sip_piece(t.p + 9, end);
 	return true;
 }
 
@@ -228,37 +227,63 @@ static bool is_call_id(struct sip_text t) {
 	return *p == '@' && t.p < t.end && sip_past(&SIP_WORD, t) == t.end;
 }
 
+// "1 REGISTER"
+static inline bool quick_cseq(struct head *h, struct rg_slice value) {
+	const uint8_t *p = sip_quick_number(value.p, &h->cseq);
+
+	return p != NULL && h->method == SIP_REGISTER && value.p + value.len - p == 9 &&
+	       SIP_AT(p, " REGISTER");
+}
+
 // RFC 3261 8.1.1.5: the method is that of the request
 static bool is_cseq(struct head *h, struct rg_slice value) {
 	struct rg_slice method;
 
+	if (quick_cseq(h, value))
+		return true;
 	if (!h->is_request)
 		return sip_cseq_parse(value, &h->cseq, &method) == RG_OK;
 	return sip_cseq_cut(value, &h->cseq, &method) && method.len == h->method_name.len &&
 	       memcmp(method.p, h->method_name.p, method.len) == 0;
 }
 
-// Headers that decide what the message is, other than by being there.
-static __attribute__((noinline)) bool is_value_good(struct head *h, enum sip_hdr_id id,
-						    struct rg_slice value) {
+static inline bool is_content_length(struct head *h, struct rg_slice value) {
+	uint32_t v;
+
+	if (!sip_quick_u32(value, &v))
+		return rg_parse_u64(value, &h->content_len);
+	h->content_len = v;
+	return true;
+}
+
+static inline struct rg_slice last_value(const struct head *h, enum sip_hdr_id id) {
+	return h->hdrs[h->last[id]].value;
+}
+
+// Of the headers read so far: those that stand once, those that have a value, those that decide
+// what the message is.
+static bool are_values_good(struct head *h) {
 	uint32_t number;
 
-	switch (id) {
-	case SIP_HDR_CALL_ID:
-		return is_call_id(sip_text(value, h->lim));
-	case SIP_HDR_CSEQ:
-		return is_cseq(h, value);
-	case SIP_HDR_MAX_FORWARDS: // RFC 3261 20.22: 0 to 255
-		return sip_seconds(value, &number) && number <= 255;
-	default: // Content-Length
-		return rg_parse_u64(value, &h->content_len);
-	}
+	if (((h->repeated & SINGLE) | (h->empty & MANDATORY)) != 0)
+		return false;
+	if ((h->seen & BIT(SIP_HDR_CALL_ID)) != 0 &&
+	    !is_call_id(sip_text(last_value(h, SIP_HDR_CALL_ID), h->lim)))
+		return false;
+	if ((h->seen & BIT(SIP_HDR_CSEQ)) != 0 && !is_cseq(h, last_value(h, SIP_HDR_CSEQ)))
+		return false;
+	if ((h->seen & BIT(SIP_HDR_MAX_FORWARDS)) != 0 && // RFC 3261 20.22: 0 to 255
+	    (!sip_number(last_value(h, SIP_HDR_MAX_FORWARDS), &number) || number > 255))
+		return false;
+	return (h->seen & BIT(SIP_HDR_CONTENT_LENGTH)) == 0 ||
+	       is_content_length(h, last_value(h, SIP_HDR_CONTENT_LENGTH));
 }
 
 // As rg_trim(), quick when there is one blank after the colon and none at the end. *end is a CR.
-static inline struct rg_slice value_of(const uint8_t *p, const uint8_t *end) {
+static inline bool quick_value(const uint8_t *p, const uint8_t *end, struct rg_slice *value) {
 	p += *p == ' ';
-	return *p > ' ' && end[-1] > ' ' ? sip_piece(p, end) : rg_trim(sip_piece(p, end));
+	*value = sip_piece(p, end);
+	return *p > ' ' && end[-1] > ' ';
 }
 
 // Name and colon of a header line, in any form: name HCOLON value; HCOLON is *( SP / HTAB ) ":" SWS
@@ -273,19 +298,21 @@ static __attribute__((noinline)) const uint8_t *name_any(struct sip_text line, s
 	return x->name.len > 0 && p < line.end && *p == ':' ? p + 1 : NULL;
 }
 
-// The same, quick for a short name with the colon right behind it.
+// The same, quick for a short name with the colon right behind it. A known name is a token.
 static inline const uint8_t *name_of(struct sip_text line, struct sip_hdr *x) {
-	uint32_t other;
+	uint32_t colon;
 	size_t n;
 
 	if (line.lim - line.p < 32)
 		return name_any(line, x);
-	other = ~sip_match32(&SIP_TOKEN, line.p);
-	n = (size_t)__builtin_ctzll(other | UINT64_C(1) << 32);
-	if (n - 1 >= SIP_NAME_MAX || line.p[n] != ':')
+	colon = sip_match_byte(':', line.p);
+	n = (size_t)__builtin_ctzll(colon | UINT64_C(1) << 32);
+	if (n - 1 >= SIP_NAME_MAX)
 		return name_any(line, x);
 	x->name = rg_slice(line.p, n);
 	x->id = sip_hdr_id32(line.p, n);
+	if (x->id == SIP_HDR_OTHER && (~sip_match32(&SIP_TOKEN, line.p) & ((1u << n) - 1)) != 0)
+		return name_any(line, x);
 	return line.p + n + 1;
 }
 
@@ -299,41 +326,50 @@ static inline int take_header(struct head *h, struct sip_text line) {
 	p = name_of(line, x);
 	if (p == NULL)
 		return RG_E_PROTO;
-	x->value = value_of(p, line.end);
 	bit = BIT(x->id);
-	if ((h->seen & SINGLE & bit) != 0 || (x->value.len == 0 && (MANDATORY & bit) != 0) ||
-	    ((CHECKED & bit) != 0 && !is_value_good(h, x->id, x->value)))
-		return RG_E_PROTO;
+	if (!quick_value(p, line.end, &x->value)) {
+		x->value = rg_trim(sip_piece(p, line.end));
+		h->empty |= x->value.len == 0 ? bit : 0;
+	}
+	h->repeated |= h->seen & bit;
 	h->seen |= bit;
-	h->n_hdrs++;
+	h->last[x->id] = (uint8_t)h->n_hdrs++;
 	return RG_OK;
+}
+
+// The line at start begins with a CR, of the run that line_end() found.
+static int end_head(struct head *h, size_t start) {
+	if (start + 1 == h->in.len)
+		return RG_MORE;
+	h->len = start + 2;
+	return h->in.p[start + 1] == '\n' && (h->seen & MANDATORY) == MANDATORY ? RG_OK
+										: RG_E_PROTO;
 }
 
 // Start line and headers, up to and with the empty line.
 static int parse_head(struct head *h) {
-	struct marks k = {.in = h->in}; // on its own, so that it stays in registers
-	size_t start, end, len = h->in.len;
+	uint64_t map[MARKS_WORDS(SIP_MAX_MSG)];
+	size_t start, end = 0;
 	unsigned n_odd = 0;
-	int rc = line_end(&k, 0, &n_odd, &end);
+	struct marks k;
+	int rc;
 
+	marks_init(&k, h->in, map);
+	rc = line_end(&k, 0, &n_odd, &end);
 	if (rc == RG_OK)
 		rc = start_line(h, (struct sip_text){h->in.p, h->in.p + end, h->lim});
 	while (rc == RG_OK) {
 		start = end + 2;
-		if (h->in.p[start] == '\r') { // of the run that line_end() found
-			if (start + 1 == len)
-				return RG_MORE;
-			h->len = start + 2;
-			return h->in.p[start + 1] == '\n' && (h->seen & MANDATORY) == MANDATORY
-				       ? RG_OK
-				       : RG_E_PROTO;
+		if (h->in.p[start] == '\r') {
+			rc = end_head(h, start);
+			break;
 		}
 		rc = line_end(&k, start, &n_odd, &end);
 		if (rc == RG_OK)
 			rc = take_header(h,
 					 (struct sip_text){h->in.p + start, h->in.p + end, h->lim});
 	}
-	return rc;
+	return are_values_good(h) ? rc : RG_E_PROTO; // what was read before it failed comes first
 }
 
 static void head_init(struct head *h, struct rg_slice in) {
@@ -343,7 +379,7 @@ static void head_init(struct head *h, struct rg_slice in) {
 	h->method = SIP_OTHER_METHOD;
 	h->method_name = h->ruri = h->reason = rg_slice(NULL, 0);
 	h->status = 0;
-	h->seen = 0;
+	h->seen = h->repeated = h->empty = 0;
 	h->cseq = 0;
 	h->content_len = 0;
 	h->n_hdrs = 0;
@@ -359,6 +395,9 @@ static void publish(const struct head *h, size_t skipped, size_t body_len, struc
 	m->reason = h->reason;
 	m->cseq = h->cseq;
 	m->n_hdrs = h->n_hdrs;
+	m->seen = h->seen;
+	m->repeated = h->repeated;
+	memcpy(m->last, h->last, sizeof(m->last));
 	memcpy(m->hdrs, h->hdrs, h->n_hdrs * sizeof(*h->hdrs));
 	m->body = rg_slice(h->in.p + h->len, body_len);
 	m->size = skipped + h->len + body_len;

@@ -6,6 +6,7 @@
 
 #include "low.h"
 #include "text.h"
+#include "value.h"
 
 #define SIP_HOST_LONG SIZE_MAX
 
@@ -15,6 +16,26 @@ static inline uint64_t sip_match_byte64(uint8_t b, const uint8_t *p) {
 
 // Is the literal at p? Its bytes can be read there.
 #define SIP_AT(p, lit) (memcmp(p, lit, sizeof(lit) - 1) == 0)
+
+// Behind one to nine digits at p; NULL when there are none, or more. What ends them can be read.
+static inline const uint8_t *sip_quick_number(const uint8_t *p, uint32_t *v) {
+	const uint8_t *start = p;
+	uint32_t digit;
+
+	for (*v = 0; (digit = (uint32_t)*p - '0') <= 9; p++)
+		*v = *v * 10 + digit;
+	return (size_t)(p - start) - 1 < 9 ? p : NULL;
+}
+
+// The value of a header in the message, as such digits.
+static inline bool sip_quick_u32(struct rg_slice value, uint32_t *v) {
+	return sip_quick_number(value.p, v) == value.p + value.len;
+}
+
+// The same, of any size: as sip_seconds().
+static inline bool sip_number(struct rg_slice value, uint32_t *v) {
+	return sip_quick_u32(value, v) || sip_seconds(value, v);
+}
 
 // Bytes of the hostname at the start of 64, at most max; 0 when it is none, SIP_HOST_LONG when they
 // do not hold its end. Labels are not empty and have no hyphen at their edges; the root's dot may
