@@ -141,13 +141,21 @@ static void serve_deregister(struct ims *ims, const struct lease *l, struct requ
 		op_deregister(ims, l, r);
 }
 
+// Told last: here, or since then by the worker, on the flow that asks.
+static uint64_t promise_end(const struct lease *l, const struct rg_binding *b) {
+	bool is_here = b->lease_idx == l->idx && b->gen == l->gen;
+
+	return is_here && b->promise_end_ns > l->promise_end_ns ? b->promise_end_ns
+								: l->promise_end_ns;
+}
+
 // No Contact: the client asks what is bound (RFC 3261 10.2.3).
 static void serve_fetch(struct ims *ims, const struct lease *l, struct request *r) {
-	uint64_t now_ns = env_now_ns(ims->env);
+	uint64_t now_ns = env_now_ns(ims->env), end_ns = promise_end(l, &r->punt.bound);
 
-	if (l->state == LEASE_ACTIVE && l->binding.contact.len > 0 && l->promise_end_ns > now_ns)
-		reply_registered(ims, r, &l->binding,
-				 (uint32_t)((l->promise_end_ns - now_ns) / RG_NS_PER_S), NULL);
+	if (l->state == LEASE_ACTIVE && l->binding.contact.len > 0 && end_ns > now_ns)
+		reply_registered(ims, r, &l->binding, (uint32_t)((end_ns - now_ns) / RG_NS_PER_S),
+				 NULL);
 	else
 		reply_done(ims, r, false);
 }
@@ -155,7 +163,7 @@ static void serve_fetch(struct ims *ims, const struct lease *l, struct request *
 // Has the operation that r waited for bound just what r asks for (ims.md 4.3 rule 7)? Then the core
 // need not see it.
 static bool is_bound_already(struct ims *ims, const struct lease *l, const struct request *r) {
-	uint8_t key[IMS_CONTACT_MAX];
+	uint8_t key[RG_CONTACT_MAX];
 	struct rg_wr w = rg_wr(key, sizeof(key));
 
 	sip_put_contact_key(&w, &r->reg);
@@ -210,7 +218,7 @@ static unsigned check_register(struct request *r) {
 		return 400;
 	if (r->reg.is_star && !is_deregister(&r->reg)) // RFC 3261 10.3 step 6
 		return 400;
-	if (r->reg.contact.len + 2 > IMS_CONTACT_MAX || // the key may have two brackets more
+	if (r->reg.contact.len + 2 > RG_CONTACT_MAX || // the key may have two brackets more
 	    r->reg.call_id.len > IMS_CALL_ID_MAX)
 		return 513;
 	return 0;

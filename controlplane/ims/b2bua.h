@@ -8,7 +8,6 @@
 #include "ims/message.h"
 
 #define IMS_OP_BUCKETS 1024
-#define IMS_CONTACT_MAX 1024 // with the lines and the Call-ID it must fit RG_LEASE_BYTES_MAX
 #define IMS_CALL_ID_MAX 256
 #define IMS_LINES_MAX 2048
 

@@ -57,7 +57,7 @@ void dereg_answered(struct op *op, const struct sip_msg *m) {
 }
 
 static void set_ours_of(struct op *op, const struct sip_register *reg) {
-	uint8_t key[IMS_CONTACT_MAX];
+	uint8_t key[RG_CONTACT_MAX];
 	struct rg_wr w = rg_wr(key, sizeof(key));
 
 	sip_put_contact_key(&w, reg);

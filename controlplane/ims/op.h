@@ -24,7 +24,7 @@ struct op {
 	unsigned n_removed;
 	int send_rc; // why the timer runs
 	struct env_timer timer;
-	uint8_t own_bytes[IMS_CONTACT_MAX];
+	uint8_t own_bytes[RG_CONTACT_MAX];
 	uint8_t removed_bytes[OP_REMOVED_BYTES];
 };
 

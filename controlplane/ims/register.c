@@ -188,7 +188,7 @@ static void put_foreign(struct rg_wr *w, const struct contact *c) {
 // and its flow. False when that does not fit.
 static bool remove_foreign(struct op *op, const struct message_granted *g) {
 	struct rg_wr w = rg_wr(op->removed_bytes, sizeof(op->removed_bytes));
-	uint8_t buf[IMS_CONTACT_MAX];
+	uint8_t buf[RG_CONTACT_MAX];
 	struct rg_wr one;
 
 	op->n_removed = 0;
@@ -252,7 +252,7 @@ static void set_old(struct op *op, const struct lease *l) {
 
 static void start_register(struct op *op, const struct lease *l) {
 	const struct sip_register *reg = &op->client->reg;
-	uint8_t key[IMS_CONTACT_MAX];
+	uint8_t key[RG_CONTACT_MAX];
 	struct rg_wr w = rg_wr(key, sizeof(key));
 
 	sip_put_contact_key(&w, reg);

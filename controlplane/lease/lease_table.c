@@ -118,8 +118,7 @@ static struct rg_span append(struct rg_lease *l, size_t *used, struct rg_slice s
 
 static struct rg_lease *lease_new(const struct lease_entry *e, int *rc) {
 	size_t used = 0, total = 0;
-	const struct rg_slice *all[] = {&e->impu, &e->contact, &e->call_id, &e->to_tag,
-					&e->headers};
+	const struct rg_slice *all[] = {&e->impu, &e->to_tag, &e->headers};
 	struct rg_lease *l;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -140,10 +139,9 @@ static struct rg_lease *lease_new(const struct lease_entry *e, int *rc) {
 	l->token_end_ns = e->token_end_ns;
 	l->core_end_ns = e->core_end_ns;
 	l->core_refresh_ns = e->core_refresh_ns;
+	l->client = rg_client_hash(rg_call_id_hash(e->call_id), e->contact);
 	l->wwsf = e->wwsf;
 	l->impu = append(l, &used, e->impu);
-	l->contact = append(l, &used, e->contact);
-	l->call_id = append(l, &used, e->call_id);
 	l->to_tag = append(l, &used, e->to_tag);
 	l->headers = append(l, &used, e->headers);
 	l->n_bytes = (uint16_t)used;

@@ -4,7 +4,7 @@
 
 #include "regate/lease.h"
 
-struct lease_entry { // what to publish; bytes are copied
+struct lease_entry { // what to publish; bytes are copied, contact and call_id as a hash
 	struct rg_digest digest;
 	uint32_t idx;
 	uint64_t gen;

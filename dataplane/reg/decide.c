@@ -12,33 +12,11 @@ struct ask { // the question, so that each rule has one argument
 	const struct sip_register *r;
 	const struct rg_lease_view *lease; // NULL until rule 5 has passed, or for good
 	uint64_t now_ns;
-	uint64_t call_id_hash;
+	uint64_t call_id_hash;   // of it the flow keeps 32 bits: two of one value share their CSeqs
+	struct rg_slice contact; // of the answer, once it is known to be the lease's
 	struct reg_out *out;
 	struct rg_wr text;
 };
-
-static uint64_t mix(uint64_t h, uint64_t w) {
-	h = (h ^ w) * UINT64_C(0xd6e8feb86659fd93);
-	return h ^ h >> 32;
-}
-
-// Not keyed, and of a Call-ID 32 bits are kept: who finds two of one value fools only himself.
-// Whether the Call-ID is the lease's is compared in full.
-static uint64_t hash(struct rg_slice s, uint64_t h) {
-	uint64_t w = 0;
-	size_t i = 0;
-
-	h = mix(h, s.len);
-	for (; i + 8 <= s.len; i += 8) {
-		memcpy(&w, s.p + i, 8);
-		h = mix(h, w);
-	}
-	if (s.len > 8) // the last word overlaps: no short copy, which would be waited for
-		memcpy(&w, s.p + s.len - 8, 8);
-	for (; s.len < 8 && i < s.len; i++)
-		w = w << 8 | s.p[i];
-	return mix(h, w);
-}
 
 // This and the refusals below return true: it is decided. Judges return false to pass the question
 // on.
@@ -69,7 +47,7 @@ void reg_put_challenge(struct rg_wr *w, const struct rg_reg_cfg *cfg, const char
 static struct rg_slice put_tag(struct ask *a) {
 	size_t at = a->text.len;
 
-	rg_put_be(&a->text, hash(a->r->from_tag, a->call_id_hash), 8);
+	rg_put_be(&a->text, rg_text_hash(a->r->from_tag, a->call_id_hash), 8);
 	rg_put_hex(&a->text, rg_slice(a->text.p + at, 8));
 	return rg_slice(a->text.p + at + 8, 16);
 }
@@ -216,42 +194,44 @@ static bool accept(struct ask *a, uint64_t expires_s) {
 
 	w->status = 200;
 	w->to_tag = a->lease->to_tag;
-	w->contact = a->lease->contact;
+	w->contact = a->contact;
 	w->expires = (uint32_t)expires_s;
 	w->headers = a->lease->headers;
 	return true;
 }
 
+// Without an expires parameter at its end, where the usual client has it.
+static struct rg_slice cut_expires(struct rg_slice s) {
+	static const struct rg_slice name = RG_LIT(";expires=");
+	size_t n = s.len;
+
+	while (n > 0 && s.p[n - 1] >= '0' && s.p[n - 1] <= '9')
+		n--;
+	if (n == s.len || n < name.len || memcmp(s.p + n - name.len, name.p, name.len) != 0)
+		return s;
+	return rg_slice(s.p, n - name.len);
+}
+
+static bool is_lease_contact(struct ask *a, struct rg_slice contact) {
+	a->contact = contact;
+	return rg_client_hash(a->call_id_hash, contact) == a->lease->client;
+}
+
+// Is this the registration that the lease has? As it stands, or else in the form that is stored.
+// Without Contact it is none, and asks what is registered (RFC 3261 10.2.3): the control plane knows.
+static bool is_same_client(struct ask *a) {
+	struct rg_wr key = rg_wr(a->out->contact, sizeof(a->out->contact));
+
+	if (a->r->n_contacts == 0)
+		return false;
+	if (is_lease_contact(a, cut_expires(a->r->contact)))
+		return true;
+	sip_put_contact_key(&key, a->r);
+	return !key.overflow && is_lease_contact(a, rg_wr_slice(&key));
+}
+
 static uint64_t min(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
-}
-
-// RFC 3261 10.2.3: no Contact asks what is registered, and changes nothing. True when it was that.
-static bool answer_query(struct ask *a) {
-	uint64_t left_s;
-
-	if (a->r->n_contacts > 0)
-		return false;
-	left_s = min(min(token_left_s(a), core_left_s(a)),
-		     seconds_until(a->f->bound.promise_end_ns, a->now_ns));
-	if (is_bound_here(a) && left_s > 0)
-		return accept(a, min(left_s, UINT32_MAX));
-	return punt(a, RG_WHY_CHANGED);
-}
-
-// Is the Contact the stored one? The usual client ends it with expires: then one comparison does.
-static bool is_same_contact(const struct ask *a) {
-	struct rg_slice stored = a->lease->contact, param = {NULL, 0};
-	uint8_t buf[RG_LEASE_BYTES_MAX];
-	struct rg_wr w = rg_wr(buf, sizeof(buf));
-	uint64_t seconds;
-
-	if (stored.len > 0 && rg_is_prefix(a->r->contact, stored))
-		param = rg_skip(a->r->contact, stored.len);
-	if (rg_is_prefix(param, RG_LIT(";expires=")) && rg_parse_u64(rg_skip(param, 9), &seconds))
-		return true;
-	sip_put_contact_key(&w, a->r);
-	return !w.overflow && rg_eq(rg_wr_slice(&w), stored);
 }
 
 // Seconds that the client asks for, within our limits and the token's life.
@@ -270,10 +250,9 @@ static bool is_core_due(const struct ask *a) {
 
 // Rules 9, 11 and 12.
 static bool judge_binding(struct ask *a) {
-	const struct rg_lease_view *l = a->lease;
-	bool is_elsewhere = is_bound(a) && a->f->bound.lease_idx != l->idx;
+	bool is_elsewhere = is_bound(a) && a->f->bound.lease_idx != a->lease->idx;
 
-	if (is_elsewhere || !rg_eq(a->r->call_id, l->call_id) || !is_same_contact(a))
+	if (is_elsewhere || !is_same_client(a))
 		return punt(a, RG_WHY_CHANGED);
 	if (is_core_due(a) && core_left_s(a) <= wanted_s(a))
 		return punt(a, RG_WHY_CORE_DUE);
@@ -287,7 +266,7 @@ static bool judge_binding(struct ask *a) {
 static uint64_t granted_s(const struct ask *a) {
 	uint64_t floor_s = min(a->cfg->client_min_s, a->cfg->client_max_s);
 	uint64_t core_s = core_left_s(a), s = min(wanted_s(a), core_s);
-	uint64_t seed = mix(a->call_id_hash, a->r->cseq);
+	uint64_t seed = rg_hash_mix(a->call_id_hash, a->r->cseq);
 
 	if (core_s < floor_s)
 		return 0;
@@ -321,8 +300,8 @@ static bool register_locally(struct ask *a) {
 }
 
 static bool decide(struct ask *a) {
-	return judge_token(a) || judge_identity(a) || judge_state(a) || answer_query(a) ||
-	       judge_binding(a) || register_locally(a);
+	return judge_token(a) || judge_identity(a) || judge_state(a) || judge_binding(a) ||
+	       register_locally(a);
 }
 
 // What passed, here or to the control plane, sets the mark for rule 12.
@@ -346,7 +325,7 @@ void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct s
 		.r = r,
 		.lease = lease,
 		.now_ns = now_ns,
-		.call_id_hash = hash(r->call_id, 1),
+		.call_id_hash = rg_call_id_hash(r->call_id),
 		.out = out,
 		.text = rg_wr(out->text, sizeof(out->text)),
 	};

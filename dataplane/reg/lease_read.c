@@ -55,12 +55,11 @@ static void view(const struct rg_lease *l, uint32_t at, struct rg_lease_view *v)
 	v->token_end_ns = l->token_end_ns;
 	v->core_end_ns = l->core_end_ns;
 	v->core_refresh_ns = l->core_refresh_ns;
+	v->client = l->client;
 	v->wwsf = l->wwsf;
 	v->at = at;
 	v->digest = &l->digest;
 	v->impu = slice_of(l, l->impu);
-	v->contact = slice_of(l, l->contact);
-	v->call_id = slice_of(l, l->call_id);
 	v->to_tag = slice_of(l, l->to_tag);
 	v->headers = slice_of(l, l->headers);
 }

@@ -13,6 +13,7 @@
 #include <urcu/urcu-qsbr.h>
 
 #include "regate/slice.h"
+#include "regate/texthash.h"
 #include "regate/token.h"
 
 #define RG_LEASE_NONE UINT32_MAX // no lease index
@@ -39,10 +40,9 @@ struct rg_lease {
 	uint64_t token_end_ns;    // CLOCK_BOOTTIME: nothing is promised past it
 	uint64_t core_end_ns;     // CLOCK_BOOTTIME: the core's binding is good until then ("low")
 	uint64_t core_refresh_ns; // CLOCK_BOOTTIME: from then on a refresh goes to the core
+	uint64_t client;          // rg_client_hash() of the client's registration
 	uint16_t wwsf;            // index of the WWSF that owns the pool
 	struct rg_span impu;      // "sip:pool-00017@ims.example.net"
-	struct rg_span contact;   // the client's Contact value without its expires parameter
-	struct rg_span call_id;   // of the client's registration
 	struct rg_span to_tag;
 	struct rg_span headers; // whole header lines of the 200, each ending in CRLF
 	uint16_t n_bytes;
@@ -59,13 +59,27 @@ struct rg_lease_view {
 	uint64_t token_end_ns;
 	uint64_t core_end_ns;
 	uint64_t core_refresh_ns;
+	uint64_t client; // rg_client_hash()
 	uint16_t wwsf;
 	uint32_t at; // place in the table, for rg_lease_at()
 	const struct rg_digest *digest;
-	struct rg_slice impu, contact, call_id, to_tag, headers;
+	struct rg_slice impu, to_tag, headers;
 };
 
 #define RG_LEASE_BYTES_MAX 4096 // bytes[] of one entry at most
+#define RG_CONTACT_MAX 1024     // bytes of a client's Contact without expires at most
+
+// Does a REGISTER repeat what the lease's client registered (ims.md 4.3 rule 9)? Its Call-ID and its
+// Contact without expires stand in one number. Two registrations of one value by chance, 1 in 2^64
+// for each that changed, or made up by a client: it must have the lease's token, is told that its own
+// Contact is registered while the core has the other, and fools only itself.
+static inline uint64_t rg_call_id_hash(struct rg_slice call_id) {
+	return rg_text_hash(call_id, 1);
+}
+
+static inline uint64_t rg_client_hash(uint64_t call_id_hash, struct rg_slice contact) {
+	return rg_text_hash(contact, call_id_hash);
+}
 
 // Cache-line bucket: eight one-byte tags (the last unused), seven pointers. Two candidate buckets
 // per digest; entries never move, so a reader never misses one that stays.

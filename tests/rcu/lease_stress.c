@@ -58,11 +58,11 @@ static bool is_whole(const struct rg_lease_view *v, unsigned i) {
 	struct rg_digest d = digest_of(i);
 
 	if (v->idx != i || v->token_end_ns != v->gen * 3 || v->core_end_ns != v->gen * 5 ||
-	    v->state > RG_LEASE_ENDING || v->contact.len != 1 + v->gen % 200 ||
+	    v->state > RG_LEASE_ENDING || v->headers.len != 1 + v->gen % 200 ||
 	    memcmp(v->digest, &d, sizeof(d)) != 0 || !rg_eq(v->impu, RG_LIT("sip:x@y")))
 		return false;
-	for (size_t k = 0; k < v->contact.len; k++)
-		if (v->contact.p[k] != (uint8_t)v->gen)
+	for (size_t k = 0; k < v->headers.len; k++)
+		if (v->headers.p[k] != (uint8_t)v->gen)
 			return false;
 	return true;
 }
@@ -143,7 +143,7 @@ static int put(struct rg_lease_table *t, unsigned i, uint64_t gen) {
 		.token_end_ns = gen * 3,
 		.core_end_ns = gen * 5,
 		.impu = RG_LIT("sip:x@y"),
-		.contact = rg_slice(bytes, 1 + gen % 200),
+		.headers = rg_slice(bytes, 1 + gen % 200),
 	};
 
 	memset(bytes, (uint8_t)gen, sizeof(bytes));

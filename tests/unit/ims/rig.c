@@ -287,7 +287,7 @@ void rig_send_text(const struct rig_lease *c, const struct rig_register *r, cons
 
 	ck_assert_int_eq(rg_addr_parse(RG_LIT("198.51.100.9:52144"), &p.peer), 0);
 	if (r->is_bound)
-		p.bound = (struct rg_binding){c->idx, c->gen, 0};
+		p.bound = (struct rg_binding){c->idx, c->gen, r->promise_end_ns};
 	ims_register(rig.ims, &p, rg_str(text));
 	env_sim_settle(rig.env);
 }

@@ -33,7 +33,8 @@ struct rig_register {        // a client's REGISTER; zeroes make the usual one
 	uint16_t reason;
 	const struct rg_conn_id *conn;
 	const uint16_t *wwsf;
-	bool is_bound; // the worker knows the flow as bound to the lease
+	bool is_bound;           // the worker knows the flow as bound to the lease
+	uint64_t promise_end_ns; // is_bound: as the worker told the client
 };
 
 struct rig_reply {

@@ -329,6 +329,39 @@ START_TEST(fetch) {
 }
 END_TEST
 
+static void expect_told(const struct rig_lease *c, const struct rig_register *ask, unsigned told) {
+	char want[512];
+	struct rig_reply *r;
+
+	rig_send(c, ask);
+	r = rig_reply();
+	snprintf(want, sizeof(want), "Contact: " RIG_CONTACT ";expires=%u\r\n", told);
+	ck_assert_msg(strstr(r->text, want) != NULL, "%s", r->text);
+}
+
+// What the worker has promised since then counts too, of this assignment, and never less.
+START_TEST(fetch_after_local_answers) {
+	struct rig_lease c = rig_grant(7200), gone;
+	uint16_t wwsf = rig_lease_of(&c)->wwsf;
+	struct rig_register ask = {.contact = "", .is_bound = true, .wwsf = &wwsf};
+	unsigned told = rig_register_well(&c);
+	uint64_t now_ns = env_now_ns(rig.env);
+
+	gone = c;
+	gone.gen--;
+	ask.promise_end_ns = now_ns + (told + 100) * RG_NS_PER_S;
+	expect_told(&c, &ask, told + 100);
+	expect_told(&gone, &ask, told);
+	ask.promise_end_ns = now_ns + RG_NS_PER_S;
+	expect_told(&c, &ask, told);
+	env_sim_advance(rig.env, (told + 1) * RG_NS_PER_S); // only the worker's promise stands
+	ask.promise_end_ns = env_now_ns(rig.env) + 300 * RG_NS_PER_S;
+	expect_told(&c, &ask, 300);
+	rig_send(&c, &(struct rig_register){.contact = ""});
+	ck_assert_ptr_null(sip_hdr_first(&rig_reply()->m, SIP_HDR_CONTACT));
+}
+END_TEST
+
 // A worker answers nothing to a connection that has gone; here that is no event at all.
 START_TEST(stop_under_way) {
 	struct rig_lease a = rig_grant(7200), b = rig_grant(7200);
@@ -358,6 +391,7 @@ static void add(void *suite) {
 	tcase_add_test(t, one_waits_and_is_absorbed);
 	tcase_add_test(t, leases_do_not_wait_for_each_other);
 	tcase_add_test(t, fetch);
+	tcase_add_test(t, fetch_after_local_answers);
 	tcase_add_test(t, stop_under_way);
 	suite_add_tcase(suite, t);
 }

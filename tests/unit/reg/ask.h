@@ -33,6 +33,11 @@ struct ask {
 	struct reg_out out;
 };
 
+// What the lease's client registered.
+static inline void ask_client(struct ask *a, const char *call_id, const char *contact) {
+	a->lease.client = rg_client_hash(rg_call_id_hash(rg_str(call_id)), rg_str(contact));
+}
+
 static inline void ask_init(struct ask *a) {
 	memset(a, 0, sizeof(*a));
 	a->cfg = (struct rg_reg_cfg){
@@ -55,8 +60,7 @@ static inline void ask_init(struct ask *a) {
 	a->lease.core_end_ns = NOW + 3000 * S;
 	a->lease.core_refresh_ns = NOW + 1500 * S;
 	a->lease.impu = rg_str(ASK_IMPU);
-	a->lease.contact = rg_str(ASK_CONTACT);
-	a->lease.call_id = RG_LIT("call-1");
+	ask_client(a, "call-1", ASK_CONTACT);
 	a->lease.to_tag = RG_LIT("ep1.17.42");
 	a->lease.headers = RG_LIT("Service-Route: <sip:s;lr>\r\n");
 	a->peer = rg_addr_v4(1, 2);
