@@ -2,6 +2,7 @@
 // Frames of a worker: builds and sends those of TCP, reads those that came. Never allocates but
 // from the worker's pool of packet buffers.
 #include <rte_ip.h>
+#include <rte_prefetch.h>
 #include <rte_tcp.h>
 
 #include "hooks.h"
@@ -225,7 +226,24 @@ static void batch(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
 	rte_pktmbuf_free_bulk(done, n_jobs);
 }
 
+// What another core or the adapter has written is on its way while the batch before is worked on.
+static void fetch(struct rte_mbuf *const *m, unsigned n) {
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *p = rte_pktmbuf_mtod(m[i], const uint8_t *);
+		size_t len = rte_pktmbuf_data_len(m[i]);
+
+		for (size_t at = 0; at < len; at += 64)
+			rte_prefetch0(p + at);
+	}
+}
+
 void packet_input(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
-	for (unsigned i = 0; i < n; i += BATCH)
-		batch(w, m + i, RTE_MIN(n - i, (unsigned)BATCH));
+	fetch(m, RTE_MIN(n, (unsigned)BATCH));
+	for (unsigned i = 0; i < n; i += BATCH) {
+		unsigned n_here = RTE_MIN(n - i, (unsigned)BATCH);
+
+		if (i + n_here < n)
+			fetch(m + i + n_here, RTE_MIN(n - i - n_here, (unsigned)BATCH));
+		batch(w, m + i, n_here);
+	}
 }
