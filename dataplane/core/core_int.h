@@ -46,6 +46,8 @@ struct worker {
 	struct rte_mempool *pool;
 	struct rte_mbuf *tx[BURST * 2];
 	unsigned n_tx;
+	struct rte_mbuf *spare[BATCH * 2]; // taken from the pool ahead of their use, and fetched
+	unsigned n_spare;
 	struct rte_ring **handoff; // [from * n_workers + to]; SP/SC; shared, rings are thread-safe
 	struct worker *peers;      // all workers, for waking
 	struct net_cfg net;

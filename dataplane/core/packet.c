@@ -9,6 +9,7 @@
 #include "packet.h"
 
 #define TX_RETRIES 8
+#define SPARE_FETCH 768 // bytes: an answer to a REGISTER
 
 // Without a queue of its own: to the worker that sends for it. Returns how many it took.
 static unsigned relay(struct worker *w) {
@@ -89,9 +90,29 @@ static void tx_checksums(const struct worker *w, struct rte_mbuf *m, const struc
 	}
 }
 
+// An empty one.
+static struct rte_mbuf *spare_take(struct worker *w) {
+	return w->n_spare > 0 ? w->spare[--w->n_spare] : rte_pktmbuf_alloc(w->pool);
+}
+
+// So that a batch that answers each packet need not wait for memory that another core has used.
+static void spare_fill(struct worker *w) {
+	struct rte_mbuf **m = w->spare + w->n_spare;
+
+	if (w->n_spare >= BATCH || rte_pktmbuf_alloc_bulk(w->pool, m, BATCH) != 0)
+		return;
+	w->n_spare += BATCH;
+	for (unsigned i = 0; i < BATCH; i++) {
+		uint8_t *p = rte_pktmbuf_mtod(m[i], uint8_t *);
+
+		for (size_t at = 0; at < SPARE_FETCH; at += 64)
+			__builtin_prefetch(p + at, 1);
+	}
+}
+
 void packet_output(void *ctx, const struct tcp_out *o) {
 	struct worker *w = ctx;
-	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+	struct rte_mbuf *m = spare_take(w);
 	size_t l4_len = o->header_len + o->data_len, head_len = net_head_len(&w->net, &o->dst);
 	uint8_t *frame, *p;
 
@@ -204,6 +225,7 @@ static void batch(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
 	struct job jobs[BATCH];
 	unsigned n_jobs = 0;
 
+	spare_fill(w);
 	for (unsigned i = 0; i < n; i++)
 		n_jobs += begin(w, m[i], &jobs[n_jobs]);
 	for (unsigned i = 0; i < n_jobs; i++) {

@@ -147,6 +147,8 @@ void worker_fini(struct worker *w) {
 	for (uint32_t i = 0; w->conns != NULL && i < w->cfg->max_conns; i++)
 		if (w->conns[i].is_open)
 			tls_conn_fini(w->tls, &w->conns[i].tls);
+	for (unsigned i = 0; i < w->n_spare; i++)
+		rte_pktmbuf_free(w->spare[i]);
 	for (unsigned i = 0; i < w->n_tx; i++)
 		rte_pktmbuf_free(w->tx[i]);
 	hooks_fini(w);
