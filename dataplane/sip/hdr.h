@@ -16,9 +16,10 @@ struct sip_name {
 
 // The factor is found by trial: the names below are all in different places. Two in one place do not
 // compile (-Woverride-init).
-#define SIP_NAME_AT(len, first, last)                                                     \
-	((uint32_t)(((uint32_t)(len) | (uint32_t)(first) << 8 | (uint32_t)(last) << 16) * \
-		    0x3bd69d4fu) >>                                                       \
+#define SIP_NAME_AT(len, first, last)                                                    \
+	((uint32_t)(((uint32_t)(len) | (uint32_t)(first) << 8 | (uint32_t)(last) << 16 | \
+		     0x202000) *                                                         \
+		    0x3bd69d4fu) >>                                                      \
 	 26)
 #define SIP_NAME(first, last, name, id) \
 	[SIP_NAME_AT(sizeof(name) - 1, first, last)] = {name, sizeof(name) - 1, id}
@@ -70,7 +71,7 @@ static inline bool sip_name_eq(const struct sip_name *name, __m256i v, size_t n)
 	__m256i want = _mm256_load_si256((const __m256i *)name);
 	uint32_t eq = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, want));
 
-	return name->len == n && (~eq & ((1u << n) - 1)) == 0;
+	return name->len == n && _bzhi_u32(~eq, (unsigned)n) == 0;
 }
 
 // The id of the n bytes at p, SIP_HDR_OTHER when they have none; 32 bytes can be read there.
@@ -79,7 +80,7 @@ static inline enum sip_hdr_id sip_hdr_id32(const uint8_t *p, size_t n) {
 
 	if (n == 0 || n > SIP_NAME_MAX)
 		return SIP_HDR_OTHER;
-	name = &sip_names[SIP_NAME_AT(n, p[0] | 0x20, p[n - 1] | 0x20)];
+	name = &sip_names[SIP_NAME_AT(n, p[0], p[n - 1])];
 	return sip_name_eq(name, _mm256_loadu_si256((const __m256i *)p), n) ? name->id
 									    : SIP_HDR_OTHER;
 }
@@ -91,4 +92,15 @@ static inline enum sip_hdr_id sip_hdr_id(struct rg_slice name) {
 		return SIP_HDR_OTHER;
 	memcpy(pad, name.p, name.len);
 	return sip_hdr_id32(pad, name.len);
+}
+
+// sip_hdr_first() and sip_hdr_next(), quick when there is one of that id.
+static inline const struct sip_hdr *sip_hdr_one(const struct sip_msg *m, enum sip_hdr_id id) {
+	if ((m->seen >> id & 1) == 0)
+		return NULL;
+	return (m->repeated >> id & 1) != 0 ? sip_hdr_first(m, id) : &m->hdrs[m->last[id]];
+}
+
+static inline const struct sip_hdr *sip_hdr_more(const struct sip_msg *m, const struct sip_hdr *h) {
+	return (m->repeated >> h->id & 1) != 0 ? sip_hdr_next(m, h) : NULL;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Comparing short names without case, by wide loads.
+// Comparing short names and literals by wide loads.
 #pragma once
 
 #include "regate/slice.h"
@@ -37,3 +37,32 @@ static inline __attribute__((always_inline)) bool sip_low_eq(const uint8_t *p, c
 
 // Is the token s the literal `low`, but for case?
 #define SIP_IS(s, low) ((s).len == sizeof(low) - 1 && sip_low_eq((s).p, low, sizeof(low) - 1))
+
+// As sip_load_low(), the bytes as they are.
+static inline __attribute__((always_inline)) uint64_t sip_load(const uint8_t *p, size_t n) {
+	uint64_t v8;
+	uint32_t v4;
+
+	if (n == 8) {
+		memcpy(&v8, p, 8);
+		return v8;
+	}
+	if (n == 4) {
+		memcpy(&v4, p, 4);
+		return v4;
+	}
+	return (uint64_t)p[0] << 8 | p[n - 1];
+}
+
+// Are the n bytes at p those of `lit`? n is a constant at each call, 2 or 4 to 16.
+static inline __attribute__((always_inline)) bool sip_at(const uint8_t *p, const char *lit,
+							 size_t n) {
+	const uint8_t *q = (const uint8_t *)lit;
+	size_t step = n >= 8 ? 8 : n >= 4 ? 4 : 2;
+
+	return sip_load(p, step) == sip_load(q, step) &&
+	       sip_load(p + n - step, step) == sip_load(q + n - step, step);
+}
+
+// Is the literal at p? Its bytes can be read there.
+#define SIP_AT(p, lit) sip_at(p, lit, sizeof(lit) - 1)

@@ -59,29 +59,33 @@ static bool is_quoted_pair(struct rg_slice s) {
 	return is_escaped;
 }
 
+struct lines {
+	struct marks k;
+	unsigned n_odd;
+};
+
 // What is not the CRLF of a line is good in a quoted-pair only; then the scan goes on behind it.
-static __attribute__((noinline)) int odd_mark(struct marks *k, size_t start, size_t at,
-					      unsigned *n_odd) {
-	uint8_t c = k->in.p[at];
+static int odd_mark(struct lines *l, size_t start, size_t at) {
+	uint8_t c = l->k.in.p[at];
 
 	if (c == '\r' || c == '\n')
 		return RG_E_PROTO;
-	if (++*n_odd > MAX_ODD)
+	if (++l->n_odd > MAX_ODD)
 		return RG_E_LIMIT;
-	if (!is_quoted_pair(rg_slice(k->in.p + start, at - start)))
+	if (!is_quoted_pair(rg_slice(l->k.in.p + start, at - start)))
 		return RG_E_PROTO;
-	marks_restart(k, at + 1);
+	marks_restart(&l->k, at + 1);
 	return RG_OK;
 }
 
 // line_end() from its first mark on.
-static __attribute__((noinline)) int line_end_at(struct marks *k, size_t start, size_t at,
-						 unsigned *n_odd, size_t *end) {
-	const uint8_t *p = k->in.p;
-	size_t len = k->in.len;
+static __attribute__((noinline)) int line_end_at(struct lines *l, size_t start, size_t at,
+						 size_t *end) {
+	const uint8_t *p = l->k.in.p;
+	size_t len = l->k.in.len;
 	int rc;
 
-	for (;; at = marks_next(k)) {
+	for (;; at = marks_next(&l->k)) {
 		if (at + 2 < len && p[at] == '\r' && p[at + 1] == '\n') {
 			if (p[at + 2] == ' ' || p[at + 2] == '\t')
 				continue;
@@ -90,7 +94,7 @@ static __attribute__((noinline)) int line_end_at(struct marks *k, size_t start, 
 		}
 		if (at == len || (p[at] == '\r' && (at + 1 == len || p[at + 1] == '\n')))
 			return RG_MORE;
-		rc = odd_mark(k, start, at, n_odd);
+		rc = odd_mark(l, start, at);
 		if (rc != RG_OK)
 			return rc;
 	}
@@ -99,14 +103,21 @@ static __attribute__((noinline)) int line_end_at(struct marks *k, size_t start, 
 // Where the CRLF is that ends the line at `start` together with its folds (RFC 3261 7.3.1: a line
 // that starts with a blank continues the one before). At least one byte follows that CRLF. RG_OK,
 // RG_MORE, RG_E_PROTO, RG_E_LIMIT.
-static inline int line_end(struct marks *k, size_t start, unsigned *n_odd, size_t *end) {
-	size_t at = marks_next(k);
-	const uint8_t *p = k->in.p + at;
+static inline int line_end(struct lines *l, size_t start, size_t *end) {
+	struct lines copy; // so that *l stays in registers
+	size_t at = marks_next(&l->k), other = 0;
+	const uint8_t *p = l->k.in.p + at;
+	int rc;
 
-	if (at + 2 >= k->in.len || p[0] != '\r' || p[1] != '\n' || p[2] <= ' ')
-		return line_end_at(k, start, at, n_odd, end);
-	*end = at;
-	return RG_OK;
+	if (at + 2 < l->k.in.len && p[0] == '\r' && p[1] == '\n' && (p[2] > ' ' || p[2] == '\r')) {
+		*end = at;
+		return RG_OK;
+	}
+	copy = *l;
+	rc = line_end_at(&copy, start, at, &other);
+	*l = copy;
+	*end = other;
+	return rc;
 }
 
 static const struct {
@@ -300,28 +311,32 @@ static __attribute__((noinline)) const uint8_t *name_any(struct sip_text line, s
 
 // The same, quick for a short name with the colon right behind it. A known name is a token.
 static inline const uint8_t *name_of(struct sip_text line, struct sip_hdr *x) {
-	uint32_t colon;
-	size_t n;
+	unsigned n;
 
 	if (line.lim - line.p < 32)
 		return name_any(line, x);
-	colon = sip_match_byte(':', line.p);
-	n = (size_t)__builtin_ctzll(colon | UINT64_C(1) << 32);
+	n = _tzcnt_u32(sip_match_byte(':', line.p)); // 32 when there is none
 	if (n - 1 >= SIP_NAME_MAX)
 		return name_any(line, x);
 	x->name = rg_slice(line.p, n);
 	x->id = sip_hdr_id32(line.p, n);
-	if (x->id == SIP_HDR_OTHER && (~sip_match32(&SIP_TOKEN, line.p) & ((1u << n) - 1)) != 0)
+	if (x->id == SIP_HDR_OTHER && _bzhi_u32(~sip_match32(&SIP_TOKEN, line.p), n) != 0)
 		return name_any(line, x);
 	return line.p + n + 1;
 }
 
-static inline int take_header(struct head *h, struct sip_text line) {
-	struct sip_hdr *x = &h->hdrs[h->n_hdrs];
+// The headers read so far.
+struct walk {
+	uint32_t seen, repeated;
+	unsigned n;
+};
+
+static inline int take_header(struct head *h, struct walk *w, struct sip_text line) {
+	struct sip_hdr *x = &h->hdrs[w->n];
 	const uint8_t *p;
 	uint32_t bit;
 
-	if (h->n_hdrs == SIP_MAX_HEADERS)
+	if (w->n == SIP_MAX_HEADERS)
 		return RG_E_LIMIT;
 	p = name_of(line, x);
 	if (p == NULL)
@@ -331,10 +346,35 @@ static inline int take_header(struct head *h, struct sip_text line) {
 		x->value = rg_trim(sip_piece(p, line.end));
 		h->empty |= x->value.len == 0 ? bit : 0;
 	}
-	h->repeated |= h->seen & bit;
-	h->seen |= bit;
-	h->last[x->id] = (uint8_t)h->n_hdrs++;
+	w->repeated |= w->seen & bit;
+	w->seen |= bit;
+	h->last[x->id] = (uint8_t)w->n++;
 	return RG_OK;
+}
+
+// The headers behind the start line, which ended at `end`, up to the empty line. RG_OK with its
+// start in *empty.
+static inline int walk_headers(struct head *h, struct lines *l, size_t end, size_t *empty) {
+	struct rg_slice in = l->k.in;
+	const uint8_t *lim = in.p + in.len;
+	struct walk w = {0};
+	size_t start;
+	int rc;
+
+	do {
+		start = end + 2;
+		rc = RG_OK;
+		if (in.p[start] == '\r')
+			break;
+		rc = line_end(l, start, &end);
+		if (rc == RG_OK)
+			rc = take_header(h, &w, (struct sip_text){in.p + start, in.p + end, lim});
+	} while (rc == RG_OK);
+	*empty = start;
+	h->seen = w.seen;
+	h->repeated = w.repeated;
+	h->n_hdrs = w.n;
+	return rc;
 }
 
 // The line at start begins with a CR, of the run that line_end() found.
@@ -349,27 +389,20 @@ static int end_head(struct head *h, size_t start) {
 // Start line and headers, up to and with the empty line.
 static int parse_head(struct head *h) {
 	uint64_t map[MARKS_WORDS(SIP_MAX_MSG)];
-	size_t start, end = 0;
-	unsigned n_odd = 0;
-	struct marks k;
+	struct lines l = {.n_odd = 0};
+	size_t end, empty;
 	int rc;
 
-	marks_init(&k, h->in, map);
-	rc = line_end(&k, 0, &n_odd, &end);
+	marks_init(&l.k, h->in, map);
+	rc = line_end(&l, 0, &end);
 	if (rc == RG_OK)
 		rc = start_line(h, (struct sip_text){h->in.p, h->in.p + end, h->lim});
-	while (rc == RG_OK) {
-		start = end + 2;
-		if (h->in.p[start] == '\r') {
-			rc = end_head(h, start);
-			break;
-		}
-		rc = line_end(&k, start, &n_odd, &end);
-		if (rc == RG_OK)
-			rc = take_header(h,
-					 (struct sip_text){h->in.p + start, h->in.p + end, h->lim});
-	}
-	return are_values_good(h) ? rc : RG_E_PROTO; // what was read before it failed comes first
+	if (rc != RG_OK)
+		return rc;
+	rc = walk_headers(h, &l, end, &empty);
+	if (!are_values_good(h)) // of what was read before the walk failed
+		return RG_E_PROTO;
+	return rc == RG_OK ? end_head(h, empty) : rc;
 }
 
 static void head_init(struct head *h, struct rg_slice in) {

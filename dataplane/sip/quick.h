@@ -14,9 +14,6 @@ static inline uint64_t sip_match_byte64(uint8_t b, const uint8_t *p) {
 	return sip_match_byte(b, p) | (uint64_t)sip_match_byte(b, p + 32) << 32;
 }
 
-// Is the literal at p? Its bytes can be read there.
-#define SIP_AT(p, lit) (memcmp(p, lit, sizeof(lit) - 1) == 0)
-
 // Behind one to nine digits at p; NULL when there are none, or more. What ends them can be read.
 static inline const uint8_t *sip_quick_number(const uint8_t *p, uint32_t *v) {
 	const uint8_t *start = p;
@@ -41,23 +38,27 @@ static inline bool sip_number(struct rg_slice value, uint32_t *v) {
 // do not hold its end. Labels are not empty and have no hyphen at their edges; the root's dot may
 // end the name. *last is where the last label starts.
 static inline size_t sip_host_len64(const uint8_t *p, size_t max, size_t *last) {
-	uint64_t host = sip_match64(&SIP_HOST, p), end, dot, hyphen;
+	uint64_t host = sip_match32(&SIP_HOST, p), dot = sip_match_byte('.', p);
+	uint64_t hyphen = sip_match_byte('-', p);
 	size_t n;
 
-	if (host == UINT64_MAX)
+	if (host == UINT32_MAX) {
+		host |= (uint64_t)sip_match32(&SIP_HOST, p + 32) << 32;
+		dot |= (uint64_t)sip_match_byte('.', p + 32) << 32;
+		hyphen |= (uint64_t)sip_match_byte('-', p + 32) << 32;
+	}
+	n = _tzcnt_u64(~host);
+	if (n == 64)
 		return SIP_HOST_LONG;
-	n = (size_t)__builtin_ctzll(~host);
 	n = n < max ? n : max;
 	if (n == 0)
 		return 0;
-	end = UINT64_C(1) << (n - 1); // the last byte
-	dot = sip_match_byte64('.', p) & (end | (end - 1));
-	hyphen = sip_match_byte64('-', p) & (end | (end - 1));
-	if ((((dot | hyphen) & 1) | (hyphen & end) | (dot << 1 & (dot | hyphen)) |
-	     (hyphen << 1 & dot)) != 0)
+	dot = _bzhi_u64(dot, (unsigned)n);
+	hyphen = _bzhi_u64(hyphen, (unsigned)n);
+	// neither follows a dot or the start; no hyphen stands before a dot or the end
+	if ((((dot << 1 | 1) & (dot | hyphen)) | (hyphen << 1 & (dot | UINT64_C(1) << n))) != 0)
 		return 0;
-	dot &= ~end;
-	*last = dot == 0 ? 0 : 64 - (size_t)__builtin_clzll(dot);
+	*last = 64 - _lzcnt_u64(_bzhi_u64(dot, (unsigned)n - 1));
 	return n;
 }
 
@@ -65,27 +66,26 @@ static inline size_t sip_host_len64(const uint8_t *p, size_t max, size_t *last) 
 static inline size_t sip_quick_host(const uint8_t *p, const uint8_t *end) {
 	size_t last, n = sip_host_len64(p, (size_t)(end - p), &last);
 
-	return n == 0 || n == SIP_HOST_LONG || (p[last] >= '0' && p[last] <= '9') ? 0 : n;
+	return n == 0 || n == SIP_HOST_LONG || (uint8_t)(p[last] - '0') <= 9 ? 0 : n;
 }
 
 #define SIP_QUICK_URI 200 // bytes that sip_quick_uri() may read
 
-// Is [p, end) a SIP URI, "sip:[user@]host[;transport=ws]"?
+// Is [p, end) a SIP URI, "sip:[user@]host[;transport=ws]", its user below 32 bytes?
 static inline bool sip_quick_uri(const uint8_t *p, const uint8_t *end, const uint8_t *lim) {
-	uint64_t at;
-	size_t n;
+	unsigned n;
+	size_t len;
 
 	if (lim - p < SIP_QUICK_URI || end - p < 5 || end - p > 64 || !SIP_AT(p, "sip:"))
 		return false;
 	p += 4;
-	at = sip_match_byte64('@', p);
-	n = (size_t)__builtin_ctzll(at | UINT64_C(1) << 63);
-	if (n < (size_t)(end - p)) {
-		if (n == 0 || (~sip_match64(&SIP_USER, p) & ((UINT64_C(1) << n) - 1)) != 0)
+	n = _tzcnt_u32(sip_match_byte('@', p)); // 32 when there is none
+	if (n < end - p && n < 32) {
+		if (n == 0 || _bzhi_u32(~sip_match32(&SIP_USER, p), n) != 0)
 			return false;
 		p += n + 1;
 	}
-	n = sip_quick_host(p, end);
-	p += n;
-	return n > 0 && (p == end || (end - p == 13 && SIP_AT(p, ";transport=ws")));
+	len = sip_quick_host(p, end);
+	p += len;
+	return len > 0 && (p == end || (end - p == 13 && SIP_AT(p, ";transport=ws")));
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a registrar reads in a REGISTER: one walk over the headers. Any thread; borrows, never
-// allocates.
+// What a registrar reads in a REGISTER. Any thread; borrows, never allocates.
+#include "hdr.h"
 #include "quick.h"
 #include "regate/err.h"
 #include "value.h"
 
 #define MALFORMED_EXPIRES_S 3600 // RFC 3261 20.10
 
-struct walk { // over the headers
+struct walk { // what is read so far
 	struct sip_register r;
 	const uint8_t *lim; // of the message
 	bool has_contact_expires;
@@ -45,8 +45,6 @@ static int take_via(struct sip_register *r, struct sip_text value) {
 	struct sip_text top;
 	struct sip_via via;
 
-	if (r->via.host.len > 0) // only the topmost
-		return RG_OK;
 	if (quick_via(value, &via)) {
 		r->via = via;
 		return RG_OK;
@@ -87,15 +85,14 @@ static bool quick_party(struct sip_text t, struct rg_slice *uri, struct rg_slice
 	return true;
 }
 
-// From and To: the URI and the tag.
-static int take_party(struct sip_text value, struct rg_slice *uri, struct rg_slice *tag) {
+// As take_party(), in any form.
+static __attribute__((noinline)) int party_any(struct sip_text value, struct rg_slice *uri,
+					       struct rg_slice *tag) {
 	struct sip_nameaddr n;
 	struct sip_text params;
 	struct sip_pv pv;
 	int rc;
 
-	if (quick_party(value, uri, tag))
-		return RG_OK;
 	if (sip_nameaddr_cut(value, &n) < 0)
 		return RG_E_PROTO;
 	params = sip_text(n.params, value.lim);
@@ -110,14 +107,15 @@ static int take_party(struct sip_text value, struct rg_slice *uri, struct rg_sli
 	return rc;
 }
 
-// Up to nine digits and what may follow them in a Contact. NULL when it is something else.
-static inline const uint8_t *quick_number(const uint8_t *p, const uint8_t *end, uint32_t *v) {
-	const uint8_t *start = p;
-	uint32_t digit;
+// From and To: the URI and the tag.
+static inline int take_party(struct sip_text value, struct rg_slice *uri, struct rg_slice *tag) {
+	return quick_party(value, uri, tag) ? RG_OK : party_any(value, uri, tag);
+}
 
-	for (*v = 0; p - start < 10 && (digit = (uint32_t)*p - '0') <= 9; p++)
-		*v = *v * 10 + digit;
-	return p > start && p - start < 10 && (p == end || (p < end && *p == ';')) ? p : NULL;
+// Such a number and what may follow it in a Contact. NULL when it is something else.
+static inline const uint8_t *quick_number(const uint8_t *p, const uint8_t *end, uint32_t *v) {
+	p = sip_quick_number(p, v);
+	return p != NULL && (p == end || (p < end && *p == ';')) ? p : NULL;
 }
 
 struct contact_params {
@@ -166,11 +164,15 @@ static inline bool quick_contact_param(const uint8_t **p, const uint8_t *end,
 // "<uri>" with such parameters, and nothing else.
 static bool quick_contact(struct walk *w, struct sip_text t) {
 	struct contact_params c = {.has_expires = false};
-	size_t n = t.lim - t.end < 80 ? 0 : quick_brackets(t);
-	const uint8_t *start = t.p + n + 2, *p = start;
+	const uint8_t *start, *p;
+	size_t n;
 
-	if (n == 0 || !sip_quick_uri(t.p + 1, t.p + 1 + n, t.lim))
+	if (t.lim - t.end < 80 || t.lim - t.p < SIP_QUICK_URI || *t.p != '<')
 		return false;
+	n = _tzcnt_u64(sip_match_byte64('>', t.p + 1));
+	if (n == 64 || !sip_quick_uri(t.p + 1, t.p + 1 + n, t.lim))
+		return false;
+	p = start = t.p + n + 2;
 	while (p != t.end)
 		if (!quick_contact_param(&p, t.end, &c))
 			return false;
@@ -275,7 +277,7 @@ static int check_contacts(struct walk *w) {
 static bool is_b64token(struct sip_text t) {
 	while (t.end > t.p && t.end[-1] == '=')
 		t.end--;
-	return t.end > t.p && sip_past(&SIP_B64, t) == t.end;
+	return t.end > t.p && sip_all(&SIP_B64, sip_piece(t.p, t.end));
 }
 
 // access_token="..." among the parameters of the credentials (3GPP TS 24.371 A.3.2). Empty when they
@@ -350,34 +352,43 @@ static void take_supported(struct sip_register *r, struct sip_text t) {
 	}
 }
 
-static int take_header(struct walk *w, const struct sip_hdr *h) {
-	struct sip_text t = sip_text(h->value, w->lim);
+// Via, From, To and Call-ID, which the parser made sure of.
+static inline int take_dialogue(struct walk *w, const struct sip_msg *m) {
+	const struct sip_hdr *h = sip_hdr_one(m, SIP_HDR_VIA); // the topmost only
+	struct sip_register *r = &w->r;
+	int rc = h == NULL ? RG_E_PROTO : take_via(r, sip_text(h->value, w->lim));
+
+	h = sip_hdr_one(m, SIP_HDR_FROM);
+	if (rc < 0 || h == NULL ||
+	    take_party(sip_text(h->value, w->lim), &r->from_uri, &r->from_tag) < 0)
+		return RG_E_PROTO;
+	h = sip_hdr_one(m, SIP_HDR_TO);
+	if (h == NULL || take_party(sip_text(h->value, w->lim), &r->to_uri, &r->to_tag) < 0)
+		return RG_E_PROTO;
+	h = sip_hdr_one(m, SIP_HDR_CALL_ID);
+	if (h == NULL || r->from_tag.len == 0) // RFC 3261 8.1.1.3
+		return RG_E_PROTO;
+	r->call_id = h->value;
+	return RG_OK;
+}
+
+static inline int take_registration(struct walk *w, const struct sip_msg *m) {
+	const struct sip_hdr *h = sip_hdr_one(m, SIP_HDR_EXPIRES);
 	struct sip_register *r = &w->r;
 
-	switch (h->id) {
-	case SIP_HDR_VIA:
-		return take_via(r, t);
-	case SIP_HDR_FROM:
-		return take_party(t, &r->from_uri, &r->from_tag);
-	case SIP_HDR_TO:
-		return take_party(t, &r->to_uri, &r->to_tag);
-	case SIP_HDR_CALL_ID:
-		r->call_id = h->value;
-		return RG_OK;
-	case SIP_HDR_CONTACT:
-		return take_contact(w, t);
-	case SIP_HDR_EXPIRES:
+	if (h != NULL) {
 		r->has_expires = true;
-		return sip_seconds(h->value, &r->expires) ? RG_OK : RG_E_PROTO;
-	case SIP_HDR_AUTHORIZATION:
-		take_authorization(r, t);
-		return RG_OK;
-	case SIP_HDR_SUPPORTED:
-		take_supported(r, t);
-		return RG_OK;
-	default:
-		return RG_OK;
+		if (!sip_number(h->value, &r->expires))
+			return RG_E_PROTO;
 	}
+	for (h = sip_hdr_one(m, SIP_HDR_CONTACT); h != NULL; h = sip_hdr_more(m, h))
+		if (take_contact(w, sip_text(h->value, w->lim)) < 0)
+			return RG_E_PROTO;
+	for (h = sip_hdr_one(m, SIP_HDR_AUTHORIZATION); h != NULL; h = sip_hdr_more(m, h))
+		take_authorization(r, sip_text(h->value, w->lim));
+	for (h = sip_hdr_one(m, SIP_HDR_SUPPORTED); h != NULL; h = sip_hdr_more(m, h))
+		take_supported(r, sip_text(h->value, w->lim));
+	return RG_OK;
 }
 
 int sip_register_parse(const struct sip_msg *m, struct sip_register *r) {
@@ -389,12 +400,7 @@ int sip_register_parse(const struct sip_msg *m, struct sip_register *r) {
 
 	if (!m->is_request || m->method != SIP_REGISTER)
 		return RG_E_PROTO;
-	for (unsigned i = 0; i < m->n_hdrs; i++) {
-		rc = take_header(&w, &m->hdrs[i]);
-		if (rc < 0)
-			return rc;
-	}
-	if (w.r.from_tag.len == 0) // RFC 3261 8.1.1.3
+	if (take_dialogue(&w, m) < 0 || take_registration(&w, m) < 0)
 		return RG_E_PROTO;
 	rc = check_contacts(&w);
 	if (rc == RG_OK)

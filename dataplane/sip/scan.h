@@ -112,3 +112,15 @@ static inline size_t sip_run(const struct sip_class *c, struct rg_slice s, bool 
 static inline size_t sip_span(const struct sip_class *c, struct rg_slice s) {
 	return sip_run(c, s, true);
 }
+
+// Are all bytes of the class? Of 32 bytes or more the last 32 overlap what was looked at.
+static inline bool sip_all(const struct sip_class *c, struct rg_slice s) {
+	uint32_t m = UINT32_MAX;
+	size_t i = 0;
+
+	if (s.len < 32)
+		return sip_span(c, s) == s.len;
+	for (; i < s.len - 32; i += 32)
+		m &= sip_match32(c, s.p + i);
+	return (m & sip_match32(c, s.p + s.len - 32)) == UINT32_MAX;
+}

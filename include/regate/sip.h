@@ -80,8 +80,8 @@ struct sip_msg {
 	struct sip_hdr hdrs[SIP_MAX_HEADERS];
 	uint32_t seen, repeated;     // ids that stand there, more than once: bit 1 << id
 	uint8_t last[SIP_N_HDR_IDS]; // index of the last header of that id, when seen
-	struct rg_slice body; // Content-Length cuts it; without one, the rest of the message
-	size_t size;          // bytes of this message in the input, body included
+	struct rg_slice body;        // Content-Length cuts it; without one, the rest of the message
+	size_t size;                 // bytes of this message in the input, body included
 };
 
 // Datagram and WebSocket input: `in` is exactly one message. RG_OK, RG_E_PROTO, RG_E_LIMIT.
