@@ -111,14 +111,19 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 	gateway_mark(sh, MARK_LEASES);
 	rc = worker_init(&g->dp, 0, err, err_len);
 	gateway_mark(sh, MARK_WORKER);
+	g->is_sum_by_port = o->is_sum_by_port;
 	return rc;
 }
 
 int gateway_start(struct gateway *g, const char *port, char *err, size_t err_len) {
+	int rc;
+
 	g->cfg.port = port;
 	g->dp.is_eal_up = true;
 	g->dp.workers->is_stopping = &g->sh->is_stopping;
-	return port_start(&g->dp, err, err_len);
+	rc = port_start(&g->dp, err, err_len);
+	g->dp.workers->has_tx_checksum |= g->is_sum_by_port;
+	return rc;
 }
 
 void gateway_fini(struct gateway *g) {

@@ -27,6 +27,7 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 	g->n_picks = o->n_conns;
 	g->n_requests = o->n_requests;
 	g->is_ack_timed = o->is_ack_timed;
+	g->rx_flags = o->is_sum_by_port ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0;
 	g->rng = 1;
 	g->tsc_per_ns = (double)rte_get_tsc_hz() / 1e9;
 	g->clients = calloc(g->n_clients, sizeof(*g->clients));

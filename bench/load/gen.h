@@ -49,6 +49,7 @@ struct gen {
 	struct request *requests;
 	uint32_t n_requests;
 	uint32_t n_made;   // requests, since the start
+	uint64_t rx_flags; // that the gateway's port would set
 	bool is_ack_timed; // else answers are acknowledged by gen_ack_all()
 	struct tls_crypt *crypt;
 	struct ssl_clients *ssl; // NULL: no client does a handshake

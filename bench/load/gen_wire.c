@@ -114,6 +114,7 @@ void gen_put(struct gen *g, uint32_t src, const struct tcp_fields *f, struct rg_
 		memcpy(frame + HEAD_LEN + len, data.p, data.len);
 	m->data_len = (uint16_t)(HEAD_LEN + len + data.len);
 	m->pkt_len = m->data_len;
+	m->ol_flags = g->rx_flags;
 	g->s.n_packets++;
 	g->tx[g->n_tx++] = m;
 	if (g->n_tx == RTE_DIM(g->tx))

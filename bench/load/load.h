@@ -33,8 +33,9 @@ struct load_opts {
 	unsigned rate;   // refreshes per second of an open loop; 0: half of what the gateway can
 	unsigned share;  // of the gateway's time that handshakes may take, percent
 	unsigned n_syns; // SYNs of a flood for each packet of a client
-	const char *acks, *port;
-	bool is_memif;     // from port: in two processes
+	const char *acks, *port, *checksums;
+	bool is_sum_by_port; // from checksums: the gateway neither verifies nor makes them
+	bool is_memif;       // from port: in two processes
 	bool is_ack_timed; // from acks: each answer is acknowledged at once; else after the timed run
 	const char *cpus; // "0,1": gateway, generator
 	unsigned memory_mib;
@@ -104,6 +105,7 @@ struct gateway {
 	struct load_shared *sh;
 	struct limit *limit; // made when first asked for
 	unsigned limit_batch;
+	bool is_sum_by_port;
 };
 
 // Before EAL: tables, engines, leases. 0, or negative with one line in err.

@@ -45,6 +45,7 @@ static const struct text {
 #define TEXT(name, field, preset, help) \
 	{ name, offsetof(struct load_opts, field), preset, help }
 	TEXT("--acks", acks, "timed", "timed: one for each answer, at once; after: after the run"),
+	TEXT("--checksums", checksums, "software", "software; port: as with a NIC (ring only)"),
 	TEXT("--port", port, "ring", "ring: one process; memif: two (refresh, handshake, latency)"),
 	TEXT("--cpus", cpus, "0,1", "gateway's, generator's"),
 	TEXT("--certificate", certificate, BENCH_CERTIFICATE, "PEM file"),
@@ -102,7 +103,9 @@ static bool parse(int argc, char **argv, struct load_opts *o) {
 			return false;
 	o->is_ack_timed = strcmp(o->acks, "timed") == 0;
 	o->is_memif = strcmp(o->port, "memif") == 0;
-	return (o->is_memif || strcmp(o->port, "ring") == 0) &&
+	o->is_sum_by_port = strcmp(o->checksums, "port") == 0;
+	return (o->is_sum_by_port ? !o->is_memif : strcmp(o->checksums, "software") == 0) &&
+	       (o->is_memif || strcmp(o->port, "ring") == 0) &&
 	       (o->is_ack_timed || strcmp(o->acks, "after") == 0) && o->n_conns > 0 &&
 	       o->window > 0 && o->n_runs > 0 && o->n_runs <= LOAD_MAX_RUNS;
 }

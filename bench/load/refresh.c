@@ -78,10 +78,11 @@ int measure_refresh(struct bed *b) {
 		rc = one_run(b, &r);
 	if (rc != 0)
 		return rc;
-	printf("{\"bench\": \"refresh\", \"port\": \"%s\", \"conns\": %u, \"requests_per_run\": "
+	printf("{\"bench\": \"refresh\", \"port\": \"%s\", \"checksums\": \"%s\", \"conns\": %u, "
+	       "\"requests_per_run\": "
 	       "%u, \"window\": "
 	       "%u,\n ",
-	       b->o.port, b->sh->n_conns, b->o.n_requests, b->o.window);
+	       b->o.port, b->o.checksums, b->sh->n_conns, b->o.n_requests, b->o.window);
 	report_host(&b->o);
 	printf(b->sh->is_heap_counted ? ",\n \"heap_bytes\": %lu" : ",\n \"heap_bytes\": null",
 	       r.allocated);
