@@ -71,7 +71,7 @@ static inline bool sip_name_eq(const struct sip_name *name, __m256i v, size_t n)
 	__m256i want = _mm256_load_si256((const __m256i *)name);
 	uint32_t eq = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, want));
 
-	return name->len == n && _bzhi_u32(~eq, (unsigned)n) == 0;
+	return ((name->len ^ n) | _bzhi_u32(~eq, (unsigned)n)) == 0;
 }
 
 // The id of the n bytes at p, SIP_HDR_OTHER when they have none; 32 bytes can be read there.

@@ -42,6 +42,7 @@ static inline __attribute__((always_inline)) bool sip_low_eq(const uint8_t *p, c
 static inline __attribute__((always_inline)) uint64_t sip_load(const uint8_t *p, size_t n) {
 	uint64_t v8;
 	uint32_t v4;
+	uint16_t v2;
 
 	if (n == 8) {
 		memcpy(&v8, p, 8);
@@ -51,7 +52,8 @@ static inline __attribute__((always_inline)) uint64_t sip_load(const uint8_t *p,
 		memcpy(&v4, p, 4);
 		return v4;
 	}
-	return (uint64_t)p[0] << 8 | p[n - 1];
+	memcpy(&v2, p, 2);
+	return v2;
 }
 
 // Are the n bytes at p those of `lit`? n is a constant at each call, 2 or 4 to 16.

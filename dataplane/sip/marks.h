@@ -12,21 +12,23 @@
 // Positions where a run of control characters (but HT) starts, and the input's end.
 struct marks {
 	struct rg_slice in;
-	size_t base;   // of the 64 bytes that *word stands for
-	uint64_t bits; // of *word, those still to come
+	const uint8_t *base; // the 64 bytes that *word stands for
+	uint64_t bits;       // of *word, those still to come
 	uint64_t *word;
 };
 
 // Bit i: p[i] is no control character, or HT. Reads 32 bytes.
 static inline uint32_t marks_text32(const uint8_t *p) {
+	const __m256i swapped =
+		_mm256_setr_epi8(-1, 0, 0, 0, 0, 0, 0, 0, 0, '\t', 0, 0, 0, 0, 0, 0x7f, -1, 0, 0, 0,
+				 0, 0, 0, 0, 0, '\t', 0, 0, 0, 0, 0, 0x7f);
 	__m256i v = _mm256_loadu_si256((const __m256i *)p);
-	// one more makes a DEL negative, and what is below a blank at most a blank
-	__m256i text =
-		_mm256_cmpgt_epi8(_mm256_add_epi8(v, _mm256_set1_epi8(1)), _mm256_set1_epi8(' '));
-	__m256i tab = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\t'));
+	// bit 7: from a blank up
+	__m256i text = _mm256_adds_epu8(v, _mm256_set1_epi8(0x80 - ' '));
 
-	// bit 7 of v itself: bytes from 0x80 up
-	return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(v, tab), text));
+	// HT and DEL are at the place of their low four bits, and nothing from 0x80 up is
+	v = _mm256_cmpeq_epi8(v, _mm256_shuffle_epi8(swapped, v));
+	return (uint32_t)_mm256_movemask_epi8(_mm256_xor_si256(text, v));
 }
 
 static inline uint64_t marks_text64(const uint8_t *p) {
@@ -58,12 +60,12 @@ static inline void marks_init(struct marks *k, struct rg_slice in, uint64_t *map
 		text = marks_text_rest(in, rest);
 		map[n] |= ~text & (text << 1 | before) & (map[n] - 1);
 	}
-	*k = (struct marks){in, 0, map[0], map};
+	*k = (struct marks){in, in.p, map[0], map};
 }
 
-// The next mark; in.len, which is the last, is asked for once.
-static inline size_t marks_next(struct marks *k) {
-	size_t at;
+// The next mark; the input's end, which is the last, is asked for once.
+static inline const uint8_t *marks_next(struct marks *k) {
+	const uint8_t *at;
 
 	while (k->bits == 0) {
 		k->bits = *++k->word;
@@ -74,12 +76,12 @@ static inline size_t marks_next(struct marks *k) {
 	return at;
 }
 
-// Behind the last mark, at `at`: a run can start here, although there is one before it.
-static inline void marks_restart(struct marks *k, size_t at) {
-	if (at == k->in.len || (k->in.p[at] >= ' ' && k->in.p[at] != 0x7f) || k->in.p[at] == '\t')
+// Behind the last mark, at p: a run can start here, although there is one before it.
+static inline void marks_restart(struct marks *k, const uint8_t *p) {
+	if (p == k->in.p + k->in.len || (*p >= ' ' && *p != 0x7f) || *p == '\t')
 		return;
-	if (at == k->base + 64)
+	if (p == k->base + 64)
 		k->word[1] |= 1;
 	else
-		k->bits |= UINT64_C(1) << (at - k->base);
+		k->bits |= UINT64_C(1) << (p - k->base);
 }

@@ -25,15 +25,20 @@ enum {
 struct head {
 	struct rg_slice in;
 	const uint8_t *lim; // its end
-	size_t len;         // of the head with its empty line
+	const uint8_t *p;   // the line that is next
+	struct marks k;
+	unsigned n_odd;
+	size_t len; // of the head with its empty line
 	bool is_request;
 	enum sip_method method;
 	struct rg_slice method_name, ruri, reason;
 	unsigned status;
-	uint32_t seen, repeated, empty; // BIT(id)
+	uint32_t seen; // BIT(id)
 	uint32_t cseq;
 	uint64_t content_len; // when seen
+	uint32_t repeated;
 	unsigned n_hdrs;
+	uint32_t empty;
 	uint8_t last[SIP_N_HDR_IDS]; // index of the last one of that id, when seen
 	struct sip_hdr hdrs[SIP_MAX_HEADERS];
 };
@@ -59,65 +64,37 @@ static bool is_quoted_pair(struct rg_slice s) {
 	return is_escaped;
 }
 
-struct lines {
-	struct marks k;
-	unsigned n_odd;
-};
-
 // What is not the CRLF of a line is good in a quoted-pair only; then the scan goes on behind it.
-static int odd_mark(struct lines *l, size_t start, size_t at) {
-	uint8_t c = l->k.in.p[at];
-
-	if (c == '\r' || c == '\n')
+static int odd_mark(struct head *h, const uint8_t *start, const uint8_t *at) {
+	if (*at == '\r' || *at == '\n')
 		return RG_E_PROTO;
-	if (++l->n_odd > MAX_ODD)
+	if (++h->n_odd > MAX_ODD)
 		return RG_E_LIMIT;
-	if (!is_quoted_pair(rg_slice(l->k.in.p + start, at - start)))
+	if (!is_quoted_pair(sip_piece(start, at)))
 		return RG_E_PROTO;
-	marks_restart(&l->k, at + 1);
+	marks_restart(&h->k, at + 1);
 	return RG_OK;
 }
 
-// line_end() from its first mark on.
-static __attribute__((noinline)) int line_end_at(struct lines *l, size_t start, size_t at,
-						 size_t *end) {
-	const uint8_t *p = l->k.in.p;
-	size_t len = l->k.in.len;
+// Where the CRLF is that ends the line at `start` together with its folds (RFC 3261 7.3.1: a line
+// that starts with a blank continues the one before); `at` is its first mark. At least one byte
+// follows that CRLF. RG_OK, RG_MORE, RG_E_PROTO, RG_E_LIMIT.
+static int line_end(struct head *h, const uint8_t *start, const uint8_t *at, const uint8_t **end) {
 	int rc;
 
-	for (;; at = marks_next(&l->k)) {
-		if (at + 2 < len && p[at] == '\r' && p[at + 1] == '\n') {
-			if (p[at + 2] == ' ' || p[at + 2] == '\t')
+	for (;; at = marks_next(&h->k)) {
+		if (h->lim - at > 2 && SIP_AT(at, "\r\n")) {
+			if (at[2] == ' ' || at[2] == '\t')
 				continue;
 			*end = at;
 			return RG_OK;
 		}
-		if (at == len || (p[at] == '\r' && (at + 1 == len || p[at + 1] == '\n')))
+		if (at == h->lim || (*at == '\r' && (at + 1 == h->lim || at[1] == '\n')))
 			return RG_MORE;
-		rc = odd_mark(l, start, at);
+		rc = odd_mark(h, start, at);
 		if (rc != RG_OK)
 			return rc;
 	}
-}
-
-// Where the CRLF is that ends the line at `start` together with its folds (RFC 3261 7.3.1: a line
-// that starts with a blank continues the one before). At least one byte follows that CRLF. RG_OK,
-// RG_MORE, RG_E_PROTO, RG_E_LIMIT.
-static inline int line_end(struct lines *l, size_t start, size_t *end) {
-	struct lines copy; // so that *l stays in registers
-	size_t at = marks_next(&l->k), other = 0;
-	const uint8_t *p = l->k.in.p + at;
-	int rc;
-
-	if (at + 2 < l->k.in.len && p[0] == '\r' && p[1] == '\n' && (p[2] > ' ' || p[2] == '\r')) {
-		*end = at;
-		return RG_OK;
-	}
-	copy = *l;
-	rc = line_end_at(&copy, start, at, &other);
-	*l = copy;
-	*end = other;
-	return rc;
 }
 
 static const struct {
@@ -290,119 +267,124 @@ static bool are_values_good(struct head *h) {
 	       is_content_length(h, last_value(h, SIP_HDR_CONTENT_LENGTH));
 }
 
-// As rg_trim(), quick when there is one blank after the colon and none at the end. *end is a CR.
-static inline bool quick_value(const uint8_t *p, const uint8_t *end, struct rg_slice *value) {
-	p += *p == ' ';
-	*value = sip_piece(p, end);
-	return *p > ' ' && end[-1] > ' ';
-}
-
-// Name and colon of a header line, in any form: name HCOLON value; HCOLON is *( SP / HTAB ) ":" SWS
+// Name and colon of the header line [p, end): name HCOLON value; HCOLON is *( SP / HTAB ) ":" SWS
 // (RFC 3261 25.1). NULL when it is none; else what follows the colon.
-static __attribute__((noinline)) const uint8_t *name_any(struct sip_text line, struct sip_hdr *x) {
-	const uint8_t *p = sip_past(&SIP_TOKEN, line);
+static const uint8_t *name_of(const uint8_t *p, const uint8_t *end, const uint8_t *lim,
+			      struct sip_hdr *x) {
+	const uint8_t *start = p;
 
-	x->name = sip_piece(line.p, p);
+	p = sip_past(&SIP_TOKEN, (struct sip_text){p, end, lim});
+	x->name = sip_piece(start, p);
 	x->id = sip_hdr_id(x->name);
-	while (p < line.end && (*p == ' ' || *p == '\t'))
+	while (p < end && (*p == ' ' || *p == '\t'))
 		p++;
-	return x->name.len > 0 && p < line.end && *p == ':' ? p + 1 : NULL;
+	return x->name.len > 0 && p < end && *p == ':' ? p + 1 : NULL;
 }
 
-// The same, quick for a short name with the colon right behind it. A known name is a token.
-static inline const uint8_t *name_of(struct sip_text line, struct sip_hdr *x) {
-	unsigned n;
+// The header at h->p, whose first mark is at `at`, in any form. h->p is then behind it.
+static __attribute__((noinline)) int take_header(struct head *h, const uint8_t *at) {
+	struct sip_hdr *x = &h->hdrs[h->n_hdrs];
+	const uint8_t *end, *value;
+	int rc = line_end(h, h->p, at, &end);
 
-	if (line.lim - line.p < 32)
-		return name_any(line, x);
-	n = _tzcnt_u32(sip_match_byte(':', line.p)); // 32 when there is none
-	if (n - 1 >= SIP_NAME_MAX)
-		return name_any(line, x);
-	x->name = rg_slice(line.p, n);
-	x->id = sip_hdr_id32(line.p, n);
-	if (x->id == SIP_HDR_OTHER && _bzhi_u32(~sip_match32(&SIP_TOKEN, line.p), n) != 0)
-		return name_any(line, x);
-	return line.p + n + 1;
-}
-
-// The headers read so far.
-struct walk {
-	uint32_t seen, repeated;
-	unsigned n;
-};
-
-static inline int take_header(struct head *h, struct walk *w, struct sip_text line) {
-	struct sip_hdr *x = &h->hdrs[w->n];
-	const uint8_t *p;
-	uint32_t bit;
-
-	if (w->n == SIP_MAX_HEADERS)
+	if (rc != RG_OK)
+		return rc;
+	if (h->n_hdrs == SIP_MAX_HEADERS)
 		return RG_E_LIMIT;
-	p = name_of(line, x);
-	if (p == NULL)
+	value = name_of(h->p, end, h->lim, x);
+	if (value == NULL)
 		return RG_E_PROTO;
-	bit = BIT(x->id);
-	if (!quick_value(p, line.end, &x->value)) {
-		x->value = rg_trim(sip_piece(p, line.end));
-		h->empty |= x->value.len == 0 ? bit : 0;
-	}
-	w->repeated |= w->seen & bit;
-	w->seen |= bit;
-	h->last[x->id] = (uint8_t)w->n++;
+	x->value = rg_trim(sip_piece(value, end));
+	h->empty |= x->value.len == 0 ? BIT(x->id) : 0;
+	h->repeated |= h->seen & BIT(x->id);
+	h->seen |= BIT(x->id);
+	h->last[x->id] = (uint8_t)h->n_hdrs++;
+	h->p = end + 2;
 	return RG_OK;
 }
 
-// The headers behind the start line, which ended at `end`, up to the empty line. RG_OK with its
-// start in *empty.
-static inline int walk_headers(struct head *h, struct lines *l, size_t end, size_t *empty) {
-	struct rg_slice in = l->k.in;
-	const uint8_t *lim = in.p + in.len;
-	struct walk w = {0};
-	size_t start;
-	int rc;
+// A header "Name: value" on one line from p to its first mark; false for any other. A known name is
+// a token. 32 bytes can be read at p, and 3 at `at`.
+static inline bool quick_header(struct sip_hdr *x, const uint8_t *p, const uint8_t *at,
+				enum sip_hdr_id *id) {
+	const uint8_t *value;
+	unsigned n = _tzcnt_u32(sip_match_byte(':', p)); // 32 when there is none
 
-	do {
-		start = end + 2;
-		rc = RG_OK;
-		if (in.p[start] == '\r')
-			break;
-		rc = line_end(l, start, &end);
-		if (rc == RG_OK)
-			rc = take_header(h, &w, (struct sip_text){in.p + start, in.p + end, lim});
-	} while (rc == RG_OK);
-	*empty = start;
-	h->seen = w.seen;
-	h->repeated = w.repeated;
-	h->n_hdrs = w.n;
-	return rc;
+	if (n - 1 >= SIP_NAME_MAX || !SIP_AT(at, "\r\n") || (at[2] <= ' ' && at[2] != '\r'))
+		return false;
+	x->name = rg_slice(p, n);
+	x->id = *id = sip_hdr_id32(p, n);
+	if (*id == SIP_HDR_OTHER && _bzhi_u32(~sip_match32(&SIP_TOKEN, p), n) != 0)
+		return false;
+	value = p + n + 1;
+	value += *value == ' ';
+	x->value = sip_piece(value, at);
+	return *value > ' ' && at[-1] > ' ';
 }
 
-// The line at start begins with a CR, of the run that line_end() found.
-static int end_head(struct head *h, size_t start) {
-	if (start + 1 == h->in.len)
+// The headers of that form from h->p on. NULL when they end at the empty line, else the first mark
+// of one that has another. Calls nothing, so that all it has stays in registers.
+static __attribute__((noinline)) const uint8_t *quick_headers(struct head *h) {
+	const uint8_t *p = h->p, *at = NULL, *last_p = h->lim - 32, *last_at = h->lim - 3;
+	struct sip_hdr *x = &h->hdrs[h->n_hdrs];
+	uint32_t seen = h->seen, bit;
+	unsigned n = h->n_hdrs;
+	struct marks k = h->k;
+	enum sip_hdr_id id;
+
+	for (; *p != '\r'; p = at + 2, at = NULL) {
+		at = marks_next(&k);
+		if (p > last_p || at > last_at || n == SIP_MAX_HEADERS ||
+		    !quick_header(x, p, at, &id))
+			break;
+		bit = BIT(id);
+		h->repeated |= seen & bit;
+		seen |= bit;
+		h->last[id] = (uint8_t)n++;
+		x++;
+	}
+	h->p = p;
+	h->seen = seen;
+	h->n_hdrs = n;
+	h->k.base = k.base;
+	h->k.bits = k.bits;
+	h->k.word = k.word;
+	return at;
+}
+
+// The same; of a short message none has that form.
+static const uint8_t *next_headers(struct head *h) {
+	if (h->in.len >= 32)
+		return quick_headers(h);
+	return *h->p == '\r' ? NULL : marks_next(&h->k);
+}
+
+// The line at h->p begins with a CR, of the run that line_end() found.
+static int end_head(struct head *h) {
+	if (h->p + 1 == h->lim)
 		return RG_MORE;
-	h->len = start + 2;
-	return h->in.p[start + 1] == '\n' && (h->seen & MANDATORY) == MANDATORY ? RG_OK
-										: RG_E_PROTO;
+	h->len = (size_t)(h->p + 2 - h->in.p);
+	return h->p[1] == '\n' && (h->seen & MANDATORY) == MANDATORY ? RG_OK : RG_E_PROTO;
 }
 
 // Start line and headers, up to and with the empty line.
 static int parse_head(struct head *h) {
 	uint64_t map[MARKS_WORDS(SIP_MAX_MSG)];
-	struct lines l = {.n_odd = 0};
-	size_t end, empty;
+	const uint8_t *end, *at;
 	int rc;
 
-	marks_init(&l.k, h->in, map);
-	rc = line_end(&l, 0, &end);
+	marks_init(&h->k, h->in, map);
+	rc = line_end(h, h->in.p, marks_next(&h->k), &end);
 	if (rc == RG_OK)
-		rc = start_line(h, (struct sip_text){h->in.p, h->in.p + end, h->lim});
+		rc = start_line(h, (struct sip_text){h->in.p, end, h->lim});
 	if (rc != RG_OK)
 		return rc;
-	rc = walk_headers(h, &l, end, &empty);
+	h->p = end + 2;
+	while (rc == RG_OK && (at = next_headers(h)) != NULL)
+		rc = take_header(h, at);
 	if (!are_values_good(h)) // of what was read before the walk failed
 		return RG_E_PROTO;
-	return rc == RG_OK ? end_head(h, empty) : rc;
+	return rc == RG_OK ? end_head(h) : rc;
 }
 
 static void head_init(struct head *h, struct rg_slice in) {
@@ -416,6 +398,7 @@ static void head_init(struct head *h, struct rg_slice in) {
 	h->cseq = 0;
 	h->content_len = 0;
 	h->n_hdrs = 0;
+	h->n_odd = 0;
 }
 
 static void publish(const struct head *h, size_t skipped, size_t body_len, struct sip_msg *m) {
