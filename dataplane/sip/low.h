@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Comparing short names and literals by wide loads.
+// Wide loads and stores: comparing short names and literals, copying and clearing structs, for which
+// the compiler takes string instructions, slow to start.
 #pragma once
+
+#include <immintrin.h>
 
 #include "regate/slice.h"
 
@@ -68,3 +71,24 @@ static inline __attribute__((always_inline)) bool sip_at(const uint8_t *p, const
 
 // Is the literal at p? Its bytes can be read there.
 #define SIP_AT(p, lit) sip_at(p, lit, sizeof(lit) - 1)
+
+// n is a constant at each call, at least 32; the last 32 bytes overlap what was done.
+static inline __attribute__((always_inline)) void sip_clear(void *to, size_t n) {
+	uint8_t *p = to;
+
+	for (size_t i = 0; i + 32 < n; i += 32)
+		_mm256_storeu_si256((__m256i *)(p + i), _mm256_setzero_si256());
+	_mm256_storeu_si256((__m256i *)(p + n - 32), _mm256_setzero_si256());
+}
+
+// The same.
+static inline __attribute__((always_inline)) void sip_copy(void *to, const void *from, size_t n) {
+	const uint8_t *q = from;
+	uint8_t *p = to;
+	__m256i last = _mm256_loadu_si256((const __m256i *)(q + n - 32));
+
+	for (size_t i = 0; i + 32 < n; i += 32)
+		_mm256_storeu_si256((__m256i *)(p + i),
+				    _mm256_loadu_si256((const __m256i *)(q + i)));
+	_mm256_storeu_si256((__m256i *)(p + n - 32), last);
+}

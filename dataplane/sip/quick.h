@@ -17,10 +17,11 @@ static inline uint64_t sip_match_byte64(uint8_t b, const uint8_t *p) {
 // Behind one to nine digits at p; NULL when there are none, or more. What ends them can be read.
 static inline const uint8_t *sip_quick_number(const uint8_t *p, uint32_t *v) {
 	const uint8_t *start = p;
-	uint32_t digit;
+	uint32_t digit, sum = 0;
 
-	for (*v = 0; (digit = (uint32_t)*p - '0') <= 9; p++)
-		*v = *v * 10 + digit;
+	for (; (digit = (uint32_t)*p - '0') <= 9; p++)
+		sum = sum * 10 + digit;
+	*v = sum;
 	return (size_t)(p - start) - 1 < 9 ? p : NULL;
 }
 

@@ -65,7 +65,9 @@ static inline size_t quick_brackets(struct sip_text t) {
 }
 
 // "<uri>[;tag=value]"
-static bool quick_party(struct sip_text t, struct rg_slice *uri, struct rg_slice *tag) {
+static inline __attribute__((always_inline)) bool quick_party(struct sip_text t,
+							      struct rg_slice *uri,
+							      struct rg_slice *tag) {
 	size_t n = quick_brackets(t);
 	const uint8_t *p = t.p + n + 2;
 	uint32_t other;
@@ -274,7 +276,7 @@ static int check_contacts(struct walk *w) {
 }
 
 // b64token of RFC 6750 2.1: at least one character, then any number of "=".
-static bool is_b64token(struct sip_text t) {
+static inline bool is_b64token(struct sip_text t) {
 	while (t.end > t.p && t.end[-1] == '=')
 		t.end--;
 	return t.end > t.p && sip_all(&SIP_B64, sip_piece(t.p, t.end));
@@ -392,19 +394,20 @@ static inline int take_registration(struct walk *w, const struct sip_msg *m) {
 }
 
 int sip_register_parse(const struct sip_msg *m, struct sip_register *r) {
-	struct walk w = {
-		.r = {.msg = m, .cseq = m->cseq},
-		.lim = m->raw.p + m->raw.len,
-	};
+	struct walk w;
 	int rc;
 
 	if (!m->is_request || m->method != SIP_REGISTER)
 		return RG_E_PROTO;
+	sip_clear(&w, sizeof(w));
+	w.r.msg = m;
+	w.r.cseq = m->cseq;
+	w.lim = m->raw.p + m->raw.len;
 	if (take_dialogue(&w, m) < 0 || take_registration(&w, m) < 0)
 		return RG_E_PROTO;
 	rc = check_contacts(&w);
 	if (rc == RG_OK)
-		*r = w.r;
+		sip_copy(r, &w.r, sizeof(*r));
 	return rc;
 }
 
