@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What WebSocket does to every byte: unmasking and UTF-8. Runs on a worker; never allocates. The
-// fixed-size inner loops are there for the compiler to make vector instructions of.
+// What WebSocket does to every byte: unmasking, which the compiler makes vector instructions of, and
+// UTF-8. Runs on a worker; never allocates.
+#include <immintrin.h>
+
 #include "regate/err.h"
 #include "ws.h"
 
@@ -20,19 +22,38 @@ void ws_unmask(uint8_t *p, size_t len, const uint8_t key[4]) {
 		p[i] ^= ((const uint8_t *)&key32)[i & 3];
 }
 
-// How many bytes at p, at least, are ASCII; counted by 32.
+static bool is_ascii64(const uint8_t *p) {
+	const __m256i *v = (const __m256i *)p;
+
+	return _mm256_movemask_epi8(
+		       _mm256_or_si256(_mm256_loadu_si256(v), _mm256_loadu_si256(v + 1))) == 0;
+}
+
+static uint32_t high_bits(const uint8_t *p) { // of 32 bytes
+	return (uint32_t)_mm256_movemask_epi8(_mm256_loadu_si256((const __m256i *)p));
+}
+
+static uint32_t high_bits8(const uint8_t *p) { // of 8
+	return (uint32_t)_mm_movemask_epi8(_mm_loadl_epi64((const __m128i *)p));
+}
+
+// How many bytes at p are ASCII; of the last seven perhaps not all are counted. What is left of a
+// block is looked at together with bytes before it.
 static size_t skip_ascii(const uint8_t *p, size_t len) {
+	uint32_t high = 0;
 	size_t n = 0;
 
-	for (; len - n >= 32; n += 32) {
-		uint8_t any = 0;
-
-		for (size_t i = 0; i < 32; i++)
-			any |= p[n + i];
-		if (any >= 0x80)
-			break;
-	}
-	return n;
+	while (len - n >= 64 && is_ascii64(p + n))
+		n += 64;
+	for (; len - n >= 32; n += 32)
+		if ((high = high_bits(p + n)) != 0)
+			return n + (unsigned)__builtin_ctz(high);
+	if (len >= 32)
+		return high_bits(p + len - 32) == 0 ? len : n;
+	for (; len - n >= 8; n += 8)
+		if ((high = high_bits8(p + n)) != 0)
+			return n + (unsigned)__builtin_ctz(high);
+	return len >= 8 && high_bits8(p + len - 8) == 0 ? len : n;
 }
 
 // Length of the character at p (RFC 3629 4), which may go on behind len; 0 when there is none.
