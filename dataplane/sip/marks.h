@@ -14,7 +14,7 @@ struct marks {
 	struct rg_slice in;
 	const uint8_t *base; // the 64 bytes that *word stands for
 	uint64_t bits;       // of *word, those still to come
-	uint64_t *word;
+	uint64_t *word, *last;
 };
 
 // Bit i: p[i] is no control character, or HT. Reads 32 bytes.
@@ -60,7 +60,11 @@ static inline void marks_init(struct marks *k, struct rg_slice in, uint64_t *map
 		text = marks_text_rest(in, rest);
 		map[n] |= ~text & (text << 1 | before) & (map[n] - 1);
 	}
-	*k = (struct marks){in, in.p, map[0], map};
+	k->in = in;
+	k->base = in.p;
+	k->bits = map[0];
+	k->word = map;
+	k->last = map + n;
 }
 
 // The next mark; the input's end, which is the last, is asked for once.
@@ -68,6 +72,8 @@ static inline const uint8_t *marks_next(struct marks *k) {
 	const uint8_t *at;
 
 	while (k->bits == 0) {
+		if (k->word == k->last)
+			__builtin_unreachable();
 		k->bits = *++k->word;
 		k->base += 64;
 	}

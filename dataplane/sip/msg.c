@@ -26,7 +26,8 @@ struct head {
 	struct rg_slice in;
 	const uint8_t *lim; // its end
 	const uint8_t *p;   // the line that is next
-	struct marks k;
+	struct marks k;     // over map
+	uint64_t map[MARKS_WORDS(SIP_MAX_MSG)];
 	unsigned n_odd;
 	size_t len; // of the head with its empty line
 	bool is_request;
@@ -369,11 +370,10 @@ static int end_head(struct head *h) {
 
 // Start line and headers, up to and with the empty line.
 static int parse_head(struct head *h) {
-	uint64_t map[MARKS_WORDS(SIP_MAX_MSG)];
 	const uint8_t *end, *at;
 	int rc;
 
-	marks_init(&h->k, h->in, map);
+	marks_init(&h->k, h->in, h->map);
 	rc = line_end(h, h->in.p, marks_next(&h->k), &end);
 	if (rc == RG_OK)
 		rc = start_line(h, (struct sip_text){h->in.p, end, h->lim});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Messages: start lines, header lines, what must stand once, Content-Length, framing on a stream.
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "guard.h"
@@ -317,6 +318,24 @@ static const struct {
 	{"\rx", 0, RG_E_PROTO},
 };
 
+// Blanks around a value, where much follows the header and where nothing does.
+static const char *const blanks[] = {"Z:a b",     "Z: a b",      "Z:\t a b",
+				     "Z: a b ",   "Z: a b\t",    "Z :  a b ",
+				     "Z:a b \t ", "Z: \r\n a b", "Z: a b\r\n "};
+
+START_TEST(value_trimmed) {
+	char text[512];
+	struct sip_msg m;
+
+	for (int is_last = 0; is_last < 2; is_last++) {
+		snprintf(text, sizeof(text), HEAD "%s\r\n%s\r\n", blanks[_i],
+			 is_last ? "" : "Subject: 0123456789012345678901234567890\r\n");
+		ck_assert_int_eq(sip_parse(guard_str(text), &m), RG_OK);
+		EQ(sip_hdr_named(&m, RG_LIT("z"))->value, "a b");
+	}
+}
+END_TEST
+
 START_TEST(stream_table) {
 	struct sip_msg m = {.size = 0};
 
@@ -393,6 +412,7 @@ int main(void) {
 	tcase_add_test(t, methods);
 	tcase_add_test(t, limits);
 	tcase_add_test(t, odd_limit);
+	LOOP(value_trimmed, blanks);
 	LOOP(stream_table, streams);
 	tcase_add_test(t, stream_limits);
 	tcase_add_loop_test(t, stream_prefixes, 0, 4);
