@@ -314,6 +314,8 @@ static const struct {
 	{HEAD "l: -1\r\n\r", 0, RG_E_PROTO},
 	{"garbage\r\n", 0, RG_MORE}, // a fold may follow
 	{"garbage\r\nx", 0, RG_E_PROTO},
+	{HEAD "l: 1\r\nl: 1\r\nX", 0, RG_E_PROTO}, // before the end is there
+	{HEAD "X@Y: 0123456789012345678901234567890123456789\r\n\r\n", 0, RG_E_PROTO},
 	{"\n", 0, RG_E_PROTO},
 	{"\rx", 0, RG_E_PROTO},
 };

@@ -10,6 +10,7 @@
 #include "regate/sip.h"
 
 #define FROM "<sip:a@b>;tag=1"
+#define LONG_HOST "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcde"
 #define VIA "SIP/2.0/WSS h.invalid;branch=z9"
 
 enum header { H_VIA, H_FROM, H_CONTACT, H_SUPPORTED, N_HEADERS };
@@ -105,6 +106,8 @@ static const struct {
 	{H_CONTACT, "<sip:a@b>;expires=7;expires=7", RG_E_PROTO},
 	{H_CONTACT, "<sip:a@b>;expires=7;expires", RG_E_PROTO},
 	{H_CONTACT, "<sip:a@b>;expires=7,", RG_OK},
+	{H_CONTACT, "<sip:a@" LONG_HOST ">;expires=7", RG_OK},       // 63 bytes in the brackets
+	{H_CONTACT, "<sip:a@" LONG_HOST "ab;expires=7", RG_E_PROTO}, // 64 and no bracket
 	{H_CONTACT, "<sip:a@b>;reg-id=1", RG_OK},
 	{H_CONTACT, "<sip:a@b>;reg-id=0", RG_E_PROTO},
 	{H_CONTACT, "<sip:a@b>;reg-id", RG_E_PROTO},

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "guard.h"
+#include "sip/low.h"
 #include "sip/marks.h"
 #include "sip/text.h"
 
@@ -108,6 +109,44 @@ START_TEST(mask_random) {
 }
 END_TEST
 
+START_TEST(all_lengths) {
+	uint8_t buf[100];
+
+	for (size_t len = 0; len < sizeof(buf); len++) {
+		memset(buf, 'a', sizeof(buf));
+		ck_assert(sip_all(&SIP_B64, guard_copy(rg_slice(buf, len))));
+		for (size_t at = 0; at < len; at++) {
+			buf[at] = ',';
+			ck_assert(!sip_all(&SIP_B64, guard_copy(rg_slice(buf, len))));
+			buf[at] = 'a';
+		}
+	}
+}
+END_TEST
+
+#define COPY_AND_CLEAR(n)                                                      \
+	do {                                                                   \
+		memset(buf, 7, sizeof(buf));                                   \
+		sip_copy(buf + 1, from, n);                                    \
+		ck_assert(memcmp(buf + 1, from, n) == 0 && buf[n + 1] == 7);   \
+		sip_clear(buf + 1, n);                                         \
+		for (size_t i = 0; i < sizeof(buf); i++)                       \
+			ck_assert_uint_eq(buf[i], i >= 1 && i <= (n) ? 0 : 7); \
+	} while (0)
+
+START_TEST(wide_stores) {
+	uint8_t buf[140], from[140];
+
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (uint8_t)(100 + i);
+	COPY_AND_CLEAR(32);
+	COPY_AND_CLEAR(33);
+	COPY_AND_CLEAR(64);
+	COPY_AND_CLEAR(127);
+	COPY_AND_CLEAR(128);
+}
+END_TEST
+
 static bool is_ctl(uint8_t c) {
 	return (c < 0x20 && c != '\t') || c == 0x7f;
 }
@@ -171,6 +210,8 @@ int main(void) {
 	tcase_add_loop_test(t, class_bytes, 0, sizeof(classes) / sizeof(*classes));
 	tcase_add_test(t, span_lengths);
 	tcase_add_test(t, mask_random);
+	tcase_add_test(t, all_lengths);
+	tcase_add_test(t, wide_stores);
 	tcase_add_test(t, marks_random);
 	tcase_add_test(t, marks_again);
 	suite_add_tcase(s, t);
