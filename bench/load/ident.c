@@ -38,7 +38,11 @@ static const char contact_text[] =
 	"+sip.instance=\"<urn:uuid:6f0d2c1e-93ab-4b57-8e21-5d7c########>\"";
 static const char headers_text[] =
 	"Service-Route: <sip:orig@scscf.ims.mnc001.mcc001.3gppnetwork.org:6060;lr>\r\n"
-	"P-Associated-URI: <sip:p########@ims.mnc001.mcc001.3gppnetwork.org>\r\n";
+	"P-Associated-URI: <sip:p########@ims.mnc001.mcc001.3gppnetwork.org>\r\n"
+	"Path: <sip:l########.g########.6f0d2c1e@epcscf.ims.mnc001.mcc001.3gppnetwork.org"
+	";transport=tcp;lr;ob>\r\n"
+	"Supported: path, outbound\r\n"
+	"Require: outbound\r\n";
 
 uint64_t load_mix(uint64_t x) {
 	x += UINT64_C(0x9e3779b97f4a7c15);
@@ -109,7 +113,7 @@ struct rg_slice load_call_id(uint32_t client, uint8_t out[LOAD_CALL_ID_LEN]) {
 int load_leases(struct rg_lease_table *t, struct rg_digester *d, uint32_t from, uint32_t to,
 		uint64_t now_ns) {
 	uint8_t token[LOAD_TOKEN_LEN], impu[64], contact[160], call_id[LOAD_CALL_ID_LEN],
-		headers[192];
+		headers[sizeof(headers_text)];
 
 	for (uint32_t i = from; i < to; i++) {
 		struct lease_entry e = {
@@ -122,7 +126,7 @@ int load_leases(struct rg_lease_table *t, struct rg_digester *d, uint32_t from, 
 			.impu = fill(impu_text, sizeof(impu_text) - 1, i, 0, impu),
 			.contact = fill(contact_text, sizeof(contact_text) - 1, i, 0, contact),
 			.call_id = load_call_id(i, call_id),
-			.to_tag = RG_LIT("6b8b4567327b23c6"),
+			.to_tag = RG_LIT("6b8b4567"),
 			.headers = fill(headers_text, sizeof(headers_text) - 1, i, 0, headers),
 		};
 		int rc;

@@ -72,12 +72,14 @@ static int work_init(struct work *w) {
 	w->lease.state = RG_LEASE_ACTIVE;
 	w->lease.token_end_ns = w->lease.core_end_ns = NOW_NS + 3600 * RG_NS_PER_S;
 	w->lease.core_refresh_ns = NOW_NS + 1800 * RG_NS_PER_S;
-	w->lease.impu = rg_str(w->impu);
+	w->lease.impu[0] = rg_slice(w->impu, 4);
+	w->lease.impu[1] = rg_slice(w->impu + 4, 12);
+	w->lease.impu[2] = rg_str(w->impu + 16);
 	w->lease.client = rg_client_hash(rg_call_id_hash(rg_str(w->call_id)), rg_str(w->contact));
 	w->lease.to_tag = RG_LIT("ep1.17.42");
-	w->lease.headers = RG_LIT("Service-Route: <sip:orig@scscf.ims.example.net:6060;lr>\r\n"
-				  "P-Associated-URI: <sip:pool-00017@ims.example.net>\r\n"
-				  "Supported: path, outbound\r\nRequire: outbound\r\n");
+	w->lease.headers[0] = RG_LIT("Service-Route: <sip:orig@scscf.ims.example.net:6060;lr>\r\n"
+				     "P-Associated-URI: <sip:pool-00017@ims.example.net>\r\n"
+				     "Supported: path, outbound\r\nRequire: outbound\r\n");
 	return 0;
 }
 

@@ -9,13 +9,15 @@
 //
 // The control thread is no QSBR reader: it alone frees entries, and what it published it may read.
 // call_rcu() wants a registered caller only for its per-CPU queues, which nobody here creates.
-// Retired entries know nothing of the table, so lease_table_free() waits for no grace period and
-// cannot deadlock; who wants to see them freed calls urcu_qsbr_barrier() offline.
+// What is retired, entries and texts they shared, knows nothing of the table, so lease_table_free()
+// waits for no grace period and cannot deadlock; who wants to see it freed calls
+// urcu_qsbr_barrier() offline.
 #include "lease/lease_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lease/lease_shared.h"
 #include "lease/table_read.h"
 #include "regate/err.h"
 
@@ -88,7 +90,8 @@ struct rg_lease_table *lease_table_new(uint64_t max_entries) {
 		n *= 2;
 	t->mask = n - 1;
 	t->max_entries = max_entries;
-	t->buckets = aligned_alloc(sizeof(*t->buckets), n * sizeof(*t->buckets));
+	if (lease_shared_init(t, max_entries) == 0)
+		t->buckets = aligned_alloc(sizeof(*t->buckets), n * sizeof(*t->buckets));
 	if (t->buckets == NULL) {
 		lease_table_free(t);
 		return NULL;
@@ -103,36 +106,39 @@ void lease_table_free(struct rg_lease_table *t) {
 	for (uint64_t i = 0; t->buckets != NULL && i <= t->mask; i++)
 		for (unsigned k = 0; k < N_SLOTS; k++)
 			free(slot_get(&t->buckets[i], k));
+	lease_shared_fini(t);
 	free(t->buckets);
 	free(t);
 }
 
-static struct rg_span append(struct rg_lease *l, size_t *used, struct rg_slice s) {
-	struct rg_span span = {(uint16_t)*used, (uint16_t)s.len};
-
+static uint8_t append(struct rg_lease *l, size_t *used, struct rg_slice s) {
 	if (s.len > 0)
 		memcpy(l->bytes + *used, s.p, s.len);
 	*used += s.len;
-	return span;
+	return (uint8_t)s.len;
 }
 
-static struct rg_lease *lease_new(const struct lease_entry *e, int *rc) {
-	size_t used = 0, total = 0;
-	const struct rg_slice *all[] = {&e->impu, &e->to_tag, &e->headers};
-	struct rg_lease *l;
+// No sum may wrap.
+static bool is_too_long(const struct lease_entry *e) {
+	return e->impu.len > RG_LEASE_BYTES_MAX || e->headers.len > RG_LEASE_BYTES_MAX ||
+	       e->to_tag.len > UINT8_MAX ||
+	       e->impu.len + e->headers.len + e->to_tag.len > RG_LEASE_BYTES_MAX;
+}
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (all[i]->len > RG_LEASE_BYTES_MAX) {
-			*rc = RG_E_LIMIT;
-			return NULL;
-		}
-		total += all[i]->len;
-	}
-	*rc = total > RG_LEASE_BYTES_MAX ? RG_E_LIMIT : -ENOMEM;
-	l = total > RG_LEASE_BYTES_MAX ? NULL : malloc(sizeof(*l) + total);
+static struct rg_lease *lease_new(struct rg_lease_table *t, const struct lease_entry *e) {
+	struct lease_texts x = lease_texts_cut(e->impu, e->headers);
+	struct rg_lease *l = malloc(offsetof(struct rg_lease, bytes) + x.user.len + x.handle.len +
+				    e->to_tag.len);
+	size_t used = 0;
+
 	if (l == NULL)
 		return NULL;
-	atomic_init(&l->state, e->state);
+	l->shared = lease_shared_take(t, &x);
+	if (l->shared == NULL) {
+		free(l);
+		return NULL;
+	}
+	atomic_init(&l->state, (uint8_t)e->state);
 	l->idx = e->idx;
 	l->gen = e->gen;
 	l->digest = e->digest;
@@ -141,23 +147,23 @@ static struct rg_lease *lease_new(const struct lease_entry *e, int *rc) {
 	l->core_refresh_ns = e->core_refresh_ns;
 	l->client = rg_client_hash(rg_call_id_hash(e->call_id), e->contact);
 	l->wwsf = e->wwsf;
-	l->impu = append(l, &used, e->impu);
-	l->to_tag = append(l, &used, e->to_tag);
-	l->headers = append(l, &used, e->headers);
-	l->n_bytes = (uint16_t)used;
+	l->user_len = append(l, &used, x.user);
+	l->handle_len = append(l, &used, x.handle);
+	l->to_tag_len = append(l, &used, e->to_tag);
 	return l;
 }
 
 // Poisoned first: a reader that kept what it must not finds no lease that looks whole.
 static void free_cb(struct rcu_head *head) {
 	struct rg_lease *l = (struct rg_lease *)((uint8_t *)head - offsetof(struct rg_lease, rcu));
+	size_t own = (size_t)l->user_len + l->handle_len + l->to_tag_len;
 
-	explicit_bzero(l->bytes, l->n_bytes);
-	explicit_bzero(l, sizeof(*l));
+	explicit_bzero(l, offsetof(struct rg_lease, bytes) + own);
 	free(l);
 }
 
-static void retire(struct rg_lease *l) {
+static void retire(struct rg_lease_table *t, struct rg_lease *l) {
+	lease_shared_drop(t, l->shared);
 	urcu_qsbr_call_rcu(&l->rcu, free_cb);
 }
 
@@ -165,16 +171,17 @@ int lease_table_put(struct rg_lease_table *t, const struct lease_entry *e) {
 	struct place at;
 	bool is_new = !find(t, &e->digest, &at);
 	struct rg_lease *l;
-	int rc;
 
+	if (is_too_long(e))
+		return RG_E_LIMIT;
 	if (is_new && (t->n_entries == t->max_entries || !find_room(t, &e->digest, &at)))
 		return RG_E_LIMIT;
-	l = lease_new(e, &rc);
+	l = lease_new(t, e);
 	if (l == NULL)
-		return rc;
+		return -ENOMEM;
 	if (!is_new) {
-		retire(atomic_exchange_explicit(&at.bucket->slot[at.slot], l,
-						memory_order_acq_rel));
+		retire(t, atomic_exchange_explicit(&at.bucket->slot[at.slot], l,
+						   memory_order_acq_rel));
 		return 0;
 	}
 	atomic_store_explicit(&at.bucket->slot[at.slot], l, memory_order_release);
@@ -192,7 +199,7 @@ int lease_table_del(struct rg_lease_table *t, const struct rg_digest *d) {
 	tag_set(at.bucket, at.slot, 0);
 	l = atomic_exchange_explicit(&at.bucket->slot[at.slot], NULL, memory_order_acq_rel);
 	t->n_entries--;
-	retire(l);
+	retire(t, l);
 	return 0;
 }
 
@@ -202,7 +209,8 @@ int lease_table_set_state(struct rg_lease_table *t, const struct rg_digest *d,
 
 	if (!find(t, d, &at))
 		return RG_E_STALE;
-	atomic_store_explicit(&slot_get(at.bucket, at.slot)->state, state, memory_order_release);
+	atomic_store_explicit(&slot_get(at.bucket, at.slot)->state, (uint8_t)state,
+			      memory_order_release);
 	return 0;
 }
 

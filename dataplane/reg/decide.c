@@ -119,6 +119,19 @@ static bool is_same_aor(struct rg_slice x, struct rg_slice y) {
 	       rg_eq(rg_wr_slice(&wx), rg_wr_slice(&wy));
 }
 
+static bool is_impu(struct rg_slice uri, const struct rg_slice impu[3]) {
+	uint8_t buf[AOR_MAX];
+	struct rg_wr w = rg_wr(buf, sizeof(buf));
+	size_t user = impu[0].len, domain = user + impu[1].len;
+
+	if (rg_is_prefix(uri, impu[0]) && rg_is_prefix(rg_skip(uri, user), impu[1]) &&
+	    rg_eq(rg_skip(uri, domain), impu[2]))
+		return true;
+	for (unsigned i = 0; i < 3; i++)
+		rg_put(&w, impu[i]);
+	return !w.overflow && is_same_aor(uri, rg_wr_slice(&w));
+}
+
 static bool is_dereg(const struct sip_register *r) {
 	return r->is_star || (r->n_contacts > 0 && r->has_expires && r->expires == 0);
 }
@@ -163,7 +176,7 @@ static bool judge_identity(struct ask *a) {
 
 	if (l->token_end_ns <= a->now_ns && !is_ending_dereg)
 		return refuse_token(a);
-	if (!is_same_aor(a->r->to_uri, l->impu) ||
+	if (!is_impu(a->r->to_uri, l->impu) ||
 	    !is_same_aor(a->r->from_uri, a->r->to_uri)) // ims.md 1.3: no third parties
 		return refuse(a, 403);
 	if (a->f->wwsf != UINT16_MAX && a->f->wwsf != l->wwsf) // REQ 3.3
@@ -196,7 +209,8 @@ static bool accept(struct ask *a, uint64_t expires_s) {
 	w->to_tag = a->lease->to_tag;
 	w->contact = a->contact;
 	w->expires = (uint32_t)expires_s;
-	w->headers = a->lease->headers;
+	w->more = a->lease->headers;
+	w->n_more = sizeof(a->lease->headers) / sizeof(*a->lease->headers);
 	return true;
 }
 

@@ -14,7 +14,7 @@ static uint64_t candidates(uint64_t tags, uint8_t tag) {
 }
 
 #define N_SLOTS 7
-#define ENTRY_LINES 8 // an entry has about 500 bytes, most of them lines of the answer
+#define ENTRY_LINES 3 // an entry has about 150 bytes; what it shares stays in the cache
 
 // Pairs with the writer's release store of the slot (controlplane/lease).
 static const struct rg_lease *slot_get(const struct rg_lease_bucket *b, unsigned slot) {
@@ -43,8 +43,28 @@ static const struct rg_lease *find_in(const struct rg_lease_table *t, uint64_t b
 	return NULL;
 }
 
-static struct rg_slice slice_of(const struct rg_lease *l, struct rg_span s) {
-	return rg_slice(l->bytes + s.off, s.len);
+// The next `len` bytes.
+static struct rg_slice take(const uint8_t **at, size_t len) {
+	struct rg_slice s = rg_slice(*at, len);
+
+	*at += len;
+	return s;
+}
+
+// Puts the lease's own texts between those that it shares.
+static void view_texts(const struct rg_lease *l, struct rg_lease_view *v) {
+	const struct rg_lease_shared *s = l->shared;
+	const uint8_t *own = l->bytes, *common = s->bytes;
+
+	v->impu[1] = take(&own, l->user_len);
+	v->headers[1] = rg_slice(v->impu[1].p, s->has_user ? l->user_len : 0);
+	v->headers[3] = take(&own, l->handle_len);
+	v->to_tag = take(&own, l->to_tag_len);
+	v->impu[0] = take(&common, s->len[RG_PART_SCHEME]);
+	v->impu[2] = take(&common, s->len[RG_PART_DOMAIN]);
+	v->headers[0] = take(&common, s->len[RG_PART_LINES_0]);
+	v->headers[2] = take(&common, s->len[RG_PART_LINES_1]);
+	v->headers[4] = take(&common, s->len[RG_PART_LINES_2]);
 }
 
 static void view(const struct rg_lease *l, uint32_t at, struct rg_lease_view *v) {
@@ -59,9 +79,7 @@ static void view(const struct rg_lease *l, uint32_t at, struct rg_lease_view *v)
 	v->wwsf = l->wwsf;
 	v->at = at;
 	v->digest = &l->digest;
-	v->impu = slice_of(l, l->impu);
-	v->to_tag = slice_of(l, l->to_tag);
-	v->headers = slice_of(l, l->headers);
+	view_texts(l, v);
 }
 
 bool rg_lease_find(const struct rg_lease_table *t, const struct rg_digest *d,

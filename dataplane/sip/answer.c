@@ -258,6 +258,8 @@ void sip_put_answer(struct rg_wr *out, const struct sip_msg *req, const struct s
 		rg_put(&w, RG_LIT("\r\n"));
 	}
 	rg_put(&w, a->headers);
+	for (unsigned i = 0; i < a->n_more; i++)
+		rg_put(&w, a->more[i]);
 	rg_put(&w, RG_LIT("Content-Length: 0\r\n\r\n"));
 	*out = w;
 }

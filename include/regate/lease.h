@@ -2,8 +2,9 @@
 // Lease table: token digest -> lease entry. Written by the control loop only, read by the workers
 // under liburcu QSBR. Entries are immutable once published, apart from the atomics marked below;
 // a change publishes a new entry by pointer exchange and retires the old one by call_rcu.
-// Readers get a view whose slices point into the entry (struct rg_lease_view): it is good until
-// their next quiescent state, and nothing of it is kept past that. A freed entry is poisoned first.
+// Readers get a view whose slices point into the entry and the texts that it shares with others
+// (struct rg_lease_view): it is good until their next quiescent state, and nothing of it is kept past
+// that. What is freed is poisoned first.
 #pragma once
 
 #include <stdatomic.h>
@@ -25,31 +26,46 @@ enum rg_lease_state {     // of the entry, as the workers see it
 	RG_LEASE_ENDING,  // de-registration or revocation under way: no local 200 any more
 };
 
-// Offsets into bytes[]; len 0 = absent.
-struct rg_span {
-	uint16_t off;
-	uint16_t len;
+// Texts that leases have in common, one after the other in bytes[]. The IMPU is SCHEME user DOMAIN, the
+// lines of the 200 are LINES_0 user LINES_1 handle LINES_2.
+enum rg_lease_part {
+	RG_PART_SCHEME,
+	RG_PART_DOMAIN,
+	RG_PART_LINES_0,
+	RG_PART_LINES_1,
+	RG_PART_LINES_2,
+	RG_LEASE_N_PARTS,
+};
+
+struct rg_lease_shared {
+	struct rcu_head rcu;          // ctl only
+	struct rg_lease_shared *next; // ctl only
+	uint64_t hash;                // ctl only
+	uint32_t n_uses;              // ctl only: entries in the table
+	bool has_user;                // in the lines; immutable (as all below)
+	uint16_t len[RG_LEASE_N_PARTS];
+	uint8_t bytes[];
 };
 
 struct rg_lease {
-	struct rcu_head rcu;     // ctl only
-	_Atomic(uint32_t) state; // enum rg_lease_state; ctl: rw, dp: ro
-	uint32_t idx;            // index of the pair, immutable (as all below)
-	uint64_t gen;            // generation of the assignment, never reused (reliability.md I4)
+	struct rcu_head rcu; // ctl only
 	struct rg_digest digest;
+	uint64_t gen;             // of the assignment, never reused (reliability.md I4)
 	uint64_t token_end_ns;    // CLOCK_BOOTTIME: nothing is promised past it
 	uint64_t core_end_ns;     // CLOCK_BOOTTIME: the core's binding is good until then ("low")
 	uint64_t core_refresh_ns; // CLOCK_BOOTTIME: from then on a refresh goes to the core
 	uint64_t client;          // rg_client_hash() of the client's registration
-	uint16_t wwsf;            // index of the WWSF that owns the pool
-	struct rg_span impu;      // "sip:pool-00017@ims.example.net"
-	struct rg_span to_tag;
-	struct rg_span headers; // whole header lines of the 200, each ending in CRLF
-	uint16_t n_bytes;
+	struct rg_lease_shared *shared; // lives as long as a reader may see the entry
+	uint32_t idx;                   // index of the pair, immutable (as all but state)
+	uint16_t wwsf;                  // index of the WWSF that owns the pool
+	_Atomic(uint8_t) state;         // enum rg_lease_state; ctl: rw, dp: ro
+	uint8_t user_len;   // of its own texts, one after the other in bytes[]: of the IMPU,
+	uint8_t handle_len; // of the Path, and the
+	uint8_t to_tag_len; // To tag
 	uint8_t bytes[];
 };
 
-// What a reader sees of an entry. The digest and the slices are the entry's own bytes: valid until
+// What a reader sees of an entry. The digest and the slices are its bytes or those it shares: valid until
 // the reader's next quiescent state, which for a worker is the end of the poll. `at` is no pointer
 // and may be kept.
 struct rg_lease_view {
@@ -63,10 +79,13 @@ struct rg_lease_view {
 	uint16_t wwsf;
 	uint32_t at; // place in the table, for rg_lease_at()
 	const struct rg_digest *digest;
-	struct rg_slice impu, to_tag, headers;
+	struct rg_slice to_tag;
+	struct rg_slice impu[3]; // "sip:" "pool-00017" "@ims.example.net": one text in pieces
+	struct rg_slice
+		headers[5]; // whole header lines of the 200, each ending in CRLF, the same way
 };
 
-#define RG_LEASE_BYTES_MAX 4096 // bytes[] of one entry at most
+#define RG_LEASE_BYTES_MAX 4096 // bytes of the texts of a lease at most
 #define RG_CONTACT_MAX 1024     // bytes of a client's Contact without expires at most
 
 // Does a REGISTER repeat what the lease's client registered (ims.md 4.3 rule 9)? Its Call-ID and its
@@ -93,6 +112,8 @@ struct rg_lease_table {
 	uint64_t mask;                   // n_buckets - 1, below 2^29: places have 32 bits
 	uint64_t n_entries;              // ctl only
 	uint64_t max_entries;            // ctl only
+	struct rg_lease_shared **shared; // ctl only: lists by hash
+	uint64_t shared_mask;            // ctl only: lists less one
 };
 
 // Where a digest lives; the writer and the readers both go by these. The digest is keyed SHA-256,

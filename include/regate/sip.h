@@ -157,12 +157,14 @@ void sip_put_contact_key(struct rg_wr *out, const struct sip_register *r);
 // CSeq are copied from it.
 struct sip_answer {
 	unsigned status;
-	const char *reason;         // NULL = the standard phrase
-	const struct rg_addr *peer; // NULL = add no received and rport
-	struct rg_slice to_tag;     // added when To has none
-	struct rg_slice contact;    // Contact value without expires; len 0 = no Contact
-	uint32_t expires;           // of that Contact
-	struct rg_slice headers;    // whole lines, each ending in CRLF
+	const char *reason;          // NULL = the standard phrase
+	const struct rg_addr *peer;  // NULL = add no received and rport
+	struct rg_slice to_tag;      // added when To has none
+	struct rg_slice contact;     // Contact value without expires; len 0 = no Contact
+	uint32_t expires;            // of that Contact
+	struct rg_slice headers;     // whole lines, each ending in CRLF
+	const struct rg_slice *more; // n_more pieces of more such lines
+	unsigned n_more;
 };
 // Writes head, Content-Length: 0 and the empty line. Check w->overflow afterwards.
 void sip_put_answer(struct rg_wr *w, const struct sip_msg *req, const struct sip_answer *a);

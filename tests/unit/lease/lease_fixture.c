@@ -164,6 +164,15 @@ void fix_register(struct fix *f, uint32_t idx, uint64_t gen, uint32_t conn) {
 			 0);
 }
 
+bool fix_is_text(const struct rg_slice *pieces, unsigned n, struct rg_slice text) {
+	for (unsigned i = 0; i < n; i++) {
+		if (!rg_is_prefix(text, pieces[i]))
+			return false;
+		text = rg_skip(text, pieces[i].len);
+	}
+	return text.len == 0;
+}
+
 int fix_seen(const struct fix *f, const struct rg_digest *d) {
 	const struct rg_lease *l = lease_table_get(lease_engine_table(f->e), d);
 

@@ -51,6 +51,8 @@ void fix_renew(struct fix *f, uint32_t idx, uint64_t gen);
 // Registers idx up to its token's end, flow number conn.
 void fix_register(struct fix *f, uint32_t idx, uint64_t gen, uint32_t conn);
 struct rg_conn_id fix_conn(uint32_t n);
+// Are the pieces, put together, the text?
+bool fix_is_text(const struct rg_slice *pieces, unsigned n, struct rg_slice text);
 // What a worker would find: enum rg_lease_state, or -1.
 int fix_seen(const struct fix *f, const struct rg_digest *d);
 const struct lease *fix_lease(const struct fix *f, uint32_t idx);

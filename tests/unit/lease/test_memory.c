@@ -8,6 +8,7 @@
 #include "core/env_sim.h"
 #include "lease/lease.h"
 #include "lease/lease_table.h"
+#include "lease/table_read.h"
 #include "store/store_mem.h"
 
 static long left = -1; // allocations until one fails; -1 = none does
@@ -135,8 +136,36 @@ START_TEST(grant_without_memory) {
 }
 END_TEST
 
-START_TEST(table_without_memory) {
+// A lease that cannot be had leaves nothing, and what it replaces as it was.
+static int put_with(long n, struct rg_lease_table *t, const struct lease_entry *e) {
+	int rc;
+
+	left = n;
+	rc = lease_table_put(t, e);
+	left = -1;
+	return rc;
+}
+
+START_TEST(entry_without_memory) {
+	struct rg_lease_table *t = lease_table_new(10);
+	struct lease_entry e = {.impu = RG_LIT("sip:a@b"), .headers = RG_LIT("X: <sip:a@b>\r\n")};
+	struct lease_entry other = {.impu = RG_LIT("sip:a@b"), .headers = RG_LIT("Y: z\r\n")};
+
+	for (long n = 0; n < 3; n++) {
+		ck_assert_int_eq(put_with(n, t, &e), n < 2 ? -ENOMEM : 0);
+		ck_assert_uint_eq(t->n_entries, n == 2);
+	}
 	for (long n = 0; n < 2; n++) {
+		ck_assert_int_eq(put_with(n, t, &other), -ENOMEM);
+		ck_assert_uint_eq(lease_table_get(t, &e.digest)->shared->n_uses, 1);
+		ck_assert(lease_table_get(t, &e.digest)->shared->has_user);
+	}
+	lease_table_free(t);
+}
+END_TEST
+
+START_TEST(table_without_memory) {
+	for (long n = 0; n < 3; n++) {
 		left = n;
 		ck_assert_ptr_null(lease_table_new(10));
 		left = -1;
@@ -152,6 +181,7 @@ int main(void) {
 
 	tcase_add_test(tc, engine_without_memory);
 	tcase_add_test(tc, grant_without_memory);
+	tcase_add_test(tc, entry_without_memory);
 	tcase_add_test(tc, table_without_memory);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

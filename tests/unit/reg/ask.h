@@ -59,10 +59,12 @@ static inline void ask_init(struct ask *a) {
 	a->lease.token_end_ns = NOW + 3600 * S;
 	a->lease.core_end_ns = NOW + 3000 * S;
 	a->lease.core_refresh_ns = NOW + 1500 * S;
-	a->lease.impu = rg_str(ASK_IMPU);
+	a->lease.impu[0] = RG_LIT("sip:");
+	a->lease.impu[1] = RG_LIT("pool-00017");
+	a->lease.impu[2] = RG_LIT("@ims.example.net");
 	ask_client(a, "call-1", ASK_CONTACT);
 	a->lease.to_tag = RG_LIT("ep1.17.42");
-	a->lease.headers = RG_LIT("Service-Route: <sip:s;lr>\r\n");
+	a->lease.headers[0] = RG_LIT("Service-Route: <sip:s;lr>\r\n");
 	a->peer = rg_addr_v4(1, 2);
 	a->now_ns = NOW;
 }

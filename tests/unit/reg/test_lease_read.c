@@ -20,8 +20,21 @@ static void setup(void) {
 	memset(&v, 0xee, sizeof(v));
 }
 
+#define COMMON "sip:@ims.netA: <sip:@ims.net>\r\nPath: <sip:@g>\r\n"
+
+static struct rg_lease_shared *shared_new(void) {
+	static const uint16_t lens[RG_LEASE_N_PARTS] = {4, 8, 8, 22, 5};
+	struct rg_lease_shared *s = calloc(1, sizeof(*s) + sizeof(COMMON));
+
+	ck_assert_ptr_nonnull(s);
+	s->has_user = true;
+	memcpy(s->len, lens, sizeof(lens));
+	memcpy(s->bytes, COMMON, sizeof(COMMON));
+	return s;
+}
+
 static struct rg_lease *lease_new(const struct rg_digest *d, uint32_t idx) {
-	static const char text[] = "sip:a@btagS: x\r\n";
+	static const char text[] = "axxxtag";
 	struct rg_lease *l = calloc(1, sizeof(*l) + sizeof(text));
 
 	ck_assert_ptr_nonnull(l);
@@ -34,11 +47,26 @@ static struct rg_lease *lease_new(const struct rg_digest *d, uint32_t idx) {
 	l->core_refresh_ns = 3;
 	l->wwsf = 4;
 	l->client = 5;
-	l->impu = (struct rg_span){0, 7};
-	l->to_tag = (struct rg_span){7, 3};
-	l->headers = (struct rg_span){10, 6};
+	l->shared = shared_new();
+	l->user_len = 1;
+	l->handle_len = l->to_tag_len = 3;
 	memcpy(l->bytes, text, sizeof(text) - 1);
 	return l;
+}
+
+static void lease_free(struct rg_lease *l) {
+	free(l->shared);
+	free(l);
+}
+
+// The pieces put together.
+static struct rg_slice whole(const struct rg_slice *pieces, unsigned n) {
+	static uint8_t buf[256];
+	struct rg_wr w = rg_wr(buf, sizeof(buf));
+
+	for (unsigned i = 0; i < n; i++)
+		rg_put(&w, pieces[i]);
+	return rg_wr_slice(&w);
 }
 
 static void put(unsigned bucket, unsigned slot, uint8_t tag, struct rg_lease *l) {
@@ -62,7 +90,7 @@ START_TEST(every_slot) {
 	ck_assert(rg_lease_find(&table, &digest, &v));
 	ck_assert_uint_eq(v.idx, 17);
 	ck_assert_uint_eq(v.at, (_i / 7 == 0 ? 3 : 5) * 8 + _i % 7);
-	free(l);
+	lease_free(l);
 }
 END_TEST
 
@@ -76,12 +104,18 @@ START_TEST(view) {
 	ck_assert(v.token_end_ns == 1 && v.core_end_ns == 2 && v.core_refresh_ns == 3);
 	ck_assert_uint_eq(v.wwsf, 4);
 	ck_assert_uint_eq(v.client, 5);
-	ck_assert(rg_eq(v.impu, RG_LIT("sip:a@b")));
 	ck_assert(rg_eq(v.to_tag, RG_LIT("tag")));
-	ck_assert(rg_eq(v.headers, RG_LIT("S: x\r\n")));
-	ck_assert_ptr_eq(v.impu.p, l->bytes); // no copies
+	ck_assert(rg_eq(whole(v.impu, 3), RG_LIT("sip:a@ims.net")));
+	ck_assert(
+		rg_eq(whole(v.headers, 5), RG_LIT("A: <sip:a@ims.net>\r\nPath: <sip:xxx@g>\r\n")));
+	ck_assert_ptr_eq(v.impu[1].p, l->bytes); // no copies
+	ck_assert_ptr_eq(v.impu[0].p, l->shared->bytes);
+	l->shared->has_user = false;
+	ck_assert(rg_lease_find(&table, &digest, &v));
+	ck_assert(rg_eq(whole(v.impu, 3), RG_LIT("sip:a@ims.net")));
+	ck_assert(rg_eq(whole(v.headers, 5), RG_LIT("A: <sip:@ims.net>\r\nPath: <sip:xxx@g>\r\n")));
 	ck_assert_ptr_eq(v.digest, &l->digest);
-	free(l);
+	lease_free(l);
 }
 END_TEST
 
@@ -103,8 +137,8 @@ START_TEST(tags_lie) {
 	ck_assert(rg_lease_find(&table, &digest, &v));
 	ck_assert_uint_eq(v.idx, 17);
 	for (unsigned i = 0; i < 14; i++)
-		free(others[i]);
-	free(l);
+		lease_free(others[i]);
+	lease_free(l);
 }
 END_TEST
 
@@ -118,7 +152,7 @@ START_TEST(half_done) {
 	ck_assert(!rg_lease_find(&table, &digest, &v));
 	put(4, 2, rg_lease_tag(&digest), l);
 	ck_assert(!rg_lease_find(&table, &digest, &v));
-	free(l);
+	lease_free(l);
 }
 END_TEST
 
@@ -147,7 +181,7 @@ START_TEST(by_place) {
 	buckets[5].slot[6] = NULL; // gone: only the place counts, the tag does not
 	ck_assert(!rg_lease_at(&table, v.at, &w));
 	ck_assert_uint_eq(w.idx, 17);
-	free(l);
+	lease_free(l);
 }
 END_TEST
 
@@ -179,7 +213,7 @@ START_TEST(prefetch) {
 		rg_lease_prefetch_entry_at(&table, 5 * 8 + 2);
 		ck_assert(rg_lease_find(&table, &digest, &v) == (i == 2));
 	}
-	free(l);
+	lease_free(l);
 }
 END_TEST
 
@@ -190,7 +224,7 @@ START_TEST(state_is_live) {
 	l->state = RG_LEASE_ENDING;
 	ck_assert(rg_lease_find(&table, &digest, &v));
 	ck_assert_uint_eq(v.state, RG_LEASE_ENDING);
-	free(l);
+	lease_free(l);
 }
 END_TEST
 

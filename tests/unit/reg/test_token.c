@@ -138,12 +138,14 @@ END_TEST
 // --- leases by them
 
 static void put(const char *token, unsigned slot, uint32_t idx) {
+	static struct rg_lease_shared nothing;
 	struct rg_lease *l = calloc(1, sizeof(*l));
 	struct rg_lease_bucket *b;
 
 	ck_assert_ptr_nonnull(l);
 	rg_token_digest(tokens.digester, rg_str(token), &l->digest);
 	l->idx = idx;
+	l->shared = &nothing;
 	b = &buckets[rg_lease_bucket_1(&l->digest, table.mask)];
 	free(b->slot[slot]);
 	b->slot[slot] = l;

@@ -37,13 +37,18 @@ static void check(const char *request, const struct sip_answer *a, const char *w
 // The 200 of ims.md 1.6.
 START_TEST(register_200) {
 	struct rg_addr peer = rg_addr_v4(htobe32(0xc6336409), 52144);
+	const struct rg_slice more[] = {RG_LIT("Suppor"),
+					{NULL, 0},
+					RG_LIT("ted: path, outbound\r\n")};
 	struct sip_answer a = {
 		.status = 200,
 		.peer = &peer,
 		.to_tag = RG_LIT("ep1.17.42"),
 		.contact = RG_LIT("<sip:dgtq535e@4ejhaldknkb7.invalid;transport=ws>;reg-id=1"),
 		.expires = 300,
-		.headers = RG_LIT("Service-Route: <sip:s;lr>\r\nSupported: path, outbound\r\n"),
+		.headers = RG_LIT("Service-Route: <sip:s;lr>\r\n"),
+		.more = more,
+		.n_more = 3,
 	};
 
 	check(SAMPLE_REGISTER, &a,
