@@ -315,7 +315,7 @@ static const struct {
 	{"garbage\r\n", 0, RG_MORE}, // a fold may follow
 	{"garbage\r\nx", 0, RG_E_PROTO},
 	{HEAD "l: 1\r\nl: 1\r\nX", 0, RG_E_PROTO}, // before the end is there
-	{HEAD "X@Y: 0123456789012345678901234567890123456789\r\n\r\n", 0, RG_E_PROTO},
+	{HEAD "X@Y: 0123456789012345678901234567890\r\nl: 0\r\n\r\n", 0, RG_E_PROTO},
 	{"\n", 0, RG_E_PROTO},
 	{"\rx", 0, RG_E_PROTO},
 };
