@@ -69,7 +69,7 @@ int lease_shared_init(struct rg_lease_table *t, uint64_t max_entries) {
 
 	while (n * ENTRIES_PER_BUCKET < max_entries)
 		n *= 2;
-	t->shared = calloc(n, sizeof(*t->shared));
+	t->shared = calloc(n, sizeof(struct rg_lease_shared *));
 	t->shared_mask = n - 1;
 	return t->shared == NULL ? -ENOMEM : 0;
 }
