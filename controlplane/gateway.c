@@ -582,5 +582,6 @@ void gateway_free(struct gateway *g) {
 	free(g->pool_names);
 	free(g->origins);
 	free(g->certs);
+	explicit_bzero(&g->dp_cfg, sizeof(g->dp_cfg)); // keys
 	free(g);
 }

@@ -69,7 +69,7 @@ static struct buf *its_buf(struct worker *w, const struct conn *c) {
 
 static void no_buffer(struct worker *w, struct conn *c) {
 	rg_stat_inc(w->stats, RG_DROP_no_rx_buffer);
-	if (c->phase == RG_PHASE_HTTP)
+	if (c->phase == RG_PHASE_HTTP && !c->has_src) // amid a response there is nothing to say
 		conn_http_no_buffer(w, c);
 	if (c->end == END_NO)
 		c->end = END_ABORT;
@@ -128,8 +128,6 @@ static void sink_plain(void *arg, struct rg_slice d) {
 	struct worker *w = r->w;
 	struct conn *c = r->c;
 
-	if (c->is_watched)
-		conn_more(w, c)->record_since = tick_of(w->now_ns);
 	if (c->phase == RG_PHASE_TLS) {
 		c->phase = RG_PHASE_HTTP;
 		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
@@ -280,6 +278,9 @@ static enum rg_stat tls_drop_of(int rc, const struct conn *c) {
 static void tls_done(struct worker *w, struct conn *c, int rc) {
 	enum rg_stat drop = tls_drop_of(rc, c);
 
+	// Who ends one record and begins the next in a segment has still begun one.
+	if (c->is_watched && !tls_has_partial(&c->tls))
+		conn_more(w, c)->record_since = tick_of(w->now_ns);
 	if (rc == RG_OK && c->phase == RG_PHASE_TLS && tls_is_established(&c->tls)) {
 		c->phase = RG_PHASE_HTTP;
 		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);

@@ -172,16 +172,27 @@ static void http_done(struct worker *w, struct buf *b, size_t used) {
 	b->head.since = tick_of(w->now_ns);
 }
 
+// A head that is not whole is read again from its start: not for each byte of a peer that dribbles,
+// but at the ends of lines.
+static bool is_old_news(const struct buf *b) {
+	uint32_t seen = b->head.http.left;
+
+	return b->len > 256 && b->len < HTTP_MAX_HEAD && b->len - seen < 256 &&
+	       memchr(b->data + seen, '\n', b->len - seen) == NULL;
+}
+
 void conn_http_input(struct worker *w, struct conn *c, struct buf *b) {
 	struct http_rx *rx = &b->head.http;
 	bool is_new = rx->head_len == 0;
 	size_t len = b->len, used;
 	int rc;
 
-	if (c->is_http_pending || c->has_src)
+	if (c->is_http_pending || c->has_src || (is_new && is_old_news(b)))
 		return;
-	if (is_new && http_begin(w, c, b) != RG_OK)
+	if (is_new && http_begin(w, c, b) != RG_OK) {
+		rx->left = b->len; // how far was looked
 		return;
+	}
 	if (is_new && ws_is_upgrade(&w->req)) {
 		rg_stat_inc(w->stats, RG_STAT_http_requests);
 		used = w->req.head_len;

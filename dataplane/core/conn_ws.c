@@ -105,8 +105,13 @@ static void register_input(struct worker *w, struct conn *c) {
 	}
 	rg_stat_inc(w->stats,
 		    out.answer.status == 200 ? RG_STAT_reg_local_ok : RG_STAT_reg_refused);
-	if (out.is_bind)
+	if (out.is_bind) {
+		bool is_sooner = out.bound.promise_end_ns < c->flow.bound.promise_end_ns;
+
 		c->flow.bound = out.bound;
+		if (is_sooner)
+			due_bound(w, c);
+	}
 	sip_answer(w, c, &w->msg, &out.answer);
 	if (out.is_moved)
 		punt_event(w, c, RG_PUNT_FLOW_BOUND);

@@ -123,8 +123,10 @@ static void look(struct worker *w, struct conn *c) {
 	if (c->is_http_pending || !is_tick_due(w->now_ns, conn_more(w, c)->deadline))
 		return;
 	if (c->phase == RG_PHASE_WS) {
-		if (!c->has_src) // not into the middle of an echo
+		if (!c->has_src)
 			ws_due(w, c);
+		else // not into the middle of an echo
+			conn_deadline(w, c, w->cfg->ws_ping_s);
 	} else {
 		rg_stat_inc(w->stats, RG_DROP_idle);
 		// Mid-handshake and mid-response there is nothing polite left to say.

@@ -144,6 +144,8 @@ int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
 }
 
 void worker_fini(struct worker *w) {
+	if (w->cfg == NULL)
+		return; // one before it could not be made
 	for (uint32_t i = 0; w->conns != NULL && i < w->cfg->max_conns; i++)
 		if (w->conns[i].is_open)
 			tls_conn_fini(w->tls, &w->conns[i].tls);

@@ -12,13 +12,14 @@ static bool take(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_
 		return true;
 	each = RG_NS_PER_S / REG_TICK_NS / cfg->rate_per_s;
 	room = cfg->rate_burst > 1 ? (cfg->rate_burst - 1) * each : 0;
-	ahead = f->tokens_at - now;
+	ahead = f->tokens_at == 0 ? 0 : f->tokens_at - now; // 0: never used
 	// Further ahead than it is ever set is past. 12 hours after, mistaken: a burst is cut short.
 	if (ahead > room + each)
 		ahead = 0;
 	if (ahead > room)
 		return false;
 	f->tokens_at = now + ahead + each;
+	f->tokens_at += f->tokens_at == 0;
 	return true;
 }
 

@@ -156,7 +156,7 @@ bool tcp_conn_offer(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 }
 
 void tcp_conn_agree(struct tcp *t, struct tcp_conn *c, const struct tcp_cookie_opts *opts) {
-	c->mss = (uint16_t)tcp_min(opts->mss, tcp_our_mss(t, &c->peer));
+	c->mss = (uint16_t)tcp_min(tcp_max(opts->mss, TCP_MSS_LEAST), tcp_our_mss(t, &c->peer));
 	c->flags &= (uint16_t) ~(TCP_F_WSCALE | TCP_F_TS | TCP_F_SACK);
 	if (opts->wscale != TCP_WSCALE_NONE) {
 		c->flags |= TCP_F_WSCALE;

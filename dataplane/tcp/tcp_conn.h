@@ -12,6 +12,7 @@
 #define TCP_MSS_DEFAULT_V6 1220
 #define TCP_MSS_DEFAULT_V6 1220
 #define TCP_MSS_V6_LESS 20      // an IPv6 header is longer by that
+#define TCP_MSS_LEAST 64        // whatever the peer says; as the cookies have it
 #define TCP_MSS_NARROW 984      // RFC 4821 7.2 and 7.7: what every path is to take
 #define TCP_SND_SCARCE 8192     // queued per connection while buffers are scarce
 #define TCP_RTO_INIT_MS 1000    // RFC 6298 2.1

@@ -334,9 +334,11 @@ void tcp_out_keepalive(struct tcp *t, struct tcp_conn *c) {
 // RFC 9293 3.8.6.1: an octet beyond the window, or whatever the window does allow. snd_nxt stays:
 // the octet counts as not sent until it is acknowledged.
 void tcp_out_probe(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
-	struct tcp_pos pos = next_pos(t, c);
 	struct plan p = {.len = tcp_min(tcp_min(c->q.len, tcp_snd_wnd(c)), c->mss)};
+	struct tcp_pos pos;
 
+	c->snd_nxt = c->snd_una; // SACK may have led it on, over what the peer can take back
+	pos = next_pos(t, c);
 	if (p.len > 0) { // held back to avoid a silly segment: time is up
 		send_next(t, c, p, &pos, now_ns);
 		tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);

@@ -142,9 +142,10 @@ int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice i
 		return rc;
 	}
 	h = tls_handshake_of(x, c);
-	if (in.len > sizeof(h->b) - h->len && h->ssl != NULL && h->len > 0) {
+	if (in.len > sizeof(h->b) - h->len && h->ssl != NULL && h->len > 0 &&
+	    h->secret_len[TLS_WR] != 0) {
 		// Data right behind its Finished, more than can wait: the step is made out of turn.
-		// That took it 16 KiB, so it is no way to jump the queue.
+		// That took it 16 KiB, and the costly step is made, so it is no way to jump the queue.
 		rc = tls_step(x, c, sink);
 		return rc == RG_OK ? tls_input(x, c, in, sink) : rc;
 	}

@@ -79,7 +79,7 @@ struct tls_name {
 	uint32_t cert; // index
 	bool is_wildcard;
 	uint8_t len;
-	char text[TLS_MAX_NAME]; // of a wildcard what follows the asterisk
+	char text[TLS_MAX_NAME + 1]; // of a wildcard what follows the asterisk
 };
 
 // Immutable once published. Handshakes under way hold their SSL_CTX by themselves.
