@@ -19,7 +19,7 @@ static bool take(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_
 	if (ahead > room)
 		return false;
 	f->tokens_at = now + ahead + each;
-	f->tokens_at += f->tokens_at == 0;
+	f->tokens_at -= f->tokens_at == 0;
 	return true;
 }
 

@@ -93,7 +93,8 @@ START_TEST(ticks_wrap) {
 	ck_assert_int_eq(ask_rate(&usual, end_ns - 20 * S), GO);
 	for (unsigned i = 0; i < 5; i++)
 		ck_assert_int_eq(ask_rate(&usual, end_ns - S / 2), GO);
-	ck_assert_int_eq(ask_rate(&usual, end_ns - REG_TICK_NS), LIMITED);
+	// Not one tick: 0 is kept for flows that never sent.
+	ck_assert_int_eq(ask_rate(&usual, end_ns - 2 * REG_TICK_NS), LIMITED);
 	ck_assert_int_eq(ask_rate(&usual, end_ns), GO);
 	ck_assert_int_eq(ask_rate(&usual, end_ns), LIMITED);
 	for (size_t k = 0; k < sizeof(pauses_s) / sizeof(*pauses_s); k++) {
@@ -101,6 +102,17 @@ START_TEST(ticks_wrap) {
 		for (unsigned i = 0; i < 5; i++)
 			ck_assert_int_eq(ask_rate(&usual, end_ns), GO);
 		ck_assert_int_eq(ask_rate(&usual, end_ns), LIMITED);
+	}
+}
+END_TEST
+
+// A flow that has never sent is not ahead of itself, however near the end of the ticks.
+START_TEST(fresh_flow_before_the_wrap) {
+	uint64_t end_ns = (UINT64_C(1) << 32) * REG_TICK_NS;
+
+	for (uint64_t t = end_ns - 5 * S; t < end_ns + S; t += S / 100) {
+		f = (struct reg_flow){0};
+		ck_assert_int_eq(ask_rate(&usual, t), GO);
 	}
 }
 END_TEST
@@ -129,6 +141,7 @@ int main(void) {
 	tcase_add_test(t, reset);
 	tcase_add_test(t, long_run);
 	tcase_add_test(t, ticks_wrap);
+	tcase_add_test(t, fresh_flow_before_the_wrap);
 	tcase_add_test(t, odd_limits);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
