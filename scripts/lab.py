@@ -170,7 +170,7 @@ class Lab:
         quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "7", "-subj", "/CN=regate demo", "-keyout", self.path("tls.key"),
+             "-nodes", "-days", "30", "-subj", "/CN=regate demo", "-keyout", self.path("tls.key"),
              "-out", self.path("tls.crt"), "-addext",
              f"subjectAltName=IP:{GATEWAY_IP},DNS:epcscf1.{DOMAIN}"], **quiet)
         subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out",

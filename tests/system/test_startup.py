@@ -112,8 +112,9 @@ class Startup(unittest.TestCase):
     def test_cpu_that_does_not_exist(self):
         self.refused("dataplane.lcores", "999", conf={"dataplane": {"lcores": '"999"'}})
 
-    def test_more_workers_than_queues(self):
-        self.refused("queues", conf={"dataplane": {"workers": 17, "lcores": '"' + ",".join(["0"] * 17) + '"'}})
+    def test_more_workers_than_memory(self):
+        """A port may have fewer queues than there are workers; each needs packet buffers."""
+        self.refused(r"dataplane\.memory", "raise it", conf={"dataplane": {"workers": 17, "lcores": '"' + ",".join(["0"] * 17) + '"'}})
 
     def test_operator_socket_in_use(self):
         with socket.socket(socket.AF_UNIX) as s:
