@@ -5,12 +5,13 @@ every byte: one that is wrong ends a connection with an error that is none of th
 
 import concurrent.futures
 import os
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
-from lab import ROOT, wait_for  # noqa: E402
+from lab import GATEWAY_IP, ROOT, TAP, wait_for  # noqa: E402
 import wic  # noqa: E402
 from wic import Sip, Ws, http, lease, tls_connect  # noqa: E402
 
@@ -37,6 +38,9 @@ class Impaired(GatewayCase):
         cls.lab_args = {"pool": 5 * cls.n, "conf": {"test": {"impair": cls.impair},
                                                     "dataplane": {"head_timeout": "120s"}}}
         super().setUpClass()
+        # The kernel gives a neighbour up after three lost solicitations, and its TCP with it.
+        subprocess.run(["ip", "neigh", "replace", GATEWAY_IP, "lladdr", "02:00:00:00:00:99", "dev", TAP, "nud",
+                        "permanent"], check=True)
         wic.TIMEOUT_S = cls.timeout_s
         with open(os.path.join(ROOT, "controlplane/wwsf/wic/dist" + PAGE), "rb") as f:
             cls.page = f.read()
