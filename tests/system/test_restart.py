@@ -94,7 +94,8 @@ class Restart(GatewayCase):
             for t in threads:
                 t.join()
         self.assertEqual(errors, [], f"seed {seed}")
-        self.assertGreater(len(acknowledged), 20)
+        # Clients spend most of the time in their kernel's back-off: few, but some at stake each time.
+        self.assertGreater(len(acknowledged), KILLS)
         for impu, given in list(acknowledged.items())[:60]:
             status, renewed = self.refresh(given)
             self.assertEqual((status, renewed.get("impu")), (200, impu), f"seed {seed}")
