@@ -80,8 +80,9 @@ class SynFlood(GatewayCase):
         is_port_full = lost * 100 >= said["sent"]
         self.assertGreater(herd.good, 0 if is_port_full else N_ESTABLISHED)
         self.assertEqual(self.stat("drop_no_mbuf"), 0)
-        # No state per SYN: slots are those who speak to us, and one for whoever has just left.
-        self.assertLessEqual(most_slots, slots + 2)
+        # No state per SYN: slots are those who speak to us, and a few for newcomers whose last
+        # segments were lost.
+        self.assertLessEqual(most_slots, slots + 8)
         self.assertLessEqual(self.stat("tcp_opened") - opened, newcomers.tries)
         if "asan" not in BUILD:  # which keeps what the newcomers' handshakes freed
             self.assertLess(most_rss, rss + 8192)  # what the newcomers touched for the first time
