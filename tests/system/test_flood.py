@@ -80,12 +80,13 @@ class SynFlood(GatewayCase):
         is_port_full = lost * 100 >= said["sent"]
         self.assertGreater(herd.good, 0 if is_port_full else N_ESTABLISHED)
         self.assertEqual(self.stat("drop_no_mbuf"), 0)
-        # No state per SYN: slots are those who speak to us, and a few for newcomers whose last
-        # segments were lost.
-        self.assertLessEqual(most_slots, slots + 8)
+        # No state per SYN: slots are those who speak to us, and one for whoever has just left; on a
+        # full port their last segments are lost, and they leave later.
+        self.assertLessEqual(most_slots, slots + 2 + (newcomers.tries if is_port_full else 0))
         self.assertLessEqual(self.stat("tcp_opened") - opened, newcomers.tries)
         if "asan" not in BUILD:  # which keeps what the newcomers' handshakes freed
-            self.assertLess(most_rss, rss + 8192)  # what the newcomers touched for the first time
+            # What newcomers touch for the first time.
+            self.assertLess(most_rss, rss + 8192 + 2 * newcomers.good)
         self.assertGreater(newcomers.tries, 0)
         if not is_port_full:
             self.assertGreaterEqual(newcomers.good, 0.95 * newcomers.tries, newcomers.last_error)
