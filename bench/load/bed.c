@@ -52,17 +52,12 @@ static int make_ports(struct bed *b) {
 }
 
 // The gateway does nothing, for long enough to tell what that costs.
-static void run_idle(struct bed *b) {
+static void calibrate(struct bed *b) {
 	gateway_tell(b->sh, LOAD_RUN);
 	do
 		rte_delay_us_sleep(CALIBRATION_US);
-	while (rg_stat_get(&b->sh->stats.s, RG_STAT_polls) - b->n_polls < CALIBRATION_POLLS);
+	while (rg_stat_get(&b->sh->stats.s, RG_STAT_polls) < CALIBRATION_POLLS);
 	gateway_stop(b->sh);
-	b->n_polls = rg_stat_get(&b->sh->stats.s, RG_STAT_polls);
-}
-
-static void calibrate(struct bed *b) {
-	run_idle(b);
 	b->empty_poll_ns = (double)b->sh->cpu_ns / (double)b->sh->polls;
 }
 
@@ -201,10 +196,8 @@ void bed_settle(struct bed *b) {
 
 double bed_busy_ns(const struct bed *b) {
 	uint64_t n_empty = b->sh->polls - b->sh->polls_busy;
-	double ns = (double)b->sh->cpu_ns - (double)n_empty * b->empty_poll_ns;
 
-	// Sweeps go by the clock: an interrupted run has more of them.
-	return (ns - b->sweep_share * (double)b->sh->wall_ns) / (1 - b->sweep_share);
+	return (double)b->sh->cpu_ns - (double)n_empty * b->empty_poll_ns;
 }
 
 int bed_silent(struct bed *b, const char *when) {
@@ -231,9 +224,5 @@ int bed_open(struct bed *b, uint32_t from, uint32_t to) {
 	gateway_tell(b->sh, LOAD_PRESET);
 	gateway_wait(b->sh);
 	gateway_mark(b->sh, MARK_SET);
-	b->sweep_share = 0;
-	b->n_polls = rg_stat_get(&b->sh->stats.s, RG_STAT_polls);
-	run_idle(b);
-	b->sweep_share = RTE_MAX(0.0, bed_busy_ns(b) / (double)b->sh->wall_ns);
 	return 0;
 }

@@ -13,10 +13,8 @@ struct bed {
 	struct gateway gw;
 	struct gen gen;
 	double empty_poll_ns; // of the gateway, without connections
-	double sweep_share;   // of the gateway's time, spent on connections that do nothing
 	char err[512];
 	int rc;
-	uint64_t n_polls; // before the last idle run
 	sem_t is_done;
 	const struct measurement *what;
 	struct load_memory *marks; // N_MARKS; memory.c

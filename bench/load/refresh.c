@@ -89,10 +89,10 @@ int measure_refresh(struct bed *b) {
 	printf(",\n \"request_bytes\": %u, \"token_bytes\": %u, \"suite\": \"AES-128-GCM\", "
 	       "\"pages\": \"%s\",\n "
 	       "\"answers\": %lu, \"answers_opened\": %lu, \"segments_again\": %lu, "
-	       "\"empty_poll_ns\": %.1f, \"sweep_share\": %.4f, \"limit_batch\": %u,\n ",
+	       "\"empty_poll_ns\": %.1f, \"limit_batch\": %u,\n ",
 	       LOAD_REQUEST_LEN, LOAD_TOKEN_LEN, rte_eal_has_hugepages() ? "huge" : "4K",
 	       b->gen.s.n_replies, b->gen.s.n_checked, b->gen.s.n_again, b->empty_poll_ns,
-	       b->sweep_share, b->o.batch);
+	       b->o.batch);
 	report_table(
 		(const struct named_series[]){
 			{"ns_per_refresh", &r.ns},
