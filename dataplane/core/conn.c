@@ -43,7 +43,7 @@ static void drop_buf(struct worker *w, struct conn *c) {
 
 // Gives back all that the connection holds above TCP.
 static void conn_release(struct worker *w, struct conn *c) {
-	if (c->flow.bound.lease_idx != RG_LEASE_NONE)
+	if (reg_is_bound(&c->flow))
 		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
 	drop_buf(w, c);
 	tls_conn_fini(w->tls, &c->tls);
@@ -123,15 +123,19 @@ static void consume(struct worker *w, struct conn *c, struct buf *b) {
 		move_to(w, c, b, b->len);
 }
 
+// Noticed at the first plaintext, which may come with the last of the handshake, or after it.
+static void established(struct worker *w, struct conn *c) {
+	c->phase = RG_PHASE_HTTP;
+	rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
+}
+
 static void sink_plain(void *arg, struct rg_slice d) {
 	struct conn_ref *r = arg;
 	struct worker *w = r->w;
 	struct conn *c = r->c;
 
-	if (c->phase == RG_PHASE_TLS) {
-		c->phase = RG_PHASE_HTTP;
-		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
-	}
+	if (c->phase == RG_PHASE_TLS)
+		established(w, c);
 	while (d.len > 0 && c->end == END_NO) {
 		struct buf *b = its_buf(w, c);
 		size_t n = RTE_MIN(d.len, (size_t)(b->cap - b->len));
@@ -281,10 +285,8 @@ static void tls_done(struct worker *w, struct conn *c, int rc) {
 	// Who ends one record and begins the next in a segment has still begun one.
 	if (c->is_watched && !tls_has_partial(&c->tls))
 		conn_more(w, c)->record_since = tick_of(w->now_ns);
-	if (rc == RG_OK && c->phase == RG_PHASE_TLS && tls_is_established(&c->tls)) {
-		c->phase = RG_PHASE_HTTP;
-		rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
-	}
+	if (rc == RG_OK && c->phase == RG_PHASE_TLS && tls_is_established(&c->tls))
+		established(w, c);
 	if (rc != RG_OK && drop != RG_N_STATS)
 		rg_stat_inc(w->stats, drop);
 	if (rc == -ENOBUFS && c->end == END_NO)

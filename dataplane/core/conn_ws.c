@@ -26,7 +26,7 @@ void conn_ws_close(struct worker *w, struct conn *c, uint16_t code, const char *
 	conn_write(w, c, rg_wr_slice(&wr));
 	c->phase = RG_PHASE_CLOSING;
 	conn_deadline(w, c, CLOSE_WAIT_S);
-	if (c->flow.bound.lease_idx != RG_LEASE_NONE)
+	if (reg_is_bound(&c->flow))
 		punt_event(w, c, RG_PUNT_FLOW_CLOSED);
 }
 
@@ -126,7 +126,7 @@ static void other_input(struct worker *w, struct conn *c) {
 	rg_stat_inc(w->stats, RG_DROP_sip_method);
 	if (w->msg.method == SIP_ACK)
 		return; // never answered (RFC 3261 17)
-	if (c->flow.bound.lease_idx == RG_LEASE_NONE)
+	if (!reg_is_bound(&c->flow))
 		sip_status(w, c, 403, (struct rg_slice){0});
 	else
 		sip_status(w, c, 405, RG_LIT("Allow: REGISTER\r\n"));

@@ -40,20 +40,16 @@ void due_settle(struct worker *w, struct conn *c) {
 	due_by(w, c, tick_of(w->now_ns + WATCH_NS));
 }
 
-static bool is_bound(const struct conn *c) {
-	return c->flow.bound.lease_idx != RG_LEASE_NONE;
-}
-
 // A WebSocket has this long, bound or not.
 static uint32_t binding_due(const struct worker *w, const struct conn *c) {
 	uint64_t limit_ns = (w->cfg->unbound_timeout_s + 1) * RG_NS_PER_S;
 
-	return is_bound(c) ? tick_of(c->flow.bound.promise_end_ns) + 1
-			   : conn_more(w, c)->unbound_since + tick_of(limit_ns);
+	return reg_is_bound(&c->flow) ? tick_of(c->flow.bound.promise_end_ns) + 1
+				      : conn_more(w, c)->unbound_since + tick_of(limit_ns);
 }
 
 void due_bound(struct worker *w, struct conn *c) {
-	if (!is_bound(c))
+	if (!reg_is_bound(&c->flow))
 		conn_more(w, c)->unbound_since = tick_of(w->now_ns);
 	if (c->phase == RG_PHASE_WS)
 		due_by(w, c, binding_due(w, c));
@@ -89,7 +85,7 @@ static bool is_message_late(const struct worker *w, struct conn *c) {
 
 // A WebSocket that registers nothing must not hold its slot for ever by answering pings.
 static bool is_unbound_too_long(const struct worker *w, const struct conn *c) {
-	return c->phase == RG_PHASE_WS && !is_bound(c) &&
+	return c->phase == RG_PHASE_WS && !reg_is_bound(&c->flow) &&
 	       is_tick_old(w->now_ns, conn_more(w, c)->unbound_since, w->cfg->unbound_timeout_s);
 }
 
@@ -102,7 +98,7 @@ static void look(struct worker *w, struct conn *c) {
 		conn_finish(w, c);
 		return;
 	}
-	if (is_bound(c) && c->flow.bound.promise_end_ns <= w->now_ns)
+	if (reg_is_bound(&c->flow) && c->flow.bound.promise_end_ns <= w->now_ns)
 		punt_event(w, c, RG_PUNT_FLOW_EXPIRED);
 	if (c->has_src) { // it may have waited for buffers of others, which nobody tells it of
 		conn_settle(w, c);

@@ -77,10 +77,6 @@ static bool refuse_token(struct ask *a) {
 	return challenge(a, "invalid_token");
 }
 
-static bool is_bound(const struct ask *a) {
-	return a->f->bound.lease_idx != RG_LEASE_NONE;
-}
-
 static bool is_bound_here(const struct ask *a) {
 	return a->f->bound.lease_idx == a->lease->idx && a->f->bound.gen == a->lease->gen;
 }
@@ -142,7 +138,8 @@ static bool judge_token(struct ask *a) {
 
 	if (r->n_bearer > 1)
 		return refuse(a, 400);
-	if (is_dereg(r) && is_bound(a) && a->lease == NULL) // ims.md 0.8: SIP.js sends no token
+	if (is_dereg(r) && reg_is_bound(a->f) &&
+	    a->lease == NULL) // ims.md 0.8: SIP.js sends no token
 		return punt(a, RG_WHY_DEREG);
 	if (r->n_bearer == 0)
 		return challenge(a, NULL);
@@ -264,7 +261,7 @@ static bool is_core_due(const struct ask *a) {
 
 // Rules 9, 11 and 12.
 static bool judge_binding(struct ask *a) {
-	bool is_elsewhere = is_bound(a) && a->f->bound.lease_idx != a->lease->idx;
+	bool is_elsewhere = reg_is_bound(a->f) && a->f->bound.lease_idx != a->lease->idx;
 
 	if (is_elsewhere || !is_same_client(a))
 		return punt(a, RG_WHY_CHANGED);

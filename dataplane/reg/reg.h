@@ -27,6 +27,10 @@ struct reg_flow { // per connection, kept by core; all zero but bound.lease_idx 
 };
 static_assert(sizeof(struct reg_flow) == 48, "part of the 256 bytes of a connection");
 
+static inline bool reg_is_bound(const struct reg_flow *f) {
+	return f->bound.lease_idx != RG_LEASE_NONE;
+}
+
 // Key of token tags: all of it random, drawn by the worker at its start, never told to anybody.
 struct reg_tag_key {
 	uint64_t len[2], fold;

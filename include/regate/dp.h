@@ -47,7 +47,7 @@ struct rg_tls_cfg {
 	uint32_t handshake_share; // percent of a worker's time
 	uint32_t n_tickets;       // per handshake: 0 = sessions are not resumed, 1
 	uint32_t ticket_life_s;
-	uint64_t ticket_offset_ns; // from CLOCK_MONOTONIC to UTC, for periods that gateways share
+	uint64_t ticket_offset_ns; // from CLOCK_BOOTTIME to UTC, for periods that gateways share
 	uint8_t ticket_secret[32];
 };
 
