@@ -4,7 +4,6 @@
 #include "conf/conf.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
 #include "conf/conf_impl.h"
@@ -12,53 +11,12 @@
 #include "regate/err.h"
 
 #define FILE_MAX (1u << 20)
-#define WORD_MAX 32 // longer words have no near miss
 
 struct builder {
 	struct conf *conf;
 	struct conf_errors errs;
 	const char *dir;
 };
-
-static unsigned min3(unsigned a, unsigned b, unsigned c) {
-	a = a < b ? a : b;
-	return a < c ? a : c;
-}
-
-// Edit distance; a swap of neighbours counts as one.
-static unsigned distance(const char *a, const char *b) {
-	unsigned d[WORD_MAX + 1][WORD_MAX + 1];
-	size_t n = strlen(a), m = strlen(b);
-
-	if (n > WORD_MAX || m > WORD_MAX)
-		return UINT_MAX;
-	for (size_t i = 0; i <= n; i++) {
-		for (size_t j = 0; j <= m; j++) {
-			if (i == 0 || j == 0) {
-				d[i][j] = (unsigned)(i + j);
-				continue;
-			}
-			d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1,
-				       d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				d[i][j] = min3(d[i][j], d[i - 2][j - 2] + 1, UINT_MAX);
-		}
-	}
-	return d[n][m];
-}
-
-struct nearest {
-	const char *name;
-	unsigned distance;
-};
-
-static void consider(struct nearest *best, const char *word, const char *candidate) {
-	unsigned d = distance(word, candidate);
-
-	// "id" is not a near miss of "up": part of the word must be right
-	if (d <= 2 && d < strlen(candidate) && d < strlen(word) && d < best->distance)
-		*best = (struct nearest){candidate, d};
-}
 
 static const struct conf_key *find_key(const struct conf_section *s, const char *name) {
 	for (size_t i = 0; i < s->n_keys; i++)
@@ -81,12 +39,12 @@ static void list_keys(const struct conf_section *s, char *out, size_t out_len) {
 
 static void unknown_key(struct builder *b, const struct conf_section *s,
 			const struct conf_node *n) {
-	struct nearest best = {NULL, UINT_MAX};
+	struct conf_near best = {0};
 	char names[512];
 
 	for (size_t i = 0; i < s->n_keys; i++)
 		if (s->keys[i].type != CONF_T_REFUSED)
-			consider(&best, n->key, s->keys[i].name);
+			conf_near(&best, n->key, s->keys[i].name);
 	if (best.name != NULL) {
 		conf_error(&b->errs, n->key_pos, "key '%s' unknown in %s, did you mean '%s'?",
 			   n->key, s->name, best.name);
@@ -107,10 +65,10 @@ static void unknown_key(struct builder *b, const struct conf_section *s,
 }
 
 static void unknown_section(struct builder *b, const struct conf_node *n) {
-	struct nearest best = {NULL, UINT_MAX};
+	struct conf_near best = {0};
 
 	for (size_t i = 0; i < conf_n_sections; i++)
-		consider(&best, n->key, conf_sections[i].name);
+		conf_near(&best, n->key, conf_sections[i].name);
 	if (best.name != NULL) {
 		conf_error(&b->errs, n->key_pos, "section '%s' unknown, did you mean '%s'?", n->key,
 			   best.name);

@@ -29,6 +29,14 @@ __attribute__((format(printf, 3, 4))) void conf_error(struct conf_errors *errs, 
 void conf_errors_print(struct conf_errors *errs, const char *name, FILE *out);
 void conf_errors_fini(struct conf_errors *errs);
 
+// --- near misses
+struct conf_near {
+	const char *name; // NULL: none so far
+	unsigned distance;
+};
+// Is candidate nearer to word than the best so far?
+void conf_near(struct conf_near *best, const char *word, const char *candidate);
+
 // --- tree
 enum conf_kind { CONF_SCALAR, CONF_MAP, CONF_LIST };
 
@@ -54,6 +62,7 @@ const char *conf_kind_name(enum conf_kind kind); // "a list"
 // --- schema
 enum conf_type {
 	CONF_T_WORD,     // printable, no blanks
+	CONF_T_TEXT,     // one line
 	CONF_T_NAME,     // of a WWSF or pool
 	CONF_T_DOMAIN,   // "ims.example.net"
 	CONF_T_HOSTPORT, // "host:port", stays text

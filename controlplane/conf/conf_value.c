@@ -79,6 +79,13 @@ static bool set_word(struct conf_value *v) {
 	return store_text(v, rg_str(v->text));
 }
 
+static bool set_text(struct conf_value *v) {
+	for (const char *c = v->text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			return refuse(v, "a control character is in it: write one line of text");
+	return store_text(v, rg_str(v->text));
+}
+
 static bool is_name_char(char c) {
 	return is_alnum(c) || c == '.' || c == '-' || c == '_';
 }
@@ -449,6 +456,7 @@ static bool set_refused(struct conf_value *v) {
 
 static const struct type_info types[] = {
 	[CONF_T_WORD] = {"a word", false, set_word},
+	[CONF_T_TEXT] = {"one line", false, set_text},
 	[CONF_T_NAME] = {"a name", false, set_name},
 	[CONF_T_DOMAIN] = {"a domain name", false, set_domain},
 	[CONF_T_HOSTPORT] = {"host:port", false, set_hostport},
