@@ -9,6 +9,8 @@
 struct driver {
 	const char *name; // as in the scenario
 	const char *help;
+	// Called before anything else of the process; NULL: nothing to do. False: told on stderr.
+	bool (*prepare)(void);
 	// 0, or negative with one line in err: what, where, cure. -ECANCELED: somebody wanted the end.
 	// What was measured so far is in the result in either case.
 	int (*run)(const struct scenario *sc, struct result *r, struct progress *p, char *err,
@@ -29,6 +31,8 @@ enum bench_exit {
 	BENCH_PARTIAL = 3, // ended early; what there is has been written
 };
 int run_main(int argc, char **argv);
+bool run_is_kind(const char *name);
+int run_kind_main(int argc, char **argv); // argv[0]: the kind
 int list_main(int argc, char **argv);
 int keys_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);

@@ -3,6 +3,7 @@
 // without a terminal a line for each step. And the wish to end early: SIGINT or SIGTERM.
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@ struct progress {
 	char doing[80];    // "run 3 of 7"
 	uint64_t begin_ns; // of the first step
 	uint64_t drawn_ns;
+	pthread_mutex_t lock;       // of the line
 	_Atomic(uint64_t) done, of; // of the step; any thread writes, relaxed
 };
 

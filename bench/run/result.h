@@ -42,10 +42,11 @@ struct result_counter {
 	uint64_t n;
 };
 
-struct result_fact { // of the set-up; text, or number when text is empty
+struct result_fact { // of the set-up
 	const char *name;
 	char text[128];
 	double number;
+	bool is_text;
 };
 
 struct result_error {
@@ -98,7 +99,3 @@ json_t *result_json(const struct result *r); // NULL without memory
 [[nodiscard]] int result_write(const struct result *r, const char *file);
 [[nodiscard]] int result_write_hgrm(const struct result *r, const char *file);
 void result_print(const struct result *r, FILE *out); // a table for people
-
-// --- env.c: machine, build and their state. Reads /proc and /sys, and spins for some 0.2 s on each
-// CPU of `cpus` ("0,1"). NULL without memory.
-json_t *env_json(const char *cpus);
