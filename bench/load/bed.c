@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Brings up gateway and generator, and takes them down again: on two lcores of one process with a
-// pair of rings between them, or in two processes with net_memif. Main thread, and the generator's
-// where it says so.
+// pair of rings or two cabled ports between them, or in two processes with net_memif. Main thread,
+// and the generator's where it says so.
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bed.h"
@@ -23,18 +26,19 @@
 #define LINK_MS 5000
 #define CALIBRATION_US 100000
 #define CALIBRATION_POLLS 10000
+#define DRAW_S 1
 
 static int start_eal(struct bed *b, const char *cpus, unsigned n_lcores) {
 	const struct rg_dp_cfg cfg = {
-		.port = RING_GATEWAY, // no PCI
+		.port = b->sc->driver == DRIVER_NIC ? b->sc->port : RING_GATEWAY, // no PCI
 		.lcores = cpus,
 		.n_workers = n_lcores,
-		.memory_mib = b->o.memory_mib,
+		.memory_mib = (unsigned)(b->sc->memory_bytes >> 20),
 		.hugepages = RG_HUGE_AUTO,
 	};
 	struct rg_dp dp = {.cfg = &cfg};
 
-	return eal_start(&dp, b->err, sizeof(b->err));
+	return eal_start(&dp, b->err, b->err_len);
 }
 
 static int make_ports(struct bed *b) {
@@ -45,7 +49,7 @@ static int make_ports(struct bed *b) {
 	if (up == NULL || down == NULL ||
 	    rte_eth_from_rings("gateway", &up, 1, &down, 1, SOCKET_ID_ANY) < 0 ||
 	    rte_eth_from_rings("generator", &down, 1, &up, 1, SOCKET_ID_ANY) < 0) {
-		snprintf(b->err, sizeof(b->err), "no memory for the rings; raise --memory");
+		snprintf(b->err, b->err_len, "no memory for the rings; raise 'memory'");
 		return -ENOMEM;
 	}
 	return 0;
@@ -73,28 +77,66 @@ static int generator_main(void *arg) {
 	return 0;
 }
 
-// Starts the generator on an lcore, and waits for its end.
+// Starts the generator on an lcore, and waits for its end. (rte_eal_mp_wait_lcore() alone would burn
+// a third of two CPUs.)
 static int run_generator(struct bed *b, unsigned lcore) {
 	int rc = rte_eal_remote_launch(generator_main, b, lcore);
+	struct timespec until;
 
-	while (rc == 0 && sem_wait(&b->is_done) != 0)
-		; // interrupted; rte_eal_mp_wait_lcore() alone would burn a third of two CPUs
+	while (rc == 0) {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += DRAW_S;
+		if (sem_timedwait(&b->is_done, &until) == 0)
+			break;
+		progress_draw(b->p);
+	}
 	rte_eal_mp_wait_lcore();
 	return rc == 0 ? b->rc : rc;
 }
 
-static int run_rings(struct bed *b) {
-	int rc = gateway_init(&b->gw, &b->o, b->sh, b->err, sizeof(b->err));
+static int port_missing(struct bed *b, const char *key, const char *port, int rc) {
+	snprintf(b->err, b->err_len,
+		 "%s: '%s' does not exist or cannot be opened (%s): name a PCI address bound to "
+		 "vfio-pci, or net_af_packet0,iface=..",
+		 key, port, strerror(-rc));
+	return rc;
+}
+
+// Both ports of driver nic exist from here on. name: of the generator's.
+static int probe_ports(struct bed *b, char *name, size_t len) {
+	const char *ports[] = {b->sc->port, b->sc->generator_port};
+	uint16_t id;
+
+	for (unsigned i = 0; i < RTE_DIM(ports); i++) {
+		int rc;
+
+		snprintf(name, len, "%.*s", (int)strcspn(ports[i], ","), ports[i]);
+		rc = rte_eth_dev_get_port_by_name(name, &id);
+		if (rc != 0)
+			rc = rte_dev_probe(ports[i]);
+		if (rc == 0)
+			rc = rte_eth_dev_get_port_by_name(name, &id);
+		if (rc != 0)
+			return port_missing(b, i == 0 ? "port" : "generator_port", ports[i], rc);
+	}
+	return 0;
+}
+
+// Both in this process.
+static int run_here(struct bed *b) {
+	bool is_nic = b->sc->driver == DRIVER_NIC;
+	char generator[64] = RING_GENERATOR;
+	int rc = gateway_init(&b->gw, &b->plan, b->sh, b->err, b->err_len);
 
 	if (rc == 0)
-		rc = start_eal(b, b->o.cpus, 2);
+		rc = start_eal(b, b->sc->cpus, 2);
 	if (rc != 0)
 		return rc;
-	rc = make_ports(b);
+	rc = is_nic ? probe_ports(b, generator, sizeof(generator)) : make_ports(b);
 	if (rc == 0)
-		rc = gateway_start(&b->gw, RING_GATEWAY, b->err, sizeof(b->err));
+		rc = gateway_start(&b->gw, is_nic ? b->sc->port : RING_GATEWAY, b->err, b->err_len);
 	if (rc == 0)
-		rc = gen_init(&b->gen, &b->o, RING_GENERATOR, b->err, sizeof(b->err));
+		rc = gen_init(&b->gen, &b->plan, generator, b->err, b->err_len);
 	if (rc == 0)
 		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
 	if (rc == 0)
@@ -108,13 +150,16 @@ static int run_rings(struct bed *b) {
 // The gateway's process, from beginning to end.
 static int memif_gateway(struct bed *b) {
 	char port[128];
-	int rc = gateway_init(&b->gw, &b->o, b->sh, b->err, sizeof(b->err));
+	int rc = gateway_init(&b->gw, &b->plan, b->sh, b->err, b->err_len);
 
+	signal(SIGINT, SIG_IGN); // the generator ends us
+	signal(SIGTERM, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(port, sizeof(port), MEMIF, "server", getppid());
 	if (rc == 0)
-		rc = start_eal(b, b->o.cpus, 1); // the first of them
+		rc = start_eal(b, b->sc->cpus, 1); // the first of them
 	if (rc == 0)
-		rc = gateway_start(&b->gw, port, b->err, sizeof(b->err));
+		rc = gateway_start(&b->gw, port, b->err, b->err_len);
 	if (rc == 0)
 		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
 	if (rc != 0) {
@@ -130,14 +175,14 @@ static int memif_gateway(struct bed *b) {
 }
 
 // Opens our end, and waits until both are connected.
-static int memif_connect(struct bed *b, pid_t gateway) {
+static int memif_connect(struct bed *b) {
 	struct rte_eth_link link = {0};
 	char port[128];
 	int rc;
 
 	while (!atomic_load_explicit(&b->sh->is_up, memory_order_acquire)) {
-		if (waitpid(gateway, NULL, WNOHANG) == gateway) {
-			snprintf(b->err, sizeof(b->err), "the gateway did not start");
+		if (gateway_is_gone(b->sh)) {
+			snprintf(b->err, b->err_len, "the gateway did not start");
 			return -EIO;
 		}
 		rte_delay_us_sleep(CALIBRATION_US);
@@ -145,31 +190,41 @@ static int memif_connect(struct bed *b, pid_t gateway) {
 	snprintf(port, sizeof(port), MEMIF, "client", getpid());
 	rc = rte_dev_probe(port);
 	if (rc == 0)
-		rc = gen_init(&b->gen, &b->o, "net_memif0", b->err, sizeof(b->err));
+		rc = gen_init(&b->gen, &b->plan, "net_memif0", b->err, b->err_len);
 	for (unsigned i = 0; rc == 0 && i < LINK_MS && link.link_status == 0; i++) {
 		rte_delay_us_sleep(1000);
 		rc = rte_eth_link_get_nowait(b->gen.port, &link);
 	}
-	return rc != 0 || link.link_status != 0 ? rc : -ENOLINK;
+	if (rc == 0 && link.link_status != 0)
+		return 0;
+	snprintf(b->err, b->err_len, "memif: the two processes did not connect");
+	return rc == 0 ? -ENOLINK : rc;
 }
 
 static int run_memif(struct bed *b) {
-	const char *cpu = strchr(b->o.cpus, ',');
-	pid_t gateway = fork();
+	const char *cpu = strchr(b->sc->cpus, ',');
 	int rc;
 
-	if (gateway == 0)
-		_exit(memif_gateway(b) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-	if (gateway < 0 || cpu == NULL)
+	if (cpu == NULL) {
+		snprintf(b->err, b->err_len, "cpus: '%s' names one CPU: write two, such as 0,1",
+			 b->sc->cpus);
 		return -EINVAL;
+	}
+	fflush(NULL);
+	b->sh->pid = fork();
+	if (b->sh->pid == 0)
+		_exit(memif_gateway(b) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+	if (b->sh->pid < 0)
+		return -errno;
 	rc = start_eal(b, cpu + 1, 1);
 	if (rc == 0)
-		rc = memif_connect(b, gateway);
+		rc = memif_connect(b);
 	if (rc == 0)
 		rc = run_generator(b, GATEWAY_LCORE);
 	else
 		gateway_tell(b->sh, LOAD_QUIT);
-	waitpid(gateway, NULL, 0);
+	if (!gateway_is_gone(b->sh))
+		waitpid(b->sh->pid, NULL, 0);
 	gen_fini(&b->gen);
 	eal_stop();
 	return rc;
@@ -178,19 +233,21 @@ static int run_memif(struct bed *b) {
 int bed_run(struct bed *b) {
 	int rc;
 
+	b->gen.progress = b->p;
 	b->sh = mmap(NULL, sizeof(*b->sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		     0);
 	if (b->sh == MAP_FAILED)
 		return -errno;
 	sem_init(&b->is_done, 0, 0);
-	rc = b->o.is_memif ? run_memif(b) : run_rings(b);
+	rc = b->sc->driver == DRIVER_MEMIF ? run_memif(b) : run_here(b);
 	sem_destroy(&b->is_done);
 	munmap(b->sh, sizeof(*b->sh));
 	return rc;
 }
 
 void bed_settle(struct bed *b) {
-	while (rg_stat_get(&b->sh->stats.s, RG_STAT_rx_packets) < b->gen.s.n_packets)
+	while (rg_stat_get(&b->sh->stats.s, RG_STAT_rx_packets) < b->gen.s.n_packets &&
+	       !progress_is_stopped() && !atomic_load(&b->sh->is_gone))
 		rte_pause();
 }
 
@@ -201,20 +258,22 @@ double bed_busy_ns(const struct bed *b) {
 }
 
 int bed_silent(struct bed *b, const char *when) {
-	const struct rg_stats *s = &b->sh->stats.s;
-
-	snprintf(
-		b->err, sizeof(b->err),
-		"the gateway fell silent %s; its counters are above, and %lu packets had no buffer",
-		when, b->gen.s.n_lost);
-	for (int i = 0; i < RG_N_STATS; i++)
-		if (rg_stat_get(s, i) != 0)
-			fprintf(stderr, "%s %lu\n", rg_stat_name(i), rg_stat_get(s, i));
+	if (gateway_is_gone(b->sh)) {
+		snprintf(b->err, b->err_len, "the gateway's process ended %s", when);
+		return -EPIPE;
+	}
 	gateway_stop(b->sh);
+	if (progress_is_stopped())
+		return -ECANCELED;
+	snprintf(b->err, b->err_len,
+		 "the gateway fell silent %s; its counters are in the result, and %lu packets had "
+		 "no buffer",
+		 when, b->gen.s.n_lost);
 	return -ETIMEDOUT;
 }
 
 int bed_open(struct bed *b, uint32_t from, uint32_t to) {
+	progress_phase(b->p, "opening %u connections", to - from);
 	gateway_tell(b->sh, LOAD_RUN);
 	if (!gen_open(&b->gen, from, to))
 		return bed_silent(b, "while connections were opened");

@@ -7,6 +7,7 @@
 #include <rte_cycles.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -58,23 +59,24 @@ static int fill_leases(struct gateway *g, uint32_t n) {
 	return rc;
 }
 
-int gateway_init(struct gateway *g, const struct load_opts *o, struct load_shared *sh, char *err,
+int gateway_init(struct gateway *g, const struct load_plan *plan, struct load_shared *sh, char *err,
 		 size_t err_len) {
+	const struct scenario *sc = plan->sc;
 	int rc;
 
 	g->sh = sh;
-	g->limit_batch = o->batch;
-	g->cert = (struct rg_cert_file){o->certificate, o->key};
+	g->limit_batch = sc->batch;
+	g->cert = (struct rg_cert_file){sc->certificate, sc->key};
 	g->cfg = (struct rg_dp_cfg){
 		.n_workers = 1,
 		.is_busy = true,
 		.mac = {2, 0, 0, 0, 0, 0x99},
 		.ip_be = htonl(LOAD_GATEWAY_IP),
 		.listen_port = LOAD_GATEWAY_PORT,
-		.max_conns = o->n_conns + o->n_spare,
+		.max_conns = plan->n_conns + plan->n_spare,
 		.certs = &g->cert,
 		.n_certs = 1,
-		.tls = {.max_half_open = 1024, .handshake_share = o->share},
+		.tls = {.max_half_open = 1024, .handshake_share = plan->share},
 		.is_origin_optional = true,
 		.ws_path = "/w2",
 		.reg = {.realm = "ims.mnc001.mcc001.3gppnetwork.org",
@@ -111,7 +113,7 @@ int gateway_init(struct gateway *g, const struct load_opts *o, struct load_share
 	gateway_mark(sh, MARK_LEASES);
 	rc = worker_init(&g->dp, 0, err, err_len);
 	gateway_mark(sh, MARK_WORKER);
-	g->is_sum_by_port = o->is_sum_by_port;
+	g->is_sum_by_port = sc->is_sum_by_port;
 	return rc;
 }
 
@@ -250,8 +252,15 @@ int gateway_main(void *arg) {
 	}
 }
 
+bool gateway_is_gone(struct load_shared *sh) {
+	if (sh->pid != 0 && waitpid(sh->pid, NULL, WNOHANG) == sh->pid)
+		atomic_store_explicit(&sh->is_gone, true, memory_order_relaxed);
+	return atomic_load_explicit(&sh->is_gone, memory_order_relaxed);
+}
+
 void gateway_wait(struct load_shared *sh) {
-	while (atomic_load_explicit(&sh->cmd, memory_order_acquire) != LOAD_IDLE)
+	while (atomic_load_explicit(&sh->cmd, memory_order_acquire) != LOAD_IDLE &&
+	       !gateway_is_gone(sh))
 		rte_delay_us_sleep(NAP_US);
 }
 

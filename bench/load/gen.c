@@ -14,21 +14,20 @@
 #define OPEN_WINDOW 512
 #define CHECK_EVERY 64
 #define SILENCE_NS (10 * RG_NS_PER_S)
-#define AHEAD 8      // requests whose client is prefetched
 #define APART 4096u  // requests between two of one client, when there are enough clients
 #define HEADER_LEN 5 // of a record
 
-int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *err,
+int gen_init(struct gen *g, const struct load_plan *plan, const char *port, char *err,
 	     size_t err_len) {
 	struct rte_eth_conf conf = {0};
 	int rc;
 
-	g->n_clients = o->n_conns + o->n_spare;
-	g->n_picks = o->n_conns;
-	g->n_requests = o->n_requests;
-	g->is_ack_timed = o->is_ack_timed;
-	g->rx_flags = o->is_sum_by_port ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0;
-	g->rng = 1;
+	g->n_clients = plan->n_conns + plan->n_spare;
+	g->n_picks = plan->n_conns;
+	g->n_requests = plan->n_requests;
+	g->is_ack_timed = plan->sc->is_ack_after == 0;
+	g->rx_flags = plan->sc->is_sum_by_port ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0;
+	g->rng = plan->sc->seed;
 	g->tsc_per_ns = (double)rte_get_tsc_hz() / 1e9;
 	g->clients = calloc(g->n_clients, sizeof(*g->clients));
 	g->requests = malloc(g->n_requests * sizeof(*g->requests));
@@ -36,7 +35,7 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 	g->pool = rte_pktmbuf_pool_create("generator", N_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
 					  SOCKET_ID_ANY);
 	if (g->clients == NULL || g->requests == NULL || g->crypt == NULL || g->pool == NULL) {
-		snprintf(err, err_len, "no memory for the generator; raise --memory");
+		snprintf(err, err_len, "no memory for the generator; raise 'memory'");
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < g->n_clients; i++)
@@ -50,6 +49,8 @@ int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *e
 		rc = rte_eth_tx_queue_setup(g->port, 0, N_DESC, SOCKET_ID_ANY, NULL);
 	if (rc == 0)
 		rc = rte_eth_dev_start(g->port);
+	if (rc == 0)
+		(void)rte_eth_promiscuous_enable(g->port); // our MAC is not the port's
 	g->is_started = rc == 0;
 	if (rc != 0)
 		snprintf(err, err_len, "port %s: %s", port, strerror(-rc));
@@ -161,7 +162,21 @@ bool gen_turn(struct gen *g, bool is_busy) {
 		g->heard_tsc = now;
 	else if (!is_busy)
 		g->s.idle_tsc += now - tsc;
-	return now - g->heard_tsc < (uint64_t)(SILENCE_NS * g->tsc_per_ns);
+	return now - g->heard_tsc < (uint64_t)(SILENCE_NS * g->tsc_per_ns) &&
+	       !progress_is_stopped();
+}
+
+void gen_begin(struct gen *g) {
+	g->s.idle_tsc = 0;
+	g->begin_tsc = g->heard_tsc = rte_rdtsc();
+}
+
+void gen_end(struct gen *g) {
+	g->s.wall_tsc = rte_rdtsc() - g->begin_tsc;
+}
+
+double gen_busy(const struct gen *g) {
+	return 1 - (double)g->s.idle_tsc / (double)g->s.wall_tsc;
 }
 
 void gen_begin_open(struct gen *g, uint32_t client) {
@@ -180,6 +195,7 @@ bool gen_open(struct gen *g, uint32_t from, uint32_t to) {
 	while (g->s.n_opened < done) {
 		bool is_busy = false;
 
+		progress_at(g->progress, g->s.n_opened - begun, to - from);
 		for (unsigned i = 0;
 		     i < BURST && next < to && next - from < g->s.n_opened - begun + OPEN_WINDOW;
 		     i++, next++) {
@@ -213,40 +229,4 @@ void gen_send_request(struct gen *g, const struct request *r) {
 
 	c->is_ack_due = false;
 	gen_send(g, r->client, SEG_PSH | SEG_ACK, rg_slice(r->rec, r->len), r->sum);
-}
-
-bool gen_refresh(struct gen *g, unsigned window) {
-	uint64_t begun = g->s.n_replies, tsc = rte_rdtsc();
-	uint32_t next = 0;
-
-	g->heard_tsc = tsc;
-	g->s.idle_tsc = 0;
-	while (g->s.n_replies - begun < g->n_requests) {
-		bool is_busy = false;
-
-		for (unsigned i = 0;
-		     i < BURST && next < g->n_requests && next < g->s.n_replies - begun + window;
-		     i++, next++) {
-			if (next + AHEAD < g->n_requests)
-				rte_prefetch0(&g->clients[g->requests[next + AHEAD].client]);
-			gen_send_request(g, &g->requests[next]);
-			is_busy = true;
-		}
-		if (!gen_turn(g, is_busy))
-			return false;
-	}
-	g->s.wall_tsc = rte_rdtsc() - tsc;
-	return true;
-}
-
-void gen_ack_all(struct gen *g) {
-	for (uint32_t i = 0; i < g->n_requests; i++) {
-		uint32_t client = g->requests[i].client;
-
-		if (!g->clients[client].is_ack_due)
-			continue;
-		g->clients[client].is_ack_due = false;
-		gen_send(g, client, SEG_ACK, (struct rg_slice){0}, 0);
-	}
-	gen_flush(g);
 }

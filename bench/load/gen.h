@@ -4,6 +4,7 @@
 
 #include "hist.h"
 #include "load.h"
+#include "progress.h"
 
 // --- gen.c: the generator
 enum client_state { CLIENT_NEW, CLIENT_SYN_SENT, CLIENT_OPEN };
@@ -27,14 +28,14 @@ struct request { // sealed beforehand
 	uint8_t rec[LOAD_REQUEST_LEN + 40];
 };
 
-struct gen_stats {
+struct gen_stats {                     // since the start, but for the last line
 	uint64_t n_opened;             // connections
 	uint64_t n_replies, n_checked; // whole records that came; those looked at
 	uint64_t n_bad;                // not what a 200 looks like
 	uint64_t n_again;              // segments that came twice
 	uint64_t n_lost;               // no packet buffer
 	uint64_t n_packets;            // sent
-	uint64_t idle_tsc, wall_tsc;
+	uint64_t idle_tsc, wall_tsc;   // of the last run
 };
 
 struct gen {
@@ -58,27 +59,44 @@ struct gen {
 	uint32_t ts_now;    // ms: our TCP timestamp
 	struct hist *hist;  // NULL, or where the time from due_tsc to the answer goes
 	uint64_t heard_tsc; // when anything last came
+	uint64_t begin_tsc; // of the run
+	struct progress *progress;
 	struct gen_stats s;
 };
 
 // After EAL. 0, or negative with one line in err.
-[[nodiscard]] int gen_init(struct gen *g, const struct load_opts *o, const char *port, char *err,
+[[nodiscard]] int gen_init(struct gen *g, const struct load_plan *plan, const char *port, char *err,
 			   size_t err_len);
 void gen_fini(struct gen *g);
 // Opens clients [from, to) by the three-way handshake. False when the gateway fell silent.
 [[nodiscard]] bool gen_open(struct gen *g, uint32_t from, uint32_t to);
 // Makes and seals the requests of one run, for clients picked at random. False without a cipher.
 [[nodiscard]] bool gen_make(struct gen *g);
-// Sends what gen_make() made, at most `window` unanswered at a time, until all are answered. False
-// when the gateway fell silent.
-[[nodiscard]] bool gen_refresh(struct gen *g, unsigned window);
+// Around what is timed: how long it took, and how much of it the generator was idle.
+void gen_begin(struct gen *g);
+void gen_end(struct gen *g);
+double gen_busy(const struct gen *g); // share of the last run
 // One turn of a loop that sends: what is queued goes out, what came is taken. False when nothing has
-// come for too long.
+// come for too long, or somebody wants the end.
 bool gen_turn(struct gen *g, bool is_busy);
 void gen_begin_open(struct gen *g, uint32_t client); // sends the SYN
 void gen_send_request(struct gen *g, const struct request *r);
 uint32_t gen_draw(struct gen *g, uint32_t n); // below n
-void gen_ack_all(struct gen *g);              // those of is_ack_due
+
+// --- gen_loop.c: sends what gen_make() made, until all is answered. False as for gen_turn().
+// At most `window` unanswered at a time.
+[[nodiscard]] bool gen_closed_loop(struct gen *g, unsigned window);
+
+struct open_loop {
+	double rate;       // per second, with random gaps
+	unsigned room;     // what is due while as many are unanswered is lost; 0: nothing is
+	unsigned n_takers; // clients from n_picks on that take turns at handshakes; 0: none do
+	uint32_t next_taker;
+	uint64_t n_late, n_lost; // sent more than a tenth of a millisecond late; lost
+	double sent_s;           // from the first to the last that was sent
+};
+[[nodiscard]] bool gen_open_loop(struct gen *g, struct open_loop *l);
+void gen_ack_all(struct gen *g); // those of is_ack_due
 
 // --- gen_ssl.c: clients with a real handshake, GEN_N_FLOWS at once
 #define GEN_N_FLOWS 64
@@ -94,6 +112,7 @@ void ssl_opened(struct gen *g, uint32_t client);                  // its SYN-ACK
 void ssl_data(struct gen *g, uint32_t client, struct rg_slice d); // in order
 uint64_t ssl_n_done(const struct ssl_clients *s); // handshakes that came to their end
 uint64_t ssl_n_failed(const struct ssl_clients *s);
+unsigned ssl_n_busy(const struct ssl_clients *s);
 
 // --- gen_wire.c
 enum { SEG_FIN = 1, SEG_SYN = 2, SEG_RST = 4, SEG_PSH = 8, SEG_ACK = 16 };

@@ -87,6 +87,10 @@ uint64_t ssl_n_failed(const struct ssl_clients *s) {
 	return s->n_failed;
 }
 
+unsigned ssl_n_busy(const struct ssl_clients *s) {
+	return s->n_busy;
+}
+
 bool ssl_begin(struct gen *g, uint32_t client, unsigned window) {
 	struct ssl_clients *s = g->ssl;
 	unsigned i = 0;

@@ -11,35 +11,23 @@
 
 #include "core/core_int.h"
 #include "regate/lease.h"
+#include "scenario.h"
 
 #define LOAD_GATEWAY_IP 0x0a4d0002u // 10.77.0.2
 #define LOAD_GATEWAY_PORT 443
 #define LOAD_CLIENT_NET 0x0b000000u // client i has address 11.0.0.0 + i
-#define LOAD_MAX_CLIENTS 16000000u
-
-#define LOAD_MAX_RUNS 101
 
 #define LOAD_TOKEN_LEN 200u
 #define LOAD_REQUEST_LEN 862u
 #define LOAD_CALL_ID_LEN 29u
 
-struct load_opts {
+// What a measurement makes of its scenario.
+struct load_plan {
+	const struct scenario *sc;
 	unsigned n_conns;
 	unsigned n_spare;    // slots for connections that open during a measurement
 	unsigned n_requests; // of one timed run
-	unsigned n_runs;
-	unsigned window; // requests under way at once
-	unsigned batch;  // of the yardstick
-	unsigned rate;   // refreshes per second of an open loop; 0: half of what the gateway can
-	unsigned share;  // of the gateway's time that handshakes may take, percent
-	unsigned n_syns; // SYNs of a flood for each packet of a client
-	const char *acks, *port, *checksums;
-	bool is_sum_by_port; // from checksums: the gateway neither verifies nor makes them
-	bool is_memif;       // from port: in two processes
-	bool is_ack_timed; // from acks: each answer is acknowledged at once; else after the timed run
-	const char *cpus; // "0,1": gateway, generator
-	unsigned memory_mib;
-	const char *certificate, *key;
+	unsigned share;      // of the gateway's time that handshakes may take, percent
 };
 
 // --- ident.c: everything about a client follows from its number.
@@ -83,6 +71,8 @@ struct load_memory {
 
 struct load_shared {
 	_Atomic(bool) is_up;        // gateway: w
+	_Atomic(bool) is_gone;      // generator: rw; its process has ended
+	pid_t pid;                  // of the gateway's process; 0: ours
 	_Atomic(int) cmd;           // generator: w; gateway: LOAD_IDLE when it is done
 	_Atomic(bool) is_stopping;  // generator: w
 	struct worker_stats stats;  // gateway: w
@@ -109,8 +99,8 @@ struct gateway {
 };
 
 // Before EAL: tables, engines, leases. 0, or negative with one line in err.
-[[nodiscard]] int gateway_init(struct gateway *g, const struct load_opts *o, struct load_shared *sh,
-			       char *err, size_t err_len);
+[[nodiscard]] int gateway_init(struct gateway *g, const struct load_plan *plan,
+			       struct load_shared *sh, char *err, size_t err_len);
 void gateway_mark(struct load_shared *sh, enum load_mark m);
 // After EAL, once the port `name` exists.
 [[nodiscard]] int gateway_start(struct gateway *g, const char *port, char *err, size_t err_len);
@@ -118,5 +108,6 @@ void gateway_fini(struct gateway *g);
 int gateway_main(void *arg); // of its lcore; struct gateway
 // Generator's side: starts a command; waits for its end.
 void gateway_tell(struct load_shared *sh, enum load_cmd cmd);
-void gateway_wait(struct load_shared *sh);
-void gateway_stop(struct load_shared *sh); // ends LOAD_RUN
+void gateway_wait(struct load_shared *sh);    // or for the end of its process
+void gateway_stop(struct load_shared *sh);    // ends LOAD_RUN
+bool gateway_is_gone(struct load_shared *sh); // a process of its own, and that has ended

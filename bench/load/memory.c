@@ -2,7 +2,6 @@
 // What an idle registered connection takes: two gateways of different size, each in a process of its
 // own, and the slope between them. Of what a stage took, the share of the leases, of the worker's
 // tables (as they are allocated), and of what connections touch and take when they open.
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -18,9 +17,9 @@ struct memory_run {
 };
 
 int measure_memory(struct bed *b) {
-	int rc = bed_open(b, 0, b->o.n_conns);
+	int rc = bed_open(b, 0, b->plan.n_conns);
 
-	if (rc == 0 && b->sh->n_conns != b->o.n_conns)
+	if (rc == 0 && b->sh->n_conns != b->plan.n_conns)
 		rc = -EIO;
 	memcpy(b->marks, b->sh->marks, sizeof(b->sh->marks));
 	return rc;
@@ -36,76 +35,92 @@ static uint64_t stage(const struct load_memory *m, enum load_mark from, enum loa
 }
 
 // In a child: EAL starts once in a process.
-static int run_child(struct bed *b, struct memory_run *r) {
-	pid_t pid = fork();
+static int run_child(struct bed *b, struct memory_run *m) {
+	pid_t pid;
 	int status;
 
+	progress_phase(b->p, "opening %u connections", m->n_conns);
+	fflush(NULL);
+	pid = fork();
 	if (pid == 0) {
-		b->o.n_conns = r->n_conns;
-		b->marks = r->marks;
-		r->rc = bed_run(b);
-		snprintf(r->err, sizeof(r->err), "%.255s", b->err);
+		b->plan.n_conns = m->n_conns;
+		b->marks = m->marks;
+		b->err = m->err;
+		b->err_len = sizeof(m->err);
+		b->p = &(struct progress){0}; // the line is our parent's
+		m->rc = bed_run(b);
 		_exit(0);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+	if (pid < 0)
 		return -errno;
+	while (waitpid(pid, &status, 0) != pid)
+		if (errno != EINTR)
+			return -errno;
 	if (WIFSIGNALED(status)) {
-		r->rc = -EIO;
-		snprintf(r->err, sizeof(r->err), "killed by signal %d", WTERMSIG(status));
+		m->rc = -EIO;
+		snprintf(m->err, sizeof(m->err), "killed by signal %d", WTERMSIG(status));
 	}
-	return 0;
+	if (m->rc != 0)
+		snprintf(b->err, b->err_len, "%u connections: %s", m->n_conns, m->err);
+	return m->rc;
 }
 
-static void print_run(const struct memory_run *r) {
-	const struct load_memory *m = r->marks;
-	double n = r->n_conns;
+static void add_run(struct bed *b, const struct memory_run m[2]) {
+	const struct load_memory *all = m[1].marks;
+	double n = m[1].n_conns;
+	const struct {
+		const char *name;
+		double bytes;
+	} rows[] = {
+		{"bytes_per_conn", (double)gateway_bytes(all) / n},
+		{"bytes_of_leases", (double)stage(all, MARK_BEGIN, MARK_LEASES) / n},
+		{"bytes_of_worker_tables", (double)stage(all, MARK_LEASES, MARK_WORKER) / n},
+		{"bytes_of_opening", (double)stage(all, MARK_READY, MARK_OPEN) / n},
+		{"bytes_of_registering", (double)stage(all, MARK_OPEN, MARK_SET) / n},
+		{"rss", (double)all[MARK_SET].rss},
+		{"rss_in_huge_pages", (double)all[MARK_SET].huge},
+	};
 
-	if (r->rc != 0) {
-		printf("{\"conns\": %u, \"failed\": \"%s\"}", r->n_conns, r->err);
-		return;
-	}
-	printf("{\"conns\": %u, \"rss_mib\": %lu, \"huge_mib\": %lu, \"gateway_mib\": %lu,\n"
-	       "   \"bytes_per_conn\": {\"all\": %.1f, \"leases\": %.1f, \"worker_tables\": %.1f, "
-	       "\"opening\": %.1f, \"registering\": %.1f}}",
-	       r->n_conns, m[MARK_SET].rss >> 20, m[MARK_SET].huge >> 20, gateway_bytes(m) >> 20,
-	       (double)gateway_bytes(m) / n, (double)stage(m, MARK_BEGIN, MARK_LEASES) / n,
-	       (double)stage(m, MARK_LEASES, MARK_WORKER) / n,
-	       (double)stage(m, MARK_READY, MARK_OPEN) / n,
-	       (double)stage(m, MARK_OPEN, MARK_SET) / n);
+	if (m[1].n_conns > m[0].n_conns)
+		result_add(b->r, "slope_bytes_per_conn", "B", BETTER_LOWER,
+			   ((double)gateway_bytes(all) - (double)gateway_bytes(m[0].marks)) /
+				   (m[1].n_conns - m[0].n_conns));
+	for (unsigned i = 0; i < RTE_DIM(rows); i++)
+		result_add(b->r, rows[i].name, "B", BETTER_LOWER, rows[i].bytes);
 }
 
-static void print(const struct bed *b, const struct memory_run *r) {
-	printf("{\"bench\": \"memory\",\n ");
-	report_host(&b->o);
-	printf(",\n \"sizes\": {\"tcp_conn\": %zu, \"conn\": %zu, \"tls_conn\": %zu, "
-	       "\"lease_without_text\": %zu, \"lease_bucket\": %zu},\n \"runs\": [",
-	       sizeof(struct tcp_conn), sizeof(struct conn), sizeof(struct tls_conn),
-	       sizeof(struct rg_lease), sizeof(struct rg_lease_bucket));
-	print_run(&r[0]);
-	printf(",\n  ");
-	print_run(&r[1]);
-	printf("]");
-	if (r[0].rc == 0 && r[1].rc == 0)
-		printf(",\n \"slope_bytes_per_conn\": %.1f",
-		       ((double)gateway_bytes(r[1].marks) - (double)gateway_bytes(r[0].marks)) /
-			       (r[1].n_conns - r[0].n_conns));
-	printf("}\n");
+struct memory {
+	struct bed *b;
+	struct memory_run *m; // of two sizes; shared with children
+};
+
+static int one_run(void *ctx, int run) {
+	struct memory *mem = ctx;
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < 2; i++)
+		rc = run_child(mem->b, &mem->m[i]);
+	if (rc == 0 && run >= 0)
+		add_run(mem->b, mem->m);
+	return rc;
 }
 
 int run_memory(struct bed *b) {
-	struct memory_run *r = mmap(NULL, 2 * sizeof(*r), PROT_READ | PROT_WRITE,
-				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int rc = 0;
+	struct memory mem = {.b = b};
+	int rc;
 
-	if (r == MAP_FAILED)
+	mem.m = mmap(NULL, 2 * sizeof(*mem.m), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		     -1, 0);
+	if (mem.m == MAP_FAILED)
 		return -errno;
-	b->o.is_memif = false; // the generator reads the gateway's memory use
-	r[0].n_conns = RTE_MAX(b->o.n_conns / 10, 1u);
-	r[1].n_conns = b->o.n_conns;
-	for (unsigned i = 0; rc == 0 && i < 2; i++)
-		rc = run_child(b, &r[i]);
-	if (rc == 0)
-		print(b, r);
-	munmap(r, 2 * sizeof(*r));
+	mem.m[0].n_conns = RTE_MAX(b->plan.n_conns / 10, 1u);
+	mem.m[1].n_conns = b->plan.n_conns;
+	rc = progress_runs(b->p, b->sc->warmup, b->sc->runs, one_run, &mem);
+	munmap(mem.m, 2 * sizeof(*mem.m));
+	result_fact_n(b->r, "bytes_of_struct_tcp_conn", sizeof(struct tcp_conn));
+	result_fact_n(b->r, "bytes_of_struct_conn", sizeof(struct conn));
+	result_fact_n(b->r, "bytes_of_struct_tls_conn", sizeof(struct tls_conn));
+	result_fact_n(b->r, "bytes_of_struct_lease_without_text", sizeof(struct rg_lease));
+	result_fact_n(b->r, "bytes_of_struct_lease_bucket", sizeof(struct rg_lease_bucket));
 	return rc;
 }

@@ -1,25 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// How many REGISTER refreshes a second one gateway core answers, with so many connections open.
-// Each run is made and sealed first, then timed. Generator's lcore.
+// How many REGISTER refreshes a second one gateway core answers, with so many connections open: as
+// fast as answers come, at a rate, or at the highest rate without more than a given loss. Each run is
+// made and sealed first, then timed. Generator's lcore.
 #include "bed.h"
+#include "search.h"
 
-struct result {
-	uint64_t allocated;
-	struct series ns, rate, wall_rate, limit_ns, ratio, generator_busy, packets, poll_batch;
-};
+#define SEARCH_PRECISION 0.01
+#define SHORT_SHARE 0.03 // of the rate: the generator did not send what it should
 
-// The yardstick, in the gateway's place, right after it.
-static void add_limit(struct bed *b, struct result *r, double ns) {
-	b->sh->n_limit = b->o.n_requests;
-	gateway_tell(b->sh, LOAD_LIMIT);
-	gateway_wait(b->sh);
-	if (b->sh->limit_ns <= 0)
-		return;
-	series_add(&r->limit_ns, b->sh->limit_ns);
-	series_add(&r->ratio, b->sh->limit_ns / ns);
-}
-
-int bed_refresh(struct bed *b, struct timed *out) {
+int bed_refresh(struct bed *b, struct open_loop *loop, struct timed *out) {
 	struct gen *g = &b->gen;
 	struct rg_stats *s = &b->sh->stats.s;
 	uint64_t ok = rg_stat_get(s, RG_STAT_reg_local_ok);
@@ -28,7 +17,7 @@ int bed_refresh(struct bed *b, struct timed *out) {
 	if (!gen_make(g))
 		return -EIO;
 	gateway_tell(b->sh, LOAD_RUN);
-	if (!gen_refresh(g, b->o.window))
+	if (loop != NULL ? !gen_open_loop(g, loop) : !gen_closed_loop(g, b->sc->window))
 		return bed_silent(b, "under refreshes");
 	bed_settle(b);
 	gateway_stop(b->sh);
@@ -44,67 +33,107 @@ int bed_refresh(struct bed *b, struct timed *out) {
 	}
 	if (rg_stat_get(s, RG_STAT_reg_local_ok) - ok == g->n_requests && g->s.n_bad == 0)
 		return 0;
-	snprintf(b->err, sizeof(b->err), "%u requests, %lu answered 200, %lu bad answers",
+	snprintf(b->err, b->err_len, "%u requests, %lu answered 200, %lu bad answers",
 		 g->n_requests, rg_stat_get(s, RG_STAT_reg_local_ok) - ok, g->s.n_bad);
 	return -EIO;
 }
 
-static int one_run(struct bed *b, struct result *r) {
-	const struct gen *g = &b->gen;
-	double n = b->o.n_requests;
+int bed_find_rate(struct bed *b, double *rate) {
 	struct timed t = {0};
-	int rc = bed_refresh(b, &t);
+	int rc;
+
+	progress_phase(b->p, "looking for a rate");
+	rc = bed_refresh(b, NULL, &t);
+	*rate = 1e9 / t.ns;
+	return rc;
+}
+
+// Once more at the rate at hand; the share that was lost, or negative. At most 1: the generator did
+// not get as far as that.
+static int try_rate(struct bed *b, struct search *s, bool *is_generator) {
+	struct open_loop loop = {.rate = search_rate(s), .room = b->sc->window};
+	double n = b->plan.n_requests, lost, sent;
+	struct timed t = {0};
+	int rc = bed_refresh(b, &loop, &t);
 
 	if (rc != 0)
 		return rc;
-	add_limit(b, r, t.ns);
-	series_add(&r->ns, t.ns);
-	series_add(&r->rate, 1e9 / t.ns);
-	r->allocated += b->sh->allocated;
-	series_add(&r->wall_rate, n * g->tsc_per_ns * 1e9 / (double)g->s.wall_tsc);
-	series_add(&r->generator_busy, 1 - (double)g->s.idle_tsc / (double)g->s.wall_tsc);
-	series_add(&r->packets, (double)(t.n_rx + t.n_tx) / n);
-	series_add(&r->poll_batch, (double)t.n_rx / (double)t.n_polls);
+	lost = (double)loop.n_lost / (n + (double)loop.n_lost);
+	sent = (n + (double)loop.n_lost) / loop.sent_s;
+	*is_generator = sent < loop.rate * (1 - SHORT_SHARE);
+	search_tell(s, *is_generator ? 1 : lost);
 	return 0;
 }
 
+static int search(struct bed *b, bool is_counted) {
+	double first = b->sc->search_from;
+	bool is_generator = false, was_generator = false;
+	struct search s;
+	int rc = first > 0 ? 0 : bed_find_rate(b, &first);
+
+	search_init(&s, scenario_loss_share(b->sc->search_loss), first, SEARCH_PRECISION);
+	while (rc == 0 && search_rate(&s) > 0) {
+		progress_phase(b->p, "trying %.0f refreshes per second", search_rate(&s));
+		rc = try_rate(b, &s, &is_generator);
+		was_generator |= is_generator;
+	}
+	if (rc == 0 && is_counted) {
+		result_add(b->r, "highest_rate", "1/s", BETTER_HIGHER, s.good);
+		result_count(b->r, "trials", s.n_trials);
+		result_count(b->r, "searches_ended_by_generator", was_generator);
+	}
+	return rc;
+}
+
+static void add_open_loop(struct bed *b, const struct open_loop *l) {
+	result_count(b->r, "sent_late", l->n_late);
+	result_add(b->r, "sent_late_share", "1", BETTER_NEITHER,
+		   (double)l->n_late / b->plan.n_requests);
+}
+
+static void add_run(struct bed *b, const struct timed *t) {
+	const struct gen *g = &b->gen;
+	double n = b->plan.n_requests;
+
+	bed_add_limit(b, LOAD_LIMIT, b->plan.n_requests, t->ns);
+	result_add(b->r, "ns_per_refresh", "ns", BETTER_LOWER, t->ns);
+	result_add(b->r, "refreshes_per_s", "1/s", BETTER_HIGHER, 1e9 / t->ns);
+	result_add(b->r, "refreshes_per_s_wall", "1/s", BETTER_HIGHER,
+		   n * g->tsc_per_ns * 1e9 / (double)g->s.wall_tsc);
+	result_add(b->r, "packets_per_refresh", "1", BETTER_LOWER, (double)(t->n_rx + t->n_tx) / n);
+	result_add(b->r, "packets_per_poll", "1", BETTER_NEITHER,
+		   (double)t->n_rx / (double)t->n_polls);
+	bed_add_generator(b);
+	if (b->sh->is_heap_counted)
+		result_count(b->r, "heap_bytes", b->sh->allocated);
+}
+
+static int one_run(void *ctx, int run) {
+	struct bed *b = ctx;
+	struct open_loop loop = {.rate = b->sc->rate};
+	bool is_open = b->sc->rate > 0, is_counted = run >= 0;
+	struct timed t = {0};
+	int rc;
+
+	if (b->sc->search_loss != LOSS_OFF)
+		return search(b, is_counted);
+	if (is_open && is_counted)
+		b->gen.hist = result_hist(b->r, "latency", "us", 1e-3 / b->gen.tsc_per_ns);
+	rc = bed_refresh(b, is_open ? &loop : NULL, &t);
+	b->gen.hist = NULL;
+	if (rc == 0 && is_counted)
+		add_run(b, &t);
+	if (rc == 0 && is_counted && is_open)
+		add_open_loop(b, &loop);
+	return rc;
+}
+
 int measure_refresh(struct bed *b) {
-	struct result r = {0}, warm_up = {0};
-	int rc = bed_open(b, 0, b->o.n_conns);
+	int rc = bed_open(b, 0, b->plan.n_conns);
 
 	if (rc == 0)
-		rc = one_run(b, &warm_up);
-	for (unsigned i = 0; rc == 0 && i < b->o.n_runs; i++)
-		rc = one_run(b, &r);
-	if (rc != 0)
-		return rc;
-	printf("{\"bench\": \"refresh\", \"port\": \"%s\", \"checksums\": \"%s\", \"conns\": %u, "
-	       "\"requests_per_run\": "
-	       "%u, \"window\": "
-	       "%u,\n ",
-	       b->o.port, b->o.checksums, b->sh->n_conns, b->o.n_requests, b->o.window);
-	report_host(&b->o);
-	printf(b->sh->is_heap_counted ? ",\n \"heap_bytes\": %lu" : ",\n \"heap_bytes\": null",
-	       r.allocated);
-	printf(",\n \"request_bytes\": %u, \"token_bytes\": %u, \"suite\": \"AES-128-GCM\", "
-	       "\"pages\": \"%s\",\n "
-	       "\"answers\": %lu, \"answers_opened\": %lu, \"segments_again\": %lu, "
-	       "\"empty_poll_ns\": %.1f, \"limit_batch\": %u,\n ",
-	       LOAD_REQUEST_LEN, LOAD_TOKEN_LEN, rte_eal_has_hugepages() ? "huge" : "4K",
-	       b->gen.s.n_replies, b->gen.s.n_checked, b->gen.s.n_again, b->empty_poll_ns,
-	       b->o.batch);
-	report_table(
-		(const struct named_series[]){
-			{"ns_per_refresh", &r.ns},
-			{"limit_ns", &r.limit_ns},
-			{"ratio_to_limit", &r.ratio},
-			{"refreshes_per_s", &r.rate},
-			{"refreshes_per_s_wall", &r.wall_rate},
-			{"generator_busy", &r.generator_busy},
-			{"packets_per_refresh", &r.packets},
-			{"packets_per_poll", &r.poll_batch},
-		},
-		8);
-	printf("}\n");
-	return 0;
+		rc = progress_runs(b->p, b->sc->warmup, b->sc->runs, one_run, b);
+	result_fact_n(b->r, "requests_per_run", b->plan.n_requests);
+	bed_report(b);
+	return rc;
 }

@@ -31,8 +31,8 @@ enum bench_exit {
 	BENCH_PARTIAL = 3, // ended early; what there is has been written
 };
 int run_main(int argc, char **argv);
-bool run_is_kind(const char *name);
-int run_kind_main(int argc, char **argv); // argv[0]: the kind
+bool run_is_scenario(const char *name);    // of bench/scenarios
+int run_short_main(int argc, char **argv); // argv[0]: its name; then --KEY VALUE
 int list_main(int argc, char **argv);
 int keys_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);

@@ -24,8 +24,8 @@ static int usage(FILE *out) {
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %s %s\n      %s\n", commands[i].name, commands[i].args,
 			commands[i].help);
-	fprintf(out, "  KIND [--KEY VALUE]...\n"
-		     "      run without a file: driver ring, --conns 10000; regate-bench refresh "
+	fprintf(out, "  SCENARIO [--KEY VALUE]...\n"
+		     "      short for run and --set: regate-bench refresh "
 		     "--conns 1000000\n"
 		     "exit: 0 done, 1 failed (doctor: something would distort), 2 command line or "
 		     "scenario, 3 ended early and written as far as it went\n");
@@ -40,8 +40,8 @@ int main(int argc, char **argv) {
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].main(argc - 1, argv + 1);
-	if (run_is_kind(argv[1]))
-		return run_kind_main(argc - 1, argv + 1);
+	if (run_is_scenario(argv[1]))
+		return run_short_main(argc - 1, argv + 1);
 	fprintf(stderr, "regate-bench: no command '%s' (`regate-bench --help`)\n", argv[1]);
 	return BENCH_USAGE;
 }

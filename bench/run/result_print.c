@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A result for people.
+#include <string.h>
+
 #include "result.h"
 
 static void print_series(const struct result *r, FILE *out) {
@@ -30,6 +32,11 @@ static void print_hists(const struct result *r, FILE *out) {
 	}
 }
 
+// The gateway's own counters are for the file, but for what it dropped.
+static bool is_for_people(const char *name) {
+	return strncmp(name, "gateway_", 8) != 0 || strncmp(name, "gateway_drop_", 13) == 0;
+}
+
 static void print_rest(const struct result *r, FILE *out) {
 	fprintf(out, "\n");
 	for (unsigned i = 0; i < r->n_facts; i++)
@@ -38,7 +45,7 @@ static void print_rest(const struct result *r, FILE *out) {
 		else
 			fprintf(out, "%s: %.6g\n", r->facts[i].name, r->facts[i].number);
 	for (unsigned i = 0; i < r->n_counters; i++)
-		if (r->counters[i].n > 0)
+		if (r->counters[i].n > 0 && is_for_people(r->counters[i].name))
 			fprintf(out, "%s %llu\n", r->counters[i].name,
 				(unsigned long long)r->counters[i].n);
 	for (unsigned i = 0; i < r->n_errors; i++)

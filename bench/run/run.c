@@ -19,8 +19,7 @@
 static const struct driver *const drivers[] = {&driver_ring, &driver_memif, &driver_nic};
 
 struct command_line {
-	const char *scenario; // file, or name of one in bench/scenarios
-	const char *text;     // instead of the file
+	const char *scenario; // file
 	const char *json, *hgrm;
 	struct scenario_set sets[MAX_SETS];
 	size_t n_sets;
@@ -119,7 +118,7 @@ static bool is_writable(const char *file) {
 }
 
 static int run(const struct command_line *c) {
-	struct scenario *sc = scenario_load(c->scenario, c->text, c->sets, c->n_sets, stderr);
+	struct scenario *sc = scenario_load(c->scenario, NULL, c->sets, c->n_sets, stderr);
 	const struct driver *d = sc == NULL ? NULL : find_driver(sc);
 	struct result *r = NULL;
 	int code = BENCH_USAGE;
@@ -207,25 +206,20 @@ int run_main(int argc, char **argv) {
 	return run(&c);
 }
 
-bool run_is_kind(const char *name) {
-	const char *choices = scenario_key("kind")->k.choices;
+bool run_is_scenario(const char *name) {
+	char path[PATH_LEN];
 
-	for (unsigned i = 0; i < N_KINDS; i++)
-		if (rg_eq(scenario_choice(choices, i), rg_str(name)))
-			return true;
-	return false;
+	return find_file(name, path) == path;
 }
 
-int run_kind_main(int argc, char **argv) {
-	struct command_line c = {.scenario = argv[0]};
-	char text[64];
-	int rc = parse(argc, argv, true, &c);
+int run_short_main(int argc, char **argv) {
+	struct command_line c = {0};
+	char path[PATH_LEN];
+	int rc;
 
-	if (rc != 0)
-		return rc;
-	snprintf(text, sizeof(text), "driver: ring\nkind: %s\nconns: 10000\n", argv[0]);
-	c.text = text;
-	return run(&c);
+	c.scenario = find_file(argv[0], path);
+	rc = parse(argc, argv, true, &c);
+	return rc == 0 ? run(&c) : rc;
 }
 
 static int is_scenario(const struct dirent *e) {

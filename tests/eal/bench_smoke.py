@@ -1,72 +1,177 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Does the load bench still fit the gateway it drives? Each measurement, small and short: it must end
-# well, print JSON, and have an answer to each request. No time is looked at.
+# Does the bench still fit the gateway it drives? Each measurement, small and short: it must end well,
+# give a result as the schema says, and have an answer to each request. No time is looked at.
 # usage: bench_smoke.py [TEST...] REGATE-BENCH none|SANITIZERS
 import json
+import os
+import pathlib
+import re
+import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests/lib'))
+import json_schema  # noqa: E402
+
+SCHEMA = json.loads((ROOT / 'bench/run/result.schema.json').read_text())
 CONNS, REQUESTS, RUNS = 200, 600, 2
+SMALL = {'conns': CONNS, 'requests': REQUESTS, 'runs': RUNS}
 
 
-def bench(measurement, *options):
-    done = subprocess.run(
-        [BENCH, measurement, '--conns', str(CONNS), '--requests', str(REQUESTS), '--runs', str(RUNS),
-         *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
-    if done.returncode != 0:
+def command(*args, want=0):
+    done = subprocess.run([BENCH, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    if done.returncode != want:
         raise AssertionError(f'exit {done.returncode}: {done.stderr.decode()}')
-    return json.loads(done.stdout)
+    return done
+
+
+def check(report):
+    wrong = list(json_schema.errors(SCHEMA, report))
+    if wrong:
+        raise AssertionError('\n'.join(wrong))
+    return report
+
+
+def bench(scenario, want=0, **keys):
+    sets = [arg for key, value in (SMALL | keys).items() for arg in ('--set', f'{key}={value}')]
+    return check(json.loads(command('run', scenario, *sets, '--json', '-', want=want).stdout))
+
+
+def series(report, name):
+    return next(s for s in report['series'] if s['name'] == name)
 
 
 class Refresh(unittest.TestCase):
     def check(self, report, packets):
-        self.assertEqual(report['conns'], CONNS)
-        self.assertEqual(report['answers'], REQUESTS * (RUNS + 1))  # one run warms up
-        self.assertGreater(report['answers_opened'], 0)
-        self.assertGreaterEqual(report['packets_per_refresh']['min'], packets)
+        counters = report['counters']
+        self.assertFalse(report['partial'])
+        self.assertEqual(counters['connections'], CONNS)
+        self.assertEqual(counters['answers'], REQUESTS * (RUNS + 1))  # one run warms up
+        self.assertGreater(counters['answers_looked_at'], 0)
+        self.assertEqual(len(series(report, 'ns_per_refresh')['values']), RUNS)
+        self.assertEqual(len(series(report, 'generator_busy')['values']), RUNS)
+        self.assertGreaterEqual(series(report, 'packets_per_refresh')['min'], packets)
         # An established connection costs no malloc(). Under a sanitizer nobody counts.
-        self.assertEqual(report['heap_bytes'], None if SANITIZER != 'none' else 0)
+        self.assertEqual(counters.get('heap_bytes'), None if SANITIZER != 'none' else 0)
 
     def test_ack_per_answer(self):
         self.check(bench('refresh'), 3)
 
     def test_acks_after(self):
-        self.check(bench('refresh', '--acks', 'after'), 2)
+        self.check(bench('refresh', acks='after'), 2)
 
     def test_two_processes(self):
-        self.check(bench('refresh', '--port', 'memif'), 3)
+        self.check(bench('refresh', driver='memif'), 3)
+
+    def test_open_loop(self):
+        report = bench('refresh', rate=20000)
+        self.check(report, 3)
+        self.assertEqual(report['scenario']['loop'], 'open')
+        latency = report['histograms'][0]
+        self.assertEqual(latency['count'], REQUESTS * RUNS)
+        self.assertEqual(sum(b[2] for b in latency['buckets']), REQUESTS * RUNS)
+
+    def test_search(self):
+        report = bench('refresh_rate', **{'search.loss': '0.025'})
+        rates = series(report, 'highest_rate')['values']
+        self.assertEqual(len(rates), RUNS)
+        self.assertGreaterEqual(report['counters']['trials'], len(rates))
 
 
 class Memory(unittest.TestCase):
     def test_two_sizes(self):
-        report = bench('memory')
-        self.assertEqual([run['conns'] for run in report['runs']], [CONNS // 10, CONNS])
-        self.assertIn('slope_bytes_per_conn', report)
+        report = bench('memory', runs=1)
+        self.assertEqual(len(series(report, 'slope_bytes_per_conn')['values']), 1)
+        self.assertGreater(series(report, 'bytes_per_conn')['median'], 0)
 
 
 class Handshake(unittest.TestCase):
     def test_all_come_to_their_end(self):
-        report = bench('handshake', '--requests', '20')
-        self.assertEqual(report['done'], 20 * RUNS)
+        report = bench('handshake', requests=20)
+        self.assertEqual(report['counters']['handshakes'], 20 * RUNS)
+        self.assertEqual(report['counters']['connections'], CONNS + 20 * (RUNS + 1))
 
 
 class Latency(unittest.TestCase):
     def test_all_are_answered(self):
-        report = bench('latency', '--rate', '20000')
-        for part in 'alone', 'amid_handshakes':
-            self.assertEqual(report[part]['answers'], REQUESTS)
-        self.assertGreater(report['amid_handshakes']['handshakes'], 0)
+        report = bench('latency', rate=20000)
+        for hist in report['histograms']:
+            self.assertEqual(hist['count'], REQUESTS * RUNS)
+        self.assertEqual([h['name'] for h in report['histograms']], ['alone', 'amid_handshakes'])
+        self.assertGreater(report['counters']['handshakes'], 0)
 
 
 class Flood(unittest.TestCase):
     def test_nothing_is_lost_or_kept(self):
         report = bench('flood')
-        self.assertGreater(report['syns'], REQUESTS)
-        self.assertEqual(report['answers'], REQUESTS)
-        self.assertEqual(report['new_opened'], REQUESTS // 8)
-        self.assertEqual(report['slots_after'], CONNS + REQUESTS // 8)
+        counters = report['counters']
+        self.assertGreater(counters['syns'], REQUESTS)
+        self.assertEqual(series(report, 'answered_share')['min'], 1)
+        self.assertEqual(counters['new_opened'], REQUESTS // 8 * RUNS)
+        self.assertEqual(counters['slots_after'], CONNS + REQUESTS // 8 * (RUNS + 1))
+
+
+class Early(unittest.TestCase):
+    def test_what_was_measured_is_kept(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file, hgrm = os.path.join(folder, 'r.json'), os.path.join(folder, 'r.hgrm')
+            bench = subprocess.Popen(
+                [BENCH, 'refresh', '--conns', '100', '--requests', '200', '--runs', '101',
+                 '--rate', '2000', '--json', file, '--hgrm', hgrm],
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            for line in bench.stderr:
+                if line.startswith('run 3 of'):
+                    bench.send_signal(signal.SIGINT)
+                    break
+            rest = bench.stderr.read()
+            self.assertEqual(bench.wait(60), 3, rest)
+            report = check(json.loads(pathlib.Path(file).read_text()))
+            self.assertTrue(report['partial'])
+            self.assertEqual(report['why'], 'interrupted')
+            self.assertGreaterEqual(len(series(report, 'ns_per_refresh')['values']), 2)
+            self.assertRegex(pathlib.Path(hgrm).read_text(), r'(?m)^#\[Max .* Total count')
+
+
+class CommandLine(unittest.TestCase):
+    def test_a_bad_key_names_its_place_and_cure(self):
+        with tempfile.NamedTemporaryFile('w', suffix='.yaml') as f:
+            f.write('driver: ring\nkind: refresh\ncons: 5\n')
+            f.flush()
+            self.assertEqual(command('run', f.name, want=2).stderr.decode(),
+                             f"{f.name}:3:1: key 'cons' unknown, did you mean 'conns'?\n")
+
+    def test_nothing_is_measured_when_it_cannot_be_kept(self):
+        done = command('run', 'refresh', '--json', '/nowhere/r.json', want=2)
+        self.assertIn(b'/nowhere/r.json', done.stderr)
+
+    def test_a_port_that_is_not_there(self):
+        done = command('run', 'refresh', '--set', 'driver=nic', '--set', 'port=net_af_packet0,iface=nope0',
+                       '--set', 'generator_port=net_af_packet1,iface=nope1', want=1)
+        self.assertIn(b"port: 'net_af_packet0,iface=nope0' does not exist", done.stderr)
+
+    def test_list_says_something_of_each(self):
+        for line in command('list').stdout.decode().splitlines():
+            self.assertRegex(line, r'^\S+ +(ring|memif|nic|socket) +\S')
+
+    def test_readme_has_the_keys(self):
+        table = command('keys', '--markdown').stdout.decode()
+        self.assertIn(table, (ROOT / 'bench/run/README.md').read_text())
+
+    def test_doctor_judges_and_says_the_cure(self):
+        done = subprocess.run([BENCH, 'doctor', '--cpus', '0', '--json'], stdout=subprocess.PIPE, timeout=60)
+        report = json.loads(done.stdout)
+        self.assertEqual(done.returncode, 0 if report['ok'] else 1)
+        self.assertEqual(report['ok'], all(c['verdict'] != 'distorts' for c in report['checks']))
+        for c in report['checks']:
+            self.assertEqual(c['cure'] is not None, c['verdict'] == 'distorts', c)
+
+    def test_help(self):
+        text = command('--help').stdout.decode()
+        for name in 'run', 'list', 'keys', 'doctor':
+            self.assertRegex(text, re.compile(f'^  {name}\\b', re.M))
 
 
 if __name__ == '__main__':
