@@ -115,13 +115,14 @@ static void take_late(struct tcp *t, struct tcp_wait *r, const struct tcp_rx *rx
 void tcp_wait_input(struct tcp *t, struct tcp_wait *r, struct tcp_rx *rx) {
 	const struct tcp_seg *s = &rx->seg;
 	uint8_t kind = s->flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST);
-	// RFC 9293 3.6.1: our numbers go on beyond all that the old one sent.
+	// RFC 9293 3.6.1: our numbers go on beyond all that the old one sent. The third packet is
+	// held to what its SYN was answered with, no more: half of the numbers lie beyond.
 	uint32_t iss_min = r->snd_max + UINT16_MAX;
 
 	if (kind == TCP_SYN && tcp_is_served(t, r->local.port) && is_newer(r, s)) {
 		tcp_listen_syn(t, rx, &iss_min);
 	} else if ((kind & ~TCP_FIN) == TCP_ACK && is_newer(r, s) &&
-		   tcp_seq_lt(r->snd_max, s->ack) && tcp_listen_has_cookie(t, rx)) {
+		   tcp_seq_lt(iss_min, s->ack - 1) && tcp_listen_has_cookie(t, rx)) {
 		// The record stays until somebody shows that he has seen our answer.
 		tcp_wait_del(t, r);
 		tcp_listen_input(t, rx);
