@@ -247,6 +247,7 @@ void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns) {
 	c->state = c->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK;
 	c->flags |= TCP_F_FIN_QUEUED;
 	c->flags &= (uint16_t)~TCP_F_PEER_FIN;
+	c->closed_at_ms = tcp_ms(now_ns);
 	tcp_reasm_free(t, c);
 	tcp_out_flush(t, c, now_ns);
 }

@@ -34,10 +34,11 @@ struct tcp_cfg {
 	uint8_t secret[32];     // SYN cookies and table hash
 };
 
-enum tcp_end {               // why a connection has gone
-	TCP_END_CLOSED,      // both sides closed
-	TCP_END_RESET,       // RST from the peer, to tcp_connect() too
-	TCP_END_TIMEOUT,     // retransmissions used up, or no FIN of the peer's a minute after ours
+enum tcp_end {           // why a connection has gone
+	TCP_END_CLOSED,  // both sides closed
+	TCP_END_RESET,   // RST from the peer, to tcp_connect() too
+	TCP_END_TIMEOUT, // retransmissions used up, no FIN of the peer's a minute after ours, or not
+			 // all acknowledged five minutes after tcp_close(): RST sent
 	TCP_END_UNREACHABLE, // an ICMP error answered tcp_connect()
 	TCP_END_ABORTED,     // tcp_abort(), or the peer went on after tcp_close(): RST sent
 };
@@ -116,8 +117,9 @@ uint64_t tcp_next_deadline(const struct tcp *t); // RG_NEVER = none; may be earl
 size_t tcp_send_room(const struct tcp *t, uint32_t idx);
 // Queues d whole and sends what windows allow. 0, -ENOBUFS (nothing queued), RG_E_STALE (closing or gone).
 [[nodiscard]] int tcp_send(struct tcp *t, uint32_t idx, struct rg_slice d, uint64_t now_ns);
-// FIN after what is queued. No more tcp_send(); what the peer still sends is thrown away. Before
-// `opened` it is tcp_abort() (RFC 9293 3.10.4 would close a half-open connection with a FIN).
+// FIN after what is queued, which the peer has five minutes to take, however slowly it reads. No
+// more tcp_send(); what the peer still sends is thrown away. Before `opened` it is tcp_abort()
+// (RFC 9293 3.10.4 would close a half-open connection with a FIN).
 // XXX there is no half-close of ours: whoever closes first hears no more of the peer.
 void tcp_close(struct tcp *t, uint32_t idx, uint64_t now_ns);
 // RST now; `ended` follows before it returns (but inside `opened`).

@@ -21,6 +21,7 @@
 #define TCP_DRAIN_SEGS 64       // segments thrown away after tcp_close()
 #define TCP_DELACK_MS 35        // plus a timer tick stays below 40
 #define TCP_LINGER_MS 60000     // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
+#define TCP_CLOSING_MS 300000   // from tcp_close() until the peer has all of it; all retries fit
 #define TCP_KEEP_MAX_S 604800   // times are compared over 24 days
 #define TCP_KEEP_MS 10000       // between keep-alive probes
 #define TCP_KEEP_PROBES 6       // unanswered
@@ -122,7 +123,8 @@ struct tcp_conn {
 	uint64_t n_unacked : 2; // data segments received since our last ACK
 	union {
 		uint32_t fin_seq;
-		uint32_t free_next; // free slot
+		uint32_t closed_at_ms; // with TCP_F_FIN_QUEUED, then there is no fin_seq
+		uint32_t free_next;    // free slot
 	};
 	struct tcp_ration challenges;
 	uint8_t local;   // index into the engine's

@@ -147,13 +147,19 @@ static bool take_data(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx
 
 // The peer's FIN, once all data before it has come. False: the connection is done with.
 static bool take_fin(struct tcp *t, struct tcp_conn *c, const struct tcp_rx *rx) {
-	uint32_t gen = c->gen;
+	uint32_t gen = c->gen, fin_seq = rx->seg.seq + (uint32_t)rx->seg.data.len;
+	bool is_fin = (rx->seg.flags & TCP_FIN) != 0;
 
-	if ((rx->seg.flags & TCP_FIN) != 0) {
-		c->flags |= TCP_F_PEER_FIN | TCP_F_ACK_NOW;
-		c->fin_seq = rx->seg.seq + (uint32_t)rx->seg.data.len;
+	if (is_fin)
+		c->flags |= TCP_F_ACK_NOW;
+	if (is_fin && (c->flags & TCP_F_FIN_QUEUED) == 0) { // else it comes again, as its data does
+		c->flags |= TCP_F_PEER_FIN;
+		c->fin_seq = fin_seq;
+	} else if ((c->flags & TCP_F_PEER_FIN) != 0) {
+		is_fin = true;
+		fin_seq = c->fin_seq;
 	}
-	if ((c->flags & TCP_F_PEER_FIN) == 0 || c->fin_seq != c->rcv_nxt)
+	if (!is_fin || fin_seq != c->rcv_nxt)
 		return true;
 	c->flags &= (uint16_t)~TCP_F_PEER_FIN;
 	c->flags |= TCP_F_ACK_NOW; // also when the last of its data came later than it

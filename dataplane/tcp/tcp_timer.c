@@ -35,8 +35,19 @@ static void schedule(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	tcp_wheel_add(&t->wheel, tcp_idx(t, c), at_ms, now_ns / RG_NS_PER_MS);
 }
 
+// Who has closed waits no longer than this for all to be acknowledged, whatever the peer does to
+// look alive: a byte from time to time, a window that opens by one.
+static uint32_t closing_left_ms(const struct tcp_conn *c, uint32_t now_ms) {
+	uint32_t age_ms = now_ms - c->closed_at_ms;
+
+	if ((c->flags & (TCP_F_FIN_QUEUED | TCP_F_FIN_ACKED)) != TCP_F_FIN_QUEUED)
+		return UINT32_MAX;
+	return age_ms < TCP_CLOSING_MS ? TCP_CLOSING_MS - age_ms : 0;
+}
+
 void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint32_t in_ms,
 		   uint64_t now_ns) {
+	in_ms = tcp_min(in_ms, closing_left_ms(c, tcp_ms(now_ns)));
 	c->timer = what;
 	c->timer_at_ms = tcp_ms(now_ns) + in_ms + 1; // now_ns is rounded down: never early
 	schedule(t, c, now_ns);
@@ -132,6 +143,12 @@ static void on_linger(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns); // FIN-WAIT-2: the peer never closed
 }
 
+static void on_closing_end(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
+	rg_stat_inc(t->stats, RG_DROP_tcp_timeout);
+	tcp_out_rst(t, c);
+	tcp_conn_end(t, c, TCP_END_TIMEOUT, now_ns);
+}
+
 static void on_keep(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) { // RFC 9293 3.8.4
 	if (++c->n_retries > TCP_KEEP_PROBES) {
 		rg_stat_inc(t->stats, RG_DROP_tcp_timeout);
@@ -148,7 +165,9 @@ static void fire(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	if ((c->flags & TCP_F_DELACK) != 0 && tcp_seq_leq(delack_at_ms(c, now_ms), now_ms))
 		tcp_out_ack(t, c);
 	if (c->timer != TCP_T_NONE && tcp_seq_leq(c->timer_at_ms, now_ms)) {
-		if (c->timer == TCP_T_LINGER)
+		if (closing_left_ms(c, now_ms) == 0)
+			on_closing_end(t, c, now_ns);
+		else if (c->timer == TCP_T_LINGER)
 			on_linger(t, c, now_ns);
 		else if (c->timer == TCP_T_WINDOW)
 			on_window(t, c, now_ns);
