@@ -124,9 +124,10 @@ static int judge(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *s
 	struct tls_handshake *h = tls_handshake_of(x, c);
 	struct tls_refusal why;
 	struct tls_hello hello;
-	// x->plain is for records that were opened: none is now
-	int rc = tls_hello_peek(rg_slice(h->b, h->len), x->plain, &hello, &why);
+	int rc = tls_hello_scan(rg_slice(h->b, h->len), &h->scan, &why);
 
+	if (rc == RG_OK) // x->plain is for records that were opened: none is now
+		rc = tls_hello_peek(rg_slice(h->b, h->len), x->plain, &hello, &why);
 	if (rc == RG_OK)
 		push(x, c->ref);
 	return rc == RG_OK || rc == RG_MORE ? RG_OK : refuse(c, rc, &why, sink);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The look at a ClientHello. Runs on a worker, on bytes of anybody: no state, no allocation, linear
-// in what came. Checks what decides whether OpenSSL is worth its cost; the rest is OpenSSL's.
+// The look at a ClientHello. Runs on a worker, on bytes of anybody: no allocation, linear in what
+// came, however small the pieces. Checks what decides whether OpenSSL is worth its cost; the rest is OpenSSL's.
 #include "hello.h"
 
 #include <string.h>
@@ -116,44 +116,22 @@ static int read_message_header(struct rg_slice m, size_t *len, struct tls_refusa
 	return RG_OK;
 }
 
-// Finds the message: in place when one record holds it, else put together in scratch. *len is what
-// it takes of in.
-static int gather(struct rg_slice in, uint8_t *scratch, struct rg_slice *message, size_t *len,
-		  struct tls_refusal *why) {
-	struct rg_slice m = {0};
-	size_t pos = 0;
+// The message, up to whose end s has come: in place when one record holds it, else put together in
+// scratch.
+static struct rg_slice gather(struct rg_slice in, const struct tls_hello_scan *s,
+			      uint8_t *scratch) {
+	size_t len = 0;
 
-	for (;;) {
-		struct rg_slice rest = rg_skip(in, pos);
-		size_t n, part, want;
-		int rc = read_header(rest, &n, why);
+	if (s->pos == HEADER_LEN + s->len)
+		return rg_slice(in.p + HEADER_LEN, s->len);
+	while (len < s->len) {
+		size_t n = (size_t)in.p[3] << 8 | in.p[4];
 
-		if (rc != RG_OK)
-			return rc;
-		rest = rg_skip(rest, HEADER_LEN);
-		part = n < rest.len ? n : rest.len;
-		if (m.len + part > TLS_HELLO_MAX)
-			return refuse(why, RG_E_LIMIT, ALERT_ILLEGAL_PARAMETER);
-		if (m.len == 0) {
-			m = rg_slice(rest.p, part);
-		} else {
-			if (m.p != scratch) // the second record
-				memcpy(scratch, m.p, m.len);
-			memcpy(scratch + m.len, rest.p, part);
-			m = rg_slice(scratch, m.len + part);
-		}
-		pos += HEADER_LEN + part;
-		rc = read_message_header(m, &want, why);
-		if (rc != RG_OK)
-			return rc;
-		if (want > 0 && m.len - part + n > want) // RFC 8446 5.1: it ends its record
-			return refuse(why, RG_E_PROTO, ALERT_UNEXPECTED_MESSAGE);
-		if (want > 0 && m.len == want) {
-			*message = m;
-			*len = pos;
-			return RG_OK;
-		}
+		memcpy(scratch + len, in.p + HEADER_LEN, n);
+		len += n;
+		in = rg_skip(in, HEADER_LEN + n);
 	}
+	return rg_slice(scratch, len);
 }
 
 static struct rg_rd vector(struct rg_rd *rd, unsigned n) {
@@ -256,17 +234,46 @@ static int read_hello(struct rg_slice body, struct tls_hello *h, struct tls_refu
 	return RG_E_UNSUPPORTED;
 }
 
+int tls_hello_scan(struct rg_slice in, struct tls_hello_scan *s, struct tls_refusal *why) {
+	if (in.len > 0 && in.p[0] != TYPE_HANDSHAKE && s->pos == 0)
+		return refuse_stranger(in, why);
+	for (;;) {
+		struct rg_slice rest = rg_skip(in, s->pos);
+		size_t n, part, want;
+		int rc = read_header(rest, &n, why);
+
+		if (rc != RG_OK)
+			return rc;
+		rest = rg_skip(rest, HEADER_LEN);
+		part = n < rest.len ? n : rest.len;
+		if (s->len + part > TLS_HELLO_MAX)
+			return refuse(why, RG_E_LIMIT, ALERT_ILLEGAL_PARAMETER);
+		for (size_t i = 0; i < part && s->len + i < MESSAGE_HEADER_LEN; i++)
+			s->header[s->len + i] = rest.p[i];
+		rc = read_message_header(rg_slice(s->header, s->len + part), &want, why);
+		if (rc != RG_OK)
+			return rc;
+		if (want > 0 && s->len + n > want) // RFC 8446 5.1: it ends its record
+			return refuse(why, RG_E_PROTO, ALERT_UNEXPECTED_MESSAGE);
+		if (part < n)
+			return RG_MORE;
+		s->pos += (uint32_t)(HEADER_LEN + n);
+		s->len += (uint32_t)n;
+		if (s->len == want)
+			return RG_OK;
+	}
+}
+
 int tls_hello_peek(struct rg_slice in, uint8_t *scratch, struct tls_hello *out,
 		   struct tls_refusal *why) {
+	struct tls_hello_scan scan = {0};
 	struct tls_hello h = {0};
-	struct rg_slice message;
-	int rc;
+	int rc = tls_hello_scan(in, &scan, why);
 
-	if (in.len > 0 && in.p[0] != TYPE_HANDSHAKE)
-		return refuse_stranger(in, why);
-	rc = gather(in, scratch, &message, &h.len, why);
-	if (rc == RG_OK)
-		rc = read_hello(rg_skip(message, MESSAGE_HEADER_LEN), &h, why);
+	if (rc != RG_OK)
+		return rc;
+	h.len = scan.pos;
+	rc = read_hello(rg_skip(gather(in, &scan, scratch), MESSAGE_HEADER_LEN), &h, why);
 	if (rc == RG_OK)
 		*out = h;
 	return rc;

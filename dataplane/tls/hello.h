@@ -30,6 +30,18 @@ struct tls_refusal {
 	uint16_t version; // of the alert's record: what the client can read
 };
 
+// How far the records of a ClientHello that comes in pieces have been looked at; zero at first.
+struct tls_hello_scan {
+	uint32_t pos;      // of the first record that was not whole
+	uint32_t len;      // of the message, in the records before it
+	uint8_t header[4]; // of the message, as far as it has come
+};
+
+// Goes on in `in`, which is what it was and perhaps more; what lies before s->pos is not read. RG_OK
+// when the message is whole, and else what tls_hello_peek() would say, but for what only the whole
+// message shows.
+[[nodiscard]] int tls_hello_scan(struct rg_slice in, struct tls_hello_scan *s,
+				 struct tls_refusal *why);
 // Reads no byte behind the ClientHello. RG_OK, RG_MORE, RG_E_UNSUPPORTED when it is well-formed and
 // offers no TLS 1.3, RG_E_PROTO, RG_E_LIMIT when it is or would be too long; the last three write
 // *why. scratch (TLS_HELLO_MAX bytes) is used for one that is spread over records.

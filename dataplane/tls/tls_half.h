@@ -34,6 +34,7 @@ struct tls_handshake {
 	struct rg_slice in;             // not read by OpenSSL yet; empty between calls
 	const struct tls_sink *sink;    // of the call under way, else NULL
 	uint64_t n_sealed;              // records that OpenSSL sealed with the application key
+	struct tls_hello_scan scan;     // of b, until the ClientHello is whole
 	uint32_t n_read;                // bytes
 	bool is_refused;                // by the sink
 	uint8_t secret_len[TLS_N_DIRS]; // 0 = not heard yet

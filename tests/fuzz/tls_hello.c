@@ -71,6 +71,27 @@ static void check_hello(struct rg_slice in, const struct tls_hello *h) {
 	}
 }
 
+// In pieces of n bytes, what was seen overwritten: the same as at once, but for what lies inside the
+// message.
+static void check_pieces(struct rg_slice in, size_t n, int rc, const struct tls_refusal *why) {
+	static uint8_t b[FUZZ_GUARD_MAX];
+	static const struct tls_refusal no_refusal = {9, 9, 9};
+	struct tls_refusal part_why = no_refusal;
+	struct tls_hello_scan s = {0};
+	int part = RG_MORE;
+
+	for (size_t len = 0; len < in.len && part == RG_MORE;) {
+		len = in.len - len < n ? in.len : len + n;
+		memset(b, 0xff, s.pos);
+		memcpy(b + s.pos, in.p + s.pos, len - s.pos);
+		part = tls_hello_scan(fuzz_guard(1, rg_slice(b, len)), &s, &part_why);
+	}
+	FUZZ_CHECK(part == rc || part == RG_OK);
+	FUZZ_CHECK((part == RG_MORE) == (rc == RG_MORE));
+	if (part < RG_OK)
+		FUZZ_CHECK(memcmp(&part_why, why, sizeof(*why)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 	struct rg_slice in = rg_slice(p, len);
 	struct tls_refusal why, part_why;
@@ -91,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 			   (part_why.kind == why.kind && part_why.alert == why.alert &&
 			    part_why.version == why.version));
 	}
+	check_pieces(in, 1 + len / 50, rc, &why);
 	if (rc == RG_OK)
 		check_hello(in, &h);
 	return 0;

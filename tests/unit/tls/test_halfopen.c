@@ -104,6 +104,26 @@ START_TEST(costs_nothing) {
 }
 END_TEST
 
+// Of a ClientHello in records of one byte, each a segment, what was looked at is not looked at again:
+// for as long as it is not whole it may be anything.
+START_TEST(looked_at_once) {
+	struct pair *p = opened(3, 0);
+	struct rg_slice hello = said(p);
+	struct rg_slice body = rg_skip(hello, 5);
+	struct tls_handshake *h = NULL;
+
+	for (size_t i = 0; i + 1 < body.len; i++) {
+		const uint8_t rec[] = {22, 3, 1, 0, 1, body.p[i]};
+
+		ck_assert_int_eq(feed(p, rg_slice(rec, sizeof(rec))), RG_OK);
+		h = tls_handshake_of(ctx, p->server);
+		memset(h->b, 0xff, h->len);
+	}
+	ck_assert_uint_eq(h->scan.pos, 6 * (body.len - 1));
+	pair_free(p);
+}
+END_TEST
+
 // The newest is shed, the others go on; who ends makes room.
 START_TEST(pool_full) {
 	struct pair *p[MAX_HALF_OPEN + 1];
@@ -428,6 +448,7 @@ int main(void) {
 	make_pair("a", false, NULL);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, costs_nothing);
+	tcase_add_test(t, looked_at_once);
 	tcase_add_test(t, pool_full);
 	tcase_add_test(t, quota);
 	tcase_add_test(t, turns);

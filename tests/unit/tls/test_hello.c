@@ -190,6 +190,34 @@ START_TEST(table) {
 }
 END_TEST
 
+// Piece by piece the verdict is the same, and nothing that was seen is looked at again: it is
+// overwritten. Many small records would cost their square otherwise.
+START_TEST(in_pieces) {
+	static const size_t sizes[] = {1, 7, 100};
+	struct rg_slice m = message((size_t)_i);
+
+	for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+		struct rg_slice in = records(m, sizes[k]);
+		struct tls_hello_scan s = {0};
+		struct tls_refusal why;
+		uint8_t *b = malloc(in.len);
+		int rc = RG_MORE;
+
+		for (size_t len = 1; len <= in.len && rc == RG_MORE; len++) {
+			memset(b, 0xff, s.pos);
+			memcpy(b + s.pos, in.p + s.pos, len - s.pos);
+			rc = tls_hello_scan(guard_copy(rg_slice(b, len)), &s, &why);
+			ck_assert_int_eq(rc == RG_MORE, len < in.len);
+			ck_assert_uint_lt(len - s.pos, 5 + sizes[k]);
+		}
+		ck_assert_int_eq(rc, RG_OK);
+		ck_assert_uint_eq(s.pos, in.len);
+		ck_assert_uint_eq(s.len, m.len);
+		free(b);
+	}
+}
+END_TEST
+
 static const struct {
 	const char *name;
 	const char *bytes;
@@ -371,6 +399,7 @@ int main(void) {
 	make_pair("a", false, NULL);
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, table, 0, N_HELLOS);
+	tcase_add_loop_test(t, in_pieces, 0, N_HELLOS);
 	tcase_add_loop_test(t, beginnings, 0, sizeof(starts) / sizeof(starts[0]));
 	tcase_add_test(t, many_records);
 	tcase_add_test(t, no_false_refusal);
