@@ -41,7 +41,8 @@ struct peer {
 	uint32_t n_tx, n_rx; // bytes in each direction
 	uint32_t una, nxt, top;
 	uint32_t edge;     // what they let us send
-	uint32_t got, adv; // next position wanted, edge we have promised
+	uint32_t got, adv; // next position wanted, edge we promise
+	uint32_t told;     // the furthest edge that we ever promised
 	uint32_t high;     // above all positions that have come
 	uint64_t rto_ns, ack_ns, open_ns;
 	bool has_opened;             // at the engine
