@@ -16,7 +16,6 @@
 #include "load.h"
 #include "tls/tls_int.h"
 
-#define PROMISE_S 3600
 #define NAP_US 20
 
 // Adds up the lines "NAME: n kB" of a file in /proc.
@@ -163,7 +162,7 @@ static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
 	c->flow.bound = (struct rg_binding){
 		.lease_idx = client,
 		.gen = client + 1,
-		.promise_end_ns = w->now_ns + PROMISE_S * RG_NS_PER_S,
+		.promise_end_ns = w->now_ns + w->cfg->reg.client_max_s * RG_NS_PER_S,
 	};
 }
 
