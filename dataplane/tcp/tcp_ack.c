@@ -143,7 +143,7 @@ static uint32_t take_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg
 	}
 	tcp_sack_trim(t, c);
 	if (c->timer == TCP_T_RTO && c->snd_nxt == c->snd_una)
-		tcp_timer_stop(c); // RFC 6298 5.2
+		tcp_timer_stop(t, c); // RFC 6298 5.2
 	else if (c->timer == TCP_T_RTO && is_timer_due)
 		tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns); // 5.3
 	return bytes;

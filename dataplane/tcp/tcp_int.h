@@ -110,9 +110,8 @@ struct tcp_range tcp_sack_gap(const struct tcp *t, const struct tcp_conn *c, uin
 // tcp_timer.c
 void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint32_t in_ms,
 		   uint64_t now_ns);
-static inline void tcp_timer_stop(struct tcp_conn *c) {
-	c->timer = TCP_T_NONE; // the wheel finds out when it gets there
-}
+// The main one.
+void tcp_timer_stop(struct tcp *t, struct tcp_conn *c);
 // Nothing is to be waited for: keep-alive, when it is wanted. For every sign of life.
 void tcp_timer_idle(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);
 void tcp_timer_delack(struct tcp *t, struct tcp_conn *c, uint64_t now_ns);

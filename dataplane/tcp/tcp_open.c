@@ -55,7 +55,7 @@ static void measure(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s, 
 }
 
 // RFC 5681 3.1, RFC 6298 5.7: a lost SYN is a loss.
-static void start_sending(struct tcp_conn *c) {
+static void start_sending(struct tcp *t, struct tcp_conn *c) {
 	c->cwnd = c->n_retries == 0 ? tcp_ack_initial_cwnd(c) : c->mss;
 	if (c->n_retries > 0 && c->srtt == 0) { // 3 s
 		c->srtt = 1000 * TCP_RTT_PER_MS;
@@ -63,7 +63,7 @@ static void start_sending(struct tcp_conn *c) {
 	}
 	c->n_retries = c->n_backoff = 0;
 	c->state = TCP_ESTABLISHED;
-	tcp_timer_stop(c);
+	tcp_timer_stop(t, c);
 }
 
 // The peer's SYN: where it begins, and what it says.
@@ -119,7 +119,7 @@ void tcp_open_input(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 		return;
 	}
 	c->snd_una = s->ack;
-	start_sending(c);
+	start_sending(t, c);
 	c->flags |= TCP_F_ACK_NOW;
 	if (!tcp_conn_offer(t, c, rx->now_ns))
 		return;
@@ -148,6 +148,6 @@ bool tcp_open_acked(struct tcp *t, struct tcp_conn *c, struct tcp_rx *rx) {
 		return false;
 	}
 	c->snd_una = rx->seg.ack;
-	start_sending(c);
+	start_sending(t, c);
 	return tcp_conn_offer(t, c, rx->now_ns);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Timers of connections over the wheel. Runs in a worker. A deadline that moves later or goes away
-// leaves the wheel alone: the entry comes out at its old time, or when it moves to a finer level,
-// and is put back. Only an earlier
-// deadline moves it.
+// Timers of connections over the wheel. Runs in a worker. A deadline that moves later leaves the
+// wheel alone: the entry comes out at its old time, or when it moves to a finer level, and is put
+// back. Only an earlier deadline moves it, and one that goes away with nothing left to wait for.
 #include "tcp/tcp_int.h"
 
 #define MAX_SHIFT 15
@@ -53,6 +52,14 @@ void tcp_timer_set(struct tcp *t, struct tcp_conn *c, enum tcp_timer what, uint3
 	schedule(t, c, now_ns);
 }
 
+// Taken out of the wheel at once: c and those armed just before and after it are in the cache now,
+// and would not be when their time has come.
+void tcp_timer_stop(struct tcp *t, struct tcp_conn *c) {
+	c->timer = TCP_T_NONE;
+	if (c->link.slot != 0 && (c->flags & TCP_F_DELACK) == 0)
+		tcp_wheel_del(&t->wheel, tcp_idx(t, c));
+}
+
 void tcp_timer_idle(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	// Who closes waits for something all the time.
 	if (t->cfg.keepalive_s == 0 || (c->timer != TCP_T_NONE && c->timer != TCP_T_KEEP))
@@ -86,7 +93,7 @@ static void on_window(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 	bool is_closed = (c->flags & TCP_F_FIN_QUEUED) != 0;
 
 	if (c->q.len == 0 && !is_closed) {
-		tcp_timer_stop(c);
+		tcp_timer_stop(t, c);
 		tcp_timer_idle(t, c, now_ns);
 		return;
 	}
