@@ -208,15 +208,22 @@ bool gen_open(struct gen *g, uint32_t from, uint32_t to) {
 	return true;
 }
 
+// Whose request number `at` is.
+static uint32_t pick_client(struct gen *g, uint32_t at) {
+	uint32_t apart = RTE_MIN(APART, g->n_picks / 2), pick;
+
+	if (g->is_in_turn && g->n_first < g->n_picks)
+		return g->n_first++;
+	do
+		pick = gen_draw(g, g->n_picks);
+	while (g->clients[pick].n_sealed > 0 && at - g->clients[pick].picked_at < apart);
+	return pick;
+}
+
 bool gen_make(struct gen *g) {
-	uint32_t apart = RTE_MIN(APART, g->n_picks / 2);
-
 	for (uint32_t i = 0; i < g->n_requests; i++) {
-		uint32_t at = g->n_made++, pick;
+		uint32_t at = g->n_made++, pick = pick_client(g, at);
 
-		do
-			pick = gen_draw(g, g->n_picks);
-		while (g->clients[pick].n_sealed > 0 && at - g->clients[pick].picked_at < apart);
 		g->clients[pick].picked_at = at;
 		if (!gen_seal(g, pick, &g->requests[i]))
 			return false;

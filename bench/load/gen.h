@@ -50,6 +50,8 @@ struct gen {
 	struct request *requests;
 	uint32_t n_requests;
 	uint32_t n_made;   // requests, since the start
+	uint32_t n_first;  // clients below this have had theirs in turn
+	bool is_in_turn;   // until all have
 	uint64_t rx_flags; // that the gateway's port would set
 	bool is_ack_timed; // else answers are acknowledged by gen_ack_all()
 	struct tls_crypt *crypt;
@@ -70,7 +72,8 @@ struct gen {
 void gen_fini(struct gen *g);
 // Opens clients [from, to) by the three-way handshake. False when the gateway fell silent.
 [[nodiscard]] bool gen_open(struct gen *g, uint32_t from, uint32_t to);
-// Makes and seals the requests of one run, for clients picked at random. False without a cipher.
+// Makes and seals the requests of one run, for clients picked at random, or in turn. False without a
+// cipher.
 [[nodiscard]] bool gen_make(struct gen *g);
 // Around what is timed: how long it took, and how much of it the generator was idle.
 void gen_begin(struct gen *g);
