@@ -48,6 +48,11 @@ static void no_plain(void *arg, struct rg_slice d) {
 	(void)d;
 }
 
+static uint32_t one_source(void *arg) {
+	(void)arg;
+	return 0;
+}
+
 static uint64_t bare_step(SSL *s, struct rg_slice in, SSL *client) {
 	uint64_t t = cpu_ns();
 	char buf[4096];
@@ -62,7 +67,7 @@ static uint64_t bare_step(SSL *s, struct rg_slice in, SSL *client) {
 }
 
 static uint64_t our_step(struct side *side, struct tls_conn *c, struct rg_slice in, SSL *client) {
-	const struct tls_sink sink = {client, no_plain, to_client};
+	const struct tls_sink sink = {client, no_plain, to_client, one_source};
 	static uint64_t now_ns;
 	uint64_t t = cpu_ns();
 
@@ -81,7 +86,7 @@ static uint64_t handshake(struct side *side, bool is_bare, bool is_resumed) {
 	uint64_t t = cpu_ns(), sum;
 	char buf[4096];
 
-	tls_conn_init(&c, 0, 0);
+	tls_conn_init(&c, 0);
 	if (is_bare) {
 		server = SSL_new(side->bare);
 		SSL_set_bio(server, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));

@@ -38,9 +38,14 @@ static int keep_cipher(void *arg, struct rg_slice d) {
 	return 0;
 }
 
+static uint32_t one_source(void *arg) {
+	(void)arg;
+	return 0;
+}
+
 static void run_open(void *arg, uint64_t n_ops) {
 	struct work *w = arg;
-	const struct tls_sink sink = {w, take_plain, take_cipher};
+	const struct tls_sink sink = {w, take_plain, take_cipher, one_source};
 
 	w->ctx.crypt->aeads = w->aeads;
 	for (uint64_t i = 0; i < n_ops; i++) {
@@ -56,7 +61,7 @@ static void run_open(void *arg, uint64_t n_ops) {
 
 static void run_seal(void *arg, uint64_t n_ops) {
 	struct work *w = arg;
-	const struct tls_sink sink = {w, take_plain, take_cipher};
+	const struct tls_sink sink = {w, take_plain, take_cipher, one_source};
 	static uint8_t answer[SEAL_LEN];
 
 	w->ctx.crypt->aeads = w->aeads;
@@ -126,14 +131,14 @@ static void run_kept_open(void *arg, uint64_t n_ops) {
 }
 
 static bool fill(struct work *w) {
-	const struct tls_sink sink = {w, take_plain, keep_cipher};
+	const struct tls_sink sink = {w, take_plain, keep_cipher, one_source};
 	static uint8_t request[OPEN_LEN];
 
 	w->ctx.crypt->aeads = w->aeads;
 	for (w->at = 0; w->at < N_CONNS; w->at++) {
 		struct tls_conn *c = &w->conns[w->at];
 
-		tls_conn_init(c, (uint32_t)w->at, 0);
+		tls_conn_init(c, (uint32_t)w->at);
 		c->suite = w->suite;
 		c->is_established = true;
 		for (int i = 0; i < 16; i++)

@@ -151,9 +151,17 @@ static void sink_plain(void *arg, struct rg_slice d) {
 	}
 }
 
+// An IPv6 client has a /64 to choose addresses from (RFC 6177, RFC 7934): it counts as one source.
+static uint32_t sink_source(void *arg) {
+	const struct conn_ref *r = arg;
+	const struct rg_addr *peer = tcp_peer(r->w->tcp, conn_idx(r->w, r->c));
+
+	return (uint32_t)rg_siphash(r->w->cfg->secret, peer->ip, rg_addr_is_v4(peer) ? 16 : 8);
+}
+
 void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 	struct conn_ref ref = {w, c};
-	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
+	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
 
 	if (c->end == END_NO && tls_write(w->tls, &c->tls, d, &sink) != RG_OK) {
 		rg_stat_inc(w->stats, RG_DROP_tcp_no_buffer);
@@ -201,7 +209,7 @@ void conn_pump(struct worker *w, struct conn *c) {
 
 void conn_finish(struct worker *w, struct conn *c) {
 	struct conn_ref ref = {w, c};
-	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
+	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
 	uint32_t idx = conn_idx(w, c);
 
 	if (c->end == END_NO || !c->is_open)
@@ -236,13 +244,6 @@ void conn_settle(struct worker *w, struct conn *c) {
 	due_settle(w, c);
 }
 
-// XXX an IPv6 client owns at least a /64, and can be many sources.
-static uint32_t source_of(const struct worker *w, uint32_t idx) {
-	const struct rg_addr *peer = tcp_peer(w->tcp, idx);
-
-	return (uint32_t)rg_siphash(w->cfg->secret, peer->ip, sizeof(peer->ip));
-}
-
 int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 	struct worker *w = ctx;
 	struct conn *c = &w->conns[idx];
@@ -254,7 +255,7 @@ int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns) {
 	};
 	w->more[idx] = (struct conn_more){.since = tick_of(now_ns)};
 	conn_deadline(w, c, w->cfg->head_timeout_s);
-	tls_conn_init(&c->tls, idx, source_of(w, idx));
+	tls_conn_init(&c->tls, idx);
 	w->n_conns++;
 	return 0;
 }
@@ -268,7 +269,7 @@ static enum rg_stat tls_drop_of(int rc, const struct conn *c) {
 	case RG_E_LIMIT:
 		return RG_DROP_tls_hello_long;
 	case -EDQUOT:
-		return RG_DROP_tls_source;
+		return c->phase == RG_PHASE_TLS ? RG_DROP_tls_source : RG_DROP_tls_partial;
 	case RG_E_EXHAUSTED:
 		return c->phase == RG_PHASE_TLS ? RG_DROP_tls_half_open : RG_DROP_tls_no_memory;
 	case -ENOMEM:
@@ -303,7 +304,7 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 	struct worker *w = ctx;
 	struct conn *c = &w->conns[idx];
 	struct conn_ref ref = {w, c};
-	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
+	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
 
 	(void)now_ns; // the same as w->now_ns
 	if (c->is_open && c->end != END_LINGER)
@@ -313,7 +314,7 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 void conn_handshake(struct worker *w) {
 	uint32_t idx = tls_ready(w->tls, w->now_ns);
 	struct conn_ref ref = {.w = w};
-	struct tls_sink sink = {&ref, sink_plain, sink_cipher};
+	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
 	uint64_t start_ns;
 	int rc;
 

@@ -8,9 +8,8 @@
 #include "regate/err.h"
 #include "tls_int.h"
 
-void tls_conn_init(struct tls_conn *c, uint32_t slot, uint32_t source) {
-	// There is no sequence number before the hand-over.
-	*c = (struct tls_conn){.slot = slot, .ref = TLS_NO_REF, .seq[TLS_RD] = source};
+void tls_conn_init(struct tls_conn *c, uint32_t slot) {
+	*c = (struct tls_conn){.slot = slot, .ref = TLS_NO_REF};
 }
 
 void tls_conn_fini(struct tls_ctx *x, struct tls_conn *c) {

@@ -12,35 +12,16 @@
 // whatever stops a machine for a while, must not stop handshakes for long.
 #define BURST_NS 10000000
 
-static uint16_t *source_count(struct tls_ctx *x, uint32_t source, int row) {
-	return &x->sources[row][row == 0 ? source % TLS_N_SOURCES : source >> 20];
-}
-static_assert(TLS_N_SOURCES == 1 << (32 - 20), "the rows look at different bits");
-
-// Never too low: a source that shares one cell with others shares the second with nobody, most
-// likely.
-static bool is_over_quota(struct tls_ctx *x, uint32_t source) {
-	uint16_t a = *source_count(x, source, 0);
-	uint16_t b = *source_count(x, source, 1);
-
-	return x->max_per_source > 0 && (a < b ? a : b) >= x->max_per_source;
-}
-
-static void count_source(struct tls_ctx *x, uint32_t source, int by) {
-	for (int row = 0; row < 2; row++)
-		*source_count(x, source, row) = (uint16_t)(*source_count(x, source, row) + by);
-}
-
-static int take(struct tls_ctx *x, struct tls_conn *c) {
-	uint32_t source = c->seq[TLS_RD];
+static int take(struct tls_ctx *x, struct tls_conn *c, uint32_t source) {
 	struct tls_handshake *h;
 
-	if (is_over_quota(x, source))
+	if (!tls_quota_take(&x->half_open_quota, source, x->max_per_source))
 		return -EDQUOT;
 	c->ref = tls_pool_take(&x->free_handshakes);
-	if (c->ref == TLS_NO_REF)
+	if (c->ref == TLS_NO_REF) {
+		tls_quota_put(&x->half_open_quota, source);
 		return RG_E_EXHAUSTED;
-	count_source(x, source, 1);
+	}
 	h = tls_handshake_of(x, c);
 	memset(h, 0, offsetof(struct tls_handshake, b));
 	h->slot = c->slot;
@@ -84,7 +65,7 @@ static void put(struct tls_ctx *x, uint32_t i) {
 	struct tls_handshake *h = &x->handshakes[i];
 
 	unlink_queued(x, i);
-	count_source(x, h->source, -1);
+	tls_quota_put(&x->half_open_quota, h->source);
 	SSL_free(h->ssl);
 	OPENSSL_cleanse(h, offsetof(struct tls_handshake, b));
 	tls_pool_put(&x->free_handshakes, i);
@@ -135,7 +116,7 @@ static int judge(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *s
 
 int tls_handshake_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
 			const struct tls_sink *sink) {
-	int rc = c->ref == TLS_NO_REF ? take(x, c) : RG_OK;
+	int rc = c->ref == TLS_NO_REF ? take(x, c, sink->source(sink->arg)) : RG_OK;
 	struct tls_handshake *h;
 
 	if (rc != RG_OK) {

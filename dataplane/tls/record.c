@@ -33,6 +33,7 @@ static void make_nonce(const struct tls_conn *c, enum tls_dir dir, uint8_t nonce
 void tls_record_drop(struct tls_ctx *x, struct tls_conn *c) {
 	if (c->ref == TLS_NO_REF)
 		return;
+	tls_quota_put(&x->partial_quota, tls_partial_of(x, c)->source);
 	tls_pool_put(&x->free_partials, c->ref);
 	c->ref = TLS_NO_REF;
 }
@@ -255,15 +256,21 @@ static int go_on(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
 	return on_record(x, c, rg_slice(p->b, p->len), sink);
 }
 
-static int keep(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in) {
+static int keep(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in, uint32_t source) {
+	unsigned max = x->max_per_source > 0 ? TLS_MAX_PARTIAL_PER_SOURCE : 0;
 	struct tls_partial *p;
 
+	c->is_dead = true;
+	if (!tls_quota_take(&x->partial_quota, source, max))
+		return -EDQUOT;
 	c->ref = tls_pool_take(&x->free_partials);
 	if (c->ref == TLS_NO_REF) {
-		c->is_dead = true;
+		tls_quota_put(&x->partial_quota, source);
 		return RG_E_EXHAUSTED;
 	}
+	c->is_dead = false;
 	p = tls_partial_of(x, c);
+	p->source = source;
 	p->len = (uint32_t)in.len;
 	memcpy(p->b, in.p, in.len);
 	return RG_OK;
@@ -287,7 +294,7 @@ static int begin(struct tls_ctx *x, struct tls_conn *c, struct rg_slice *in,
 		}
 	}
 	in->len = 0;
-	return keep(x, c, rec);
+	return keep(x, c, rec, sink->source(sink->arg));
 }
 
 int tls_record_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,

@@ -17,6 +17,9 @@ struct tls_ctx;
 
 // Connections of one tls_ctx that may hold a part of a record at once, 16 KiB each.
 #define TLS_MAX_PARTIAL 1024
+// Of these, those of one source. Who speaks has one for as long as a record takes to come, the
+// hundreds behind one carrier's address seldom a few.
+#define TLS_MAX_PARTIAL_PER_SOURCE (TLS_MAX_PARTIAL / 8)
 
 #define TLS_NO_SLOT UINT32_MAX
 
@@ -25,7 +28,7 @@ struct tls_cfg {                          // borrowed for the call
 	size_t n_certs;
 	uint32_t max_conns;
 	uint32_t max_half_open;       // connections that may be amid their handshake; 17 KiB each
-	uint16_t max_per_source;      // of these, of one source; 0 = all
+	uint16_t max_per_source;      // of these, of one source; 0 = all, of partial records too
 	unsigned share;               // of the time that handshakes may take, percent
 	unsigned n_tickets;           // 0, 1: sessions can be resumed; the next three then
 	uint32_t ticket_life_s;       // and how often their key changes
@@ -57,19 +60,19 @@ struct tls_sink {
 	void *arg;
 	void (*plain)(void *arg, struct rg_slice d); // application data, borrowed for the call
 	int (*cipher)(void *arg, struct rg_slice d); // bytes for the peer; negative stops
+	uint32_t (*source)(void *arg); // keyed hash of whom the peer's address stands for
 };
 
 // slot: below max_conns, of no other connection until tls_conn_fini(). It costs 64 bytes of the
-// tls_ctx from the hand-over on; before the first byte there is nothing to give back. source: keyed
-// hash of the peer's address.
-void tls_conn_init(struct tls_conn *c, uint32_t slot, uint32_t source);
+// tls_ctx from the hand-over on; before the first byte there is nothing to give back.
+void tls_conn_init(struct tls_conn *c, uint32_t slot);
 void tls_conn_fini(struct tls_ctx *x, struct tls_conn *c); // wipes what it held
 
 // Feeds bytes from the peer; all are consumed. RG_OK; RG_E_CLOSED after the peer's close_notify;
 // RG_E_PROTO (an alert was sent where one is due), as are RG_E_UNSUPPORTED, a client without TLS
 // 1.3, and RG_E_LIMIT, one that says too much before its handshake; RG_E_EXHAUSTED when
 // max_half_open connections are amid theirs, or TLS_MAX_PARTIAL have part of a record waiting;
-// -EDQUOT when max_per_source are; -ENOBUFS when the sink refused; -ENOMEM in a change of keys. The
+// -EDQUOT when one source has its share of either; -ENOBUFS when the sink refused; -ENOMEM in a change of keys. The
 // sink may call tls_write() and tls_close() on c, but not end it.
 [[nodiscard]] int tls_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
 			    const struct tls_sink *sink);

@@ -17,6 +17,12 @@ struct tls_pool {
 	uint32_t *free;
 };
 
+// How many of something each source has, by two hashes of it.
+#define TLS_N_SOURCES 4096
+struct tls_quota {
+	uint16_t n[2][TLS_N_SOURCES];
+};
+
 // First in, first out, linked in the handshakes themselves.
 struct tls_queue {
 	uint32_t n, head, tail;
@@ -62,6 +68,9 @@ bool tls_pool_init(struct tls_pool *p, uint32_t n); // false without memory
 void tls_pool_fini(struct tls_pool *p);
 uint32_t tls_pool_take(struct tls_pool *p); // TLS_NO_REF when there is none
 void tls_pool_put(struct tls_pool *p, uint32_t i);
+// One more for that source; false when it has max, 0 = no limit.
+bool tls_quota_take(struct tls_quota *q, uint32_t source, unsigned max);
+void tls_quota_put(struct tls_quota *q, uint32_t source);
 
 // handshake.c: the BIO that stands between SSL and the caller's memory.
 BIO_METHOD *tls_bio_method_new(void);

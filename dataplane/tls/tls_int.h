@@ -22,8 +22,6 @@
 // Records under one key of ours; then we update it. RFC 8446 5.5 allows 2^24.5 of full size.
 #define TLS_MAX_SEALED ((1u << 24) - 16)
 
-#define TLS_N_SOURCES 4096
-
 enum tls_hash { TLS_SHA256, TLS_SHA384, TLS_N_HASHES };
 enum tls_suite { TLS_AES128, TLS_AES256, TLS_CHACHA, TLS_N_SUITES };
 
@@ -57,6 +55,7 @@ struct tls_crypt {
 // A record that is not whole yet.
 struct tls_partial {
 	uint32_t len;
+	uint32_t source;
 	uint8_t b[TLS_HEADER_LEN + TLS_MAX_CIPHER];
 };
 
@@ -99,6 +98,7 @@ struct tls_ctx {
 	struct tls_crypt *crypt;
 	struct tls_partial *partials; // [TLS_MAX_PARTIAL], untouched until needed
 	struct tls_pool free_partials;
+	struct tls_quota partial_quota;
 	struct tls_handshake *handshakes; // [max_half_open]
 	struct tls_pool free_handshakes;
 	struct tls_queue queues[TLS_N_QUEUES]; // of handshakes whose next step can be made
@@ -106,7 +106,7 @@ struct tls_ctx {
 	uint64_t earned_ns;                    // up to when it is reckoned
 	unsigned share;                        // of the time, percent
 	uint16_t max_per_source;               // 0 = no limit
-	uint16_t sources[2][TLS_N_SOURCES]; // half-open connections by two hashes of their source
+	struct tls_quota half_open_quota;
 	uint32_t max_conns;
 	unsigned n_tickets; // per handshake, 0 or 1
 	uint64_t now_ns;    // of the last tls_ready()

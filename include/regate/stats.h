@@ -83,6 +83,7 @@
 	X(tls_hello_long, "TLS ClientHello too big")                    \
 	X(tls_half_open, "TLS handshakes under way used up")            \
 	X(tls_source, "TLS handshakes of one source used up")           \
+	X(tls_partial, "TLS records begun by one source used up")       \
 	X(http_bad, "malformed HTTP")                                   \
 	X(http_too_big, "HTTP head or body too big")                    \
 	X(http_not_found, "HTTP path not served")                       \

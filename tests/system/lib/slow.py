@@ -3,14 +3,28 @@
 gives the socket. `source` is the address it comes from."""
 
 import random
+import re
 import socket
 import ssl
 
-from lab import FAMILY, GATEWAY_HOST, GATEWAY_IP
+from lab import FAMILY, GATEWAY_HOST, GATEWAY_IP, IS_IP6, PREFIX, TAP, sh
 from wic import PING, Ws, frame, tls_context
 
 BIG = "/jssip.min.js"  # larger than a send queue (128 KiB)
 HEAD = f"GET {BIG} HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\n\r\n".encode()
+
+
+def sources(n):
+    """n addresses of ours, each of them a source of its own to the gateway: in IPv6 a /64."""
+    made = [f"fd00:77:0:{i:x}::1" if IS_IP6 else f"10.77.0.{10 + i}" for i in range(1, n + 1)]
+    for a in [*made, *(map(neighbour, made) if IS_IP6 else [])]:
+        sh("ip", "addr", "add", f"{a}/{PREFIX}", "dev", TAP, *(["nodad"] if IS_IP6 else []))
+    return made
+
+
+def neighbour(source):
+    """An address that is the same source to the gateway."""
+    return re.sub("::1$", "::2", source)
 
 
 def connect(source=None, rcvbuf=None, timeout=30):

@@ -36,8 +36,8 @@ def tls_connect(ctx=None, timeout=None):
 class BioTls:
     """A TLS client whose records the test sees before they leave; else like a socket."""
 
-    def __init__(self, timeout=10):
-        self.raw = socket.create_connection((GATEWAY_IP, 443), timeout=timeout)
+    def __init__(self, timeout=10, raw=None):
+        self.raw = raw or socket.create_connection((GATEWAY_IP, 443), timeout=timeout)
         self.inc, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = tls_context().wrap_bio(self.inc, self.out, server_hostname=f"epcscf1.{DOMAIN}")
         self._until_done(self.tls.do_handshake)

@@ -182,7 +182,7 @@ struct rg_slice client_secret(int dir) {
 	return rg_slice(secrets[dir], secret_len);
 }
 
-#define N_SLOTS 64
+#define N_SLOTS 256
 
 unsigned ctx_tickets;
 uint64_t pair_now_ns = RG_NS_PER_S;
@@ -224,7 +224,7 @@ struct pair *pair_new(struct tls_ctx *ctx, SSL_CTX *client) {
 
 	p->ctx = ctx;
 	p->server = &p->conn;
-	tls_conn_init(p->server, slot_take(), 0);
+	tls_conn_init(p->server, slot_take());
 	p->client = SSL_new(client);
 	p->cut = SIZE_MAX;
 	if (p->client == NULL)
@@ -272,12 +272,16 @@ static int take_cipher(void *arg, struct rg_slice d) {
 	return 0;
 }
 
+static uint32_t source_of(void *arg) {
+	return ((struct pair *)arg)->source;
+}
+
 const struct tls_sink *pair_sink(struct pair *p) {
 	static struct tls_sink sinks[4];
 	static unsigned next;
 	struct tls_sink *s = &sinks[next++ % 4];
 
-	*s = (struct tls_sink){p, take_plain, take_cipher};
+	*s = (struct tls_sink){p, take_plain, take_cipher, source_of};
 	return s;
 }
 

@@ -30,7 +30,8 @@ struct pair {
 	SSL *client;
 	uint8_t plain[131072]; // what the server opened
 	size_t n_plain;
-	size_t n_cipher;  // bytes that the server sent
+	size_t n_cipher; // bytes that the server sent
+	uint32_t source;
 	int n_refuse;     // refuse the n-th call of the sink from now; 0 = none
 	size_t cut;       // feed the server this many bytes at a time
 	const char *echo; // written, or closed when "", from within the sink

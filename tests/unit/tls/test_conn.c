@@ -347,7 +347,7 @@ START_TEST(lazy) {
 	long live = alloc_live();
 	struct tls_conn c;
 
-	tls_conn_init(&c, 0, 0);
+	tls_conn_init(&c, 0);
 	ck_assert_int_eq(alloc_live(), live);
 	tls_conn_fini(ctx, &c);
 	ck_assert_int_eq(alloc_live(), live);

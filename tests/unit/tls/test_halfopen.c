@@ -43,7 +43,7 @@ static void setup(void) {
 static void teardown(void) {
 	ck_assert_uint_eq(ctx->free_handshakes.n_free, MAX_HALF_OPEN);
 	for (int i = 0; i < TLS_N_SOURCES; i++)
-		ck_assert_uint_eq(ctx->sources[0][i] + ctx->sources[1][i], 0);
+		ck_assert_uint_eq(ctx->half_open_quota.n[0][i] + ctx->half_open_quota.n[1][i], 0);
 	ck_assert(!tls_is_waiting(ctx));
 	ck_assert_uint_eq(ERR_peek_error(), 0);
 	tls_ctx_free(ctx);
@@ -54,7 +54,8 @@ static void teardown(void) {
 static struct pair *opened(uint32_t slot, uint32_t source) {
 	struct pair *p = pair_new(ctx, client);
 
-	tls_conn_init(p->server, slot, source);
+	tls_conn_init(p->server, slot);
+	p->source = source;
 	return p;
 }
 
@@ -373,7 +374,7 @@ START_TEST(retry) {
 
 	ck_assert_int_eq(SSL_CTX_set1_groups_list(other, "P-521:X25519"), 1);
 	p = pair_new(ctx, other);
-	tls_conn_init(p->server, 0, 0);
+	tls_conn_init(p->server, 0);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(feed(p, said(p)), RG_OK);
 		while (next_slot() == 0) {

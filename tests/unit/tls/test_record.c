@@ -26,6 +26,8 @@ static void setup(void) {
 // However a test went, nothing may be left of it.
 static void teardown(void) {
 	ck_assert_uint_eq(ctx->free_partials.n_free, TLS_MAX_PARTIAL);
+	for (int i = 0; i < TLS_N_SOURCES; i++)
+		ck_assert_uint_eq(ctx->partial_quota.n[0][i] + ctx->partial_quota.n[1][i], 0);
 	ck_assert_uint_eq(ERR_peek_error(), 0);
 	tls_ctx_free(ctx);
 }
@@ -395,6 +397,49 @@ START_TEST(pool_dry) {
 }
 END_TEST
 
+static struct wire *wire_from(uint32_t source, int combo) {
+	struct wire *w = wire_new(ctx, combo);
+
+	w->source = source;
+	return w;
+}
+
+// A source has its share of the buffers, whole records need none of it; others have theirs. Given back
+// when the record is whole, and when the connection ends.
+START_TEST(partial_quota) {
+	const uint32_t source = 0x12300456;
+	const size_t max = TLS_MAX_PARTIAL_PER_SOURCE;
+	struct wire *w[TLS_MAX_PARTIAL_PER_SOURCE + 1];
+	size_t len = 0;
+
+	ctx->max_per_source = 1; // or any other: there is a limit
+	for (size_t i = 0; i <= max; i++) {
+		w[i] = wire_from(source, _i);
+		len = seal(w[i], 23, RG_LIT("hello"), 0);
+		ck_assert_int_eq(wire_input(w[i], rec, len - 1), i < max ? RG_OK : -EDQUOT);
+	}
+	ck_assert_int_eq(wire_input(w[max], "\x17", 1), RG_E_PROTO); // dead
+	wire_free(w[max]);
+	w[max] = wire_from(source, _i);
+	ck_assert_int_eq(wire_send(w[max], 23, RG_LIT("whole")), RG_OK);
+	w[max]->source++; // one cell in common
+	ck_assert_int_eq(wire_input(w[max], "\x17", 1), RG_OK);
+	wire_free(w[max]);
+	ck_assert_int_eq(wire_input(w[0], rec + len - 1, 1), RG_OK); // whole: its keys are the same
+	wire_free(w[0]);
+	wire_free(w[1]);
+	w[0] = wire_from(source, _i);
+	w[1] = wire_from(source, _i);
+	w[max] = wire_from(source, _i);
+	ck_assert_int_eq(wire_input(w[0], "\x17", 1), RG_OK);
+	ck_assert_int_eq(wire_input(w[1], "\x17", 1), RG_OK);
+	ctx->max_per_source = 0;
+	ck_assert_int_eq(wire_input(w[max], "\x17", 1), RG_OK);
+	for (size_t i = 0; i <= max; i++)
+		wire_free(w[i]);
+}
+END_TEST
+
 // A partial record that turns out bad, or ends the connection, frees its buffer at once.
 START_TEST(partial_fails) {
 	struct wire *w = wire_new(ctx, _i);
@@ -450,8 +495,9 @@ END_TEST
 
 int main(void) {
 	const TTest *const each[] = {
-		sizes,  padding, cuts,          tampered, replayed,      too_big,       alerts,
-		floods, closed,  refusing_sink, pool_dry, partial_fails, no_allocation,
+		sizes,    padding,       cuts,          tampered,      replayed,
+		too_big,  alerts,        floods,        closed,        refusing_sink,
+		pool_dry, partial_quota, partial_fails, no_allocation,
 	};
 	Suite *s = suite_create("tls_record");
 	TCase *t = tcase_create("record");

@@ -58,7 +58,7 @@ struct wire *wire_new(struct tls_ctx *ctx, int combo) {
 
 	w->ctx = ctx;
 	w->server = &w->conn;
-	tls_conn_init(w->server, slot_take(), 0);
+	tls_conn_init(w->server, slot_take());
 	if (combo >= TLS_N_SUITES || ctx->crypt->imb == NULL)
 		ctx->crypt->aeads = tls_aead_evp();
 	for (int dir = 0; dir < TLS_N_DIRS; dir++) {
@@ -102,8 +102,12 @@ static int take_cipher(void *arg, struct rg_slice d) {
 	return 0;
 }
 
+static uint32_t source_of(void *arg) {
+	return ((struct wire *)arg)->source;
+}
+
 struct tls_sink wire_sink(struct wire *w) {
-	return (struct tls_sink){w, take_plain, take_cipher};
+	return (struct tls_sink){w, take_plain, take_cipher, source_of};
 }
 
 static EVP_CIPHER_CTX *begin(struct wire_key *k, const uint8_t *header, bool is_seal) {

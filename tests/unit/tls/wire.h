@@ -25,6 +25,7 @@ struct wire {
 	uint8_t cipher[1 << 16]; // what it sent, not opened yet
 	size_t n_cipher;
 	int n_refuse; // the n-th call of the sink from now; 0 = none
+	uint32_t source;
 };
 
 // A server connection that is through with its handshake, and its peer. The suites with the best
