@@ -50,7 +50,7 @@ struct conf {
 	struct { // tls:
 		char *certificate, *key;
 		uint32_t max_half_open;        // per worker, default 4096
-		uint32_t half_open_per_source; // default 1024, 0 = no limit
+		uint32_t half_open_per_source; // default 256, 0 = no limit
 		uint32_t handshake_share;      // percent, default 25
 		uint32_t tickets;              // default 1
 		uint32_t ticket_life_s;        // default 1h

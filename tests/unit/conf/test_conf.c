@@ -65,6 +65,7 @@ START_TEST(defaults) {
 	ck_assert_uint_eq(c->dp.connections, 4096);
 	ck_assert_uint_eq(c->dp.ping_s, 25);
 	ck_assert_uint_eq(c->dp.pong_misses, 2);
+	ck_assert_uint_eq(c->tls.half_open_per_source, 256);
 	ck_assert_uint_eq(c->dp.head_timeout_s, 10);
 	ck_assert_uint_eq(c->dp.idle_timeout_s, 60);
 	ck_assert_str_eq(c->tls.certificate, "c.pem"); // conf_parse() has no folder
