@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/env.h"
+#include "env.h"
 #include "regate/err.h"
 #include "scenario_int.h"
 
@@ -203,6 +204,18 @@ static void check_loop(struct loader *l) {
 		wrong(l, "rate", "the search finds the rate: remove 'rate', or 'search'");
 }
 
+static void check_cpus(struct loader *l) {
+	int cpus[ENV_MAX_CPUS];
+	unsigned n = env_cpus(l->sc->cpus, cpus);
+
+	if (n == 0)
+		wrong(l, "cpus", "'%s' is no list of CPUs: write numbers, such as 0,1",
+		      l->sc->cpus);
+	else if (n < 2 && l->sc->driver != DRIVER_SOCKET)
+		wrong(l, "cpus", "'%s' names one CPU: gateway and generator need one each",
+		      l->sc->cpus);
+}
+
 // What no single key can tell.
 static void check(struct loader *l) {
 	struct scenario *sc = l->sc;
@@ -218,6 +231,7 @@ static void check(struct loader *l) {
 		}
 	check_drivers(l);
 	check_loop(l);
+	check_cpus(l);
 	need(l, "target", sc->driver == DRIVER_SOCKET, "driver socket has none of its own");
 	need(l, "port", sc->driver == DRIVER_NIC, "driver nic has none of its own");
 	need(l, "generator_port", sc->driver == DRIVER_NIC, "driver nic has none of its own");

@@ -50,7 +50,8 @@ const struct scenario_key scenario_keys[] = {
 	  .text = "runs that count: median, least and most are told"},
 	 ALL},
 	{{"window", CONF_T_COUNT, FIELD(window), .def = "256", .min = 1, .max = 65536,
-	  .text = "under way at once in a closed loop"},
+	  .text = "under way at once in a closed loop; in a search, what is due while as many are "
+		  "unanswered is lost, as at a full queue"},
 	 ALL},
 	{{"seed", CONF_T_COUNT, FIELD(seed), .def = "1", .max = UINT32_MAX,
 	  .text = "of all that is random"},
@@ -75,7 +76,7 @@ const struct scenario_key scenario_keys[] = {
 		  "it goes"},
 	 SOCK},
 	{{"cpus", CONF_T_WORD, FIELD(cpus), .def = "0,1",
-	  .text = "gateway's, generator's; driver socket takes the second for itself"},
+	  .text = "gateway's, generator's; driver socket takes the last for itself"},
 	 ALL},
 
 	{{"target", CONF_T_HOSTPORT, FIELD(target), .text = "host:port of what is measured"}, SOCK},

@@ -30,6 +30,8 @@ static const struct {
 	{CONF_T_WORD, "two words", 0, "write one word"},
 	{CONF_T_WORD, "caf\xc3\xa9", 0, "outside ASCII"},
 	{CONF_T_WORD, "a\"b", 0, "quotes"},
+	{CONF_T_TEXT, "two words, caf\xc3\xa9", 0, NULL},
+	{CONF_T_TEXT, "two\nlines", 0, "write one line of text"},
 	{CONF_T_NAME, "a-B_c.9", 0, NULL},
 	{CONF_T_NAME, "a/b", 0, "'a/b' is no name"},
 	{CONF_T_NAME, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 0, NULL},
