@@ -55,8 +55,13 @@ static void conn_release(struct worker *w, struct conn *c) {
 
 static int sink_cipher(void *arg, struct rg_slice d) {
 	struct conn_ref *r = arg;
+	enum rg_stage was = r->w->stages.at;
+	int rc;
 
-	return tcp_send(r->w->tcp, conn_idx(r->w, r->c), d, r->w->now_ns);
+	stage_to(&r->w->stages, RG_STAGE_tcp);
+	rc = tcp_send(r->w->tcp, conn_idx(r->w, r->c), d, r->w->now_ns);
+	stage_to(&r->w->stages, was);
+	return rc;
 }
 
 // The connection's own buffer, or the scratch, empty, while it has none.
@@ -129,13 +134,19 @@ static void established(struct worker *w, struct conn *c) {
 	rg_stat_inc(w->stats, RG_STAT_tls_handshakes);
 }
 
+static enum rg_stage stage_of(const struct conn *c) {
+	return c->phase == RG_PHASE_HTTP ? RG_STAGE_http : RG_STAGE_ws;
+}
+
 static void sink_plain(void *arg, struct rg_slice d) {
 	struct conn_ref *r = arg;
 	struct worker *w = r->w;
 	struct conn *c = r->c;
+	enum rg_stage was = w->stages.at;
 
 	if (c->phase == RG_PHASE_TLS)
 		established(w, c);
+	stage_to(&w->stages, stage_of(c));
 	while (d.len > 0 && c->end == END_NO) {
 		struct buf *b = its_buf(w, c);
 		size_t n = RTE_MIN(d.len, (size_t)(b->cap - b->len));
@@ -149,6 +160,7 @@ static void sink_plain(void *arg, struct rg_slice d) {
 		d = rg_skip(d, n);
 		consume(w, c, b);
 	}
+	stage_to(&w->stages, was);
 }
 
 // An IPv6 client has a /64 to choose addresses from (RFC 6177, RFC 7934): it counts as one source.
@@ -163,6 +175,7 @@ void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 	struct conn_ref ref = {w, c};
 	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
 
+	stage_to(&w->stages, RG_STAGE_tls);
 	if (c->end == END_NO && tls_write(w->tls, &c->tls, d, &sink) != RG_OK) {
 		rg_stat_inc(w->stats, RG_DROP_tcp_no_buffer);
 		c->end = END_ABORT; // reads slower than it asks: its queue is full
@@ -226,6 +239,7 @@ void conn_finish(struct worker *w, struct conn *c) {
 	if (c->end == END_CLOSE)
 		tls_close(w->tls, &c->tls, &sink);
 	conn_release(w, c);
+	stage_to(&w->stages, RG_STAGE_tcp);
 	if (c->end == END_CLOSE)
 		tcp_close(w->tcp, idx, w->now_ns);
 	else
@@ -235,6 +249,7 @@ void conn_finish(struct worker *w, struct conn *c) {
 void conn_settle(struct worker *w, struct conn *c) {
 	conn_pump(w, c);
 	while (c->end == END_NO && c->has_buf && !c->is_http_pending && !c->has_src) {
+		stage_to(&w->stages, stage_of(c));
 		consume(w, c, its_buf(w, c));
 		if (!c->has_src)
 			break;
@@ -307,11 +322,13 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
 
 	(void)now_ns; // the same as w->now_ns
+	stage_to(&w->stages, RG_STAGE_tls);
 	if (c->is_open && c->end != END_LINGER)
 		tls_done(w, c, tls_input(w->tls, &c->tls, d, &sink));
+	stage_to(&w->stages, RG_STAGE_tcp);
 }
 
-void conn_handshake(struct worker *w) {
+bool conn_handshake(struct worker *w) {
 	uint32_t idx = tls_ready(w->tls, w->now_ns);
 	struct conn_ref ref = {.w = w};
 	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
@@ -319,12 +336,15 @@ void conn_handshake(struct worker *w) {
 	int rc;
 
 	if (idx == TLS_NO_SLOT)
-		return;
+		return false;
+	stage_to(&w->stages, RG_STAGE_handshake);
 	ref.c = &w->conns[idx];
 	start_ns = idle_now_ns();
 	rc = tls_step(w->tls, &ref.c->tls, &sink);
 	tls_charge(w->tls, idle_now_ns() - start_ns);
 	tls_done(w, ref.c, rc);
+	stage_unit(&w->stages, RG_STAGE_poll);
+	return true;
 }
 
 void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns) {
@@ -333,6 +353,7 @@ void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns) {
 	(void)now_ns;
 	if (w->conns[idx].is_open && w->conns[idx].has_src)
 		conn_settle(w, &w->conns[idx]);
+	stage_to(&w->stages, RG_STAGE_tcp);
 }
 
 void conn_peer_closed(void *ctx, uint32_t idx, uint64_t now_ns) {
@@ -345,7 +366,9 @@ void conn_peer_closed(void *ctx, uint32_t idx, uint64_t now_ns) {
 	// Half-open clients are not served (RFC 8446 6.1 asks for close_notify).
 	if (c->end == END_NO || c->end == END_LINGER)
 		c->end = END_CLOSE;
+	stage_to(&w->stages, RG_STAGE_tls);
 	conn_finish(w, c);
+	stage_to(&w->stages, RG_STAGE_tcp);
 }
 
 void conn_ended(void *ctx, uint32_t idx, enum tcp_end why, uint64_t now_ns) {

@@ -53,8 +53,8 @@ struct conn_more { // what an idle connection and a refresh leave alone; times a
 };
 
 // --- conn.c: tcp_ops and the life of a connection
-// Makes the next step of a handshake, if one waits and has its turn.
-void conn_handshake(struct worker *w);
+// Makes the next step of a handshake, if one waits and has its turn. True when it did.
+bool conn_handshake(struct worker *w);
 int conn_opened(void *ctx, uint32_t idx, uint64_t now_ns);
 void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns);
 void conn_sent(void *ctx, uint32_t idx, uint64_t now_ns);

@@ -187,6 +187,7 @@ void conn_http_input(struct worker *w, struct conn *c, struct buf *b) {
 	size_t len = b->len, used;
 	int rc;
 
+	stage_to(&w->stages, RG_STAGE_http);
 	if (c->is_http_pending || c->has_src || (is_new && is_old_news(b)))
 		return;
 	if (is_new && http_begin(w, c, b) != RG_OK) {

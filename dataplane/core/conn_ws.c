@@ -96,9 +96,11 @@ static void register_input(struct worker *w, struct conn *c) {
 		sip_status(w, c, 400, (struct rg_slice){0});
 		return;
 	}
+	stage_to(&w->stages, RG_STAGE_lease);
 	if (r.n_bearer > 0)
 		is_known = reg_find_lease(&w->tokens, &c->flow, r.bearer, &digest, &w->view);
 	reg_decide(&w->cfg->reg, &c->flow, &r, peer, is_known ? &w->view : NULL, w->now_ns, &out);
+	stage_to(&w->stages, RG_STAGE_sip);
 	if (out.verdict == REG_PUNT) {
 		register_punt(w, c, out.reason, r.n_bearer > 0 ? &digest : NULL);
 		return;
@@ -148,6 +150,7 @@ static bool rate_ok(struct worker *w, struct conn *c) {
 }
 
 void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message) {
+	stage_to(&w->stages, RG_STAGE_sip);
 	if (sip_is_keepalive(message)) { // RFC 5626 3.5.1: the double CRLF is a ping
 		if (message.len >= 4)
 			conn_ws_send(w, c, WS_TEXT, RG_LIT("\r\n"));
@@ -224,5 +227,6 @@ void conn_ws_input(struct worker *w, struct conn *c, struct buf *b) {
 	}
 	if (rc == RG_OK)
 		ws_event(w, c, b, &ev);
+	stage_to(&w->stages, RG_STAGE_ws);
 	cut(b, ev.keep, ev.drop);
 }

@@ -15,6 +15,7 @@
 #include "regate/err.h"
 #include "regate/ring.h"
 #include "rss.h"
+#include "stage.h"
 #include "tcp/tcp.h"
 #include "tls/tls.h"
 #include "ws/ws.h"
@@ -33,6 +34,7 @@
 
 struct worker_stats { // kept apart from what the worker reads on its path
 	struct rg_stats s;
+	struct rg_stages stages;
 } __attribute__((aligned(64)));
 
 struct worker {
@@ -65,6 +67,7 @@ struct worker {
 	uint32_t n_conns;       // in use
 	struct rg_stats *stats; // worker: rw, ctl: ro
 	uint64_t now_ns;        // one reading per poll
+	struct stages stages;   // where its time goes
 	uint64_t count_at_ns;
 	struct buf_pool bufs; // of partial messages
 	uint32_t n_tcp_bufs;

@@ -2,6 +2,7 @@
 // The dataplane as one object (include/regate/dp.h): starts and stops it, and moves punts, replies
 // and counters between the workers and the control thread, on which all of this runs.
 #include <errno.h>
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <stdio.h>
@@ -221,4 +222,12 @@ unsigned rg_dp_n_workers(const struct rg_dp *dp) {
 
 const struct rg_stats *rg_dp_stats(const struct rg_dp *dp, unsigned worker) {
 	return &dp->stats[worker].s;
+}
+
+const struct rg_stages *rg_dp_stages(const struct rg_dp *dp, unsigned worker) {
+	return &dp->stats[worker].stages;
+}
+
+double rg_dp_cycles_per_ns(const struct rg_dp *) {
+	return (double)rte_get_tsc_hz() / RG_NS_PER_S;
 }

@@ -173,6 +173,7 @@ static unsigned look_at_some(struct worker *w, unsigned *budget) {
 			look(w, c[i]);
 		if (c[i]->is_open)
 			again(w, c[i]);
+		stage_unit(&w->stages, RG_STAGE_poll);
 	}
 	return n;
 }

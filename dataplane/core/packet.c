@@ -110,8 +110,7 @@ static void spare_fill(struct worker *w) {
 	}
 }
 
-void packet_output(void *ctx, const struct tcp_out *o) {
-	struct worker *w = ctx;
+static void output(struct worker *w, const struct tcp_out *o) {
 	struct rte_mbuf *m = spare_take(w);
 	size_t l4_len = o->header_len + o->data_len, head_len = net_head_len(&w->net, &o->dst);
 	uint8_t *frame, *p;
@@ -136,6 +135,14 @@ void packet_output(void *ctx, const struct tcp_out *o) {
 	}
 	tx_checksums(w, m, o, frame + w->net.l2_len, l4_len);
 	tx_put(w, m);
+}
+
+void packet_output(void *ctx, const struct tcp_out *o) {
+	struct worker *w = ctx;
+
+	stage_to(&w->stages, RG_STAGE_tx);
+	output(w, o);
+	stage_to(&w->stages, RG_STAGE_tcp);
 }
 
 void packet_announce(struct worker *w) {
@@ -183,7 +190,9 @@ static void icmp_error(struct worker *w, const struct net_rx *rx) {
 		.seq = rx->error.seq,
 	};
 
+	stage_to(&w->stages, RG_STAGE_tcp);
 	tcp_icmp_error(w->tcp, &e, w->now_ns);
+	stage_to(&w->stages, RG_STAGE_rx);
 }
 
 // First stage: what is no TCP segment for us ends here. m is consumed unless it returns true.
@@ -226,7 +235,9 @@ static void batch(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
 	struct job jobs[BATCH];
 	unsigned n_jobs = 0;
 
+	stage_to(&w->stages, RG_STAGE_tx);
 	spare_fill(w);
+	stage_to(&w->stages, RG_STAGE_rx);
 	for (unsigned i = 0; i < n; i++)
 		n_jobs += begin(w, m[i], &jobs[n_jobs]);
 	for (unsigned i = 0; i < n_jobs; i++) {
@@ -243,9 +254,11 @@ static void batch(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
 		if (jobs[i].c != NULL)
 			reg_prefetch_lease(w->cfg->leases, &jobs[i].c->flow);
 	for (unsigned i = 0; i < n_jobs; i++) {
+		stage_unit(&w->stages, RG_STAGE_tcp);
 		tcp_input(w->tcp, &jobs[i].in, w->now_ns);
 		done[i] = jobs[i].m;
 	}
+	stage_unit(&w->stages, RG_STAGE_rx);
 	rte_pktmbuf_free_bulk(done, n_jobs);
 }
 

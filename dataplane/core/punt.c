@@ -180,6 +180,7 @@ unsigned punt_poll_replies(struct worker *w) {
 		memcpy(&r, rec.p, sizeof(r));
 		reply_run(w, &r, rg_skip(rec, sizeof(r)));
 		rg_ring_next(&w->replies, rec);
+		stage_unit(&w->stages, RG_STAGE_poll);
 	}
 	if (w->query != 0)
 		n += query_step(w);

@@ -115,6 +115,8 @@ int worker_init(struct rg_dp *dp, unsigned id, char *err, size_t err_len) {
 	w->peers = dp->workers;
 	w->handoff = dp->handoff;
 	w->stats = &dp->stats[id].s;
+	stages_init(&w->stages, id + 1, w->stats, &dp->stats[id].stages);
+	stages_calibrate(&w->stages);
 	w->ctl_event_fd = dp->event_fd;
 	w->is_stopping = &dp->is_stopping;
 	w->rss = &dp->rss;

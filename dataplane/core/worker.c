@@ -54,21 +54,51 @@ static unsigned poll_handoff(struct worker *w) {
 	return sum;
 }
 
-static void poll_once(struct worker *w) {
+static unsigned poll_packets(struct worker *w) {
 	unsigned n;
 
-	w->now_ns = idle_now_ns();
+	stage_to(&w->stages, RG_STAGE_rx);
 	n = poll_port(w);
 	n += poll_handoff(w);
-	n += punt_poll_replies(w);
-	if (tcp_next_deadline(w->tcp) <= w->now_ns)
+	stage_to(&w->stages, RG_STAGE_poll);
+	return n;
+}
+
+static void poll_timers(struct worker *w) {
+	if (tcp_next_deadline(w->tcp) <= w->now_ns) {
+		stage_to(&w->stages, RG_STAGE_tcp);
 		tcp_tick(w->tcp, w->now_ns, BURST);
+		stage_unit(&w->stages, RG_STAGE_poll);
+	}
 	due_run(w);
+	stage_unit(&w->stages, RG_STAGE_tx);
+}
+
+// The one clock reading of a poll; it ends the one before.
+static void tell_time(struct worker *w) {
+	uint64_t now_ns = idle_now_ns();
+
+	if (w->idle_since_ns == w->now_ns)
+		rg_stat_add(w->stats, RG_STAT_busy_ns, now_ns - w->now_ns);
+	w->now_ns = now_ns;
+}
+
+static void poll_once(struct worker *w) {
+	unsigned n_packets, n;
+
+	stages_begin(&w->stages);
+	tell_time(w);
+	n_packets = poll_packets(w);
+	n = n_packets + punt_poll_replies(w);
+	poll_timers(w);
 	n += packet_relay(w);
 	packet_flush(w);
+	stage_to(&w->stages, RG_STAGE_poll);
 	if (tls_is_waiting(w->tls)) { // what was answered does not wait for it
-		conn_handshake(w);
+		n += conn_handshake(w);
+		stage_to(&w->stages, RG_STAGE_tx);
 		packet_flush(w);
+		stage_to(&w->stages, RG_STAGE_poll);
 	}
 	if (w->is_punted) {
 		w->is_punted = false;
@@ -76,6 +106,7 @@ static void poll_once(struct worker *w) {
 	}
 	urcu_qsbr_quiescent_state();
 	rg_stat_inc(w->stats, RG_STAT_polls);
+	stages_end(&w->stages, n > 0, n_packets);
 	if (n > 0) {
 		rg_stat_inc(w->stats, RG_STAT_polls_busy);
 		w->idle_since_ns = w->now_ns;

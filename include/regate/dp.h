@@ -11,6 +11,7 @@
 #include "regate/lease.h"
 #include "regate/punt.h"
 #include "regate/slice.h"
+#include "regate/stage.h"
 #include "regate/stats.h"
 
 struct rg_dp;
@@ -116,3 +117,5 @@ unsigned rg_dp_poll(struct rg_dp *dp, unsigned max, rg_punt_fn *fn, void *arg);
 
 unsigned rg_dp_n_workers(const struct rg_dp *dp);
 const struct rg_stats *rg_dp_stats(const struct rg_dp *dp, unsigned worker);
+const struct rg_stages *rg_dp_stages(const struct rg_dp *dp, unsigned worker);
+double rg_dp_cycles_per_ns(const struct rg_dp *dp);

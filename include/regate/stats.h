@@ -16,6 +16,7 @@
 	X(relayed, "packets sent through another worker's queue")     \
 	X(polls, "poll rounds")                                       \
 	X(polls_busy, "poll rounds that found work")                  \
+	X(busy_ns, "nanoseconds in these")                            \
 	X(sleeps, "times the worker slept")                           \
 	X(arp_replies, "ARP requests answered")                       \
 	X(icmp_echo, "ICMP echoes answered")                          \

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Reads the stage histograms: sums, differences, mean and quantiles. No thread of its own.
+#include "regate/stage.h"
+
+static const struct {
+	const char *name, *text;
+} stages[RG_N_STAGES] = {
+#define X(n, t) [RG_STAGE_##n] = {#n, t},
+	RG_STAGE_LIST(X)
+#undef X
+};
+
+const char *rg_stage_name(enum rg_stage i) {
+	return stages[i].name;
+}
+
+const char *rg_stage_text(enum rg_stage i) {
+	return stages[i].text;
+}
+
+static uint64_t load(const _Atomic(uint64_t) *v) {
+	return atomic_load_explicit(v, memory_order_relaxed);
+}
+
+// *sum belongs to the caller alone.
+static void grow(_Atomic(uint64_t) *sum, uint64_t by) {
+	atomic_store_explicit(sum, load(sum) + by, memory_order_relaxed);
+}
+
+void rg_stages_add(struct rg_stages *sum, const struct rg_stages *s) {
+	for (unsigned i = 0; i < RG_N_STAGES; i++) {
+		grow(&sum->of[i].cycles, load(&s->of[i].cycles));
+		for (unsigned k = 0; k < RG_STAGE_N; k++)
+			grow(&sum->of[i].v[k], load(&s->of[i].v[k]));
+	}
+}
+
+void rg_stages_sub(struct rg_stages *sum, const struct rg_stages *s) {
+	for (unsigned i = 0; i < RG_N_STAGES; i++) {
+		grow(&sum->of[i].cycles, -load(&s->of[i].cycles));
+		for (unsigned k = 0; k < RG_STAGE_N; k++)
+			grow(&sum->of[i].v[k], -load(&s->of[i].v[k]));
+	}
+}
+
+uint64_t rg_stage_count(const struct rg_stage_hist *h) {
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < RG_STAGE_N; k++)
+		n += load(&h->v[k]);
+	return n;
+}
+
+double rg_stage_mean(const struct rg_stage_hist *h) {
+	uint64_t n = rg_stage_count(h);
+
+	return n == 0 ? 0 : (double)load(&h->cycles) / (double)n;
+}
+
+// Greatest value of a step.
+static uint64_t upper(unsigned step) {
+	unsigned shift = step < 2 * RG_STAGE_STEPS ? 0 : step / RG_STAGE_STEPS - 1;
+
+	return ((uint64_t)(step - shift * RG_STAGE_STEPS + 1) << shift) - 1;
+}
+
+uint64_t rg_stage_quantile(const struct rg_stage_hist *h, double share) {
+	double want = share * (double)rg_stage_count(h);
+	uint64_t sum = 0;
+
+	for (unsigned k = 0; k < RG_STAGE_N; k++) {
+		sum += load(&h->v[k]);
+		if (sum > 0 && (double)sum >= want)
+			return upper(k);
+	}
+	return 0;
+}
+
+double rg_stage_share(const struct rg_stages *s, enum rg_stage i) {
+	uint64_t sum = 0;
+
+	for (unsigned k = 0; k < RG_N_STAGES; k++)
+		sum += load(&s->of[k].cycles);
+	return sum == 0 ? 0 : (double)load(&s->of[i].cycles) / (double)sum;
+}
