@@ -44,7 +44,25 @@ def series(report, name):
     return next(s for s in report['series'] if s['name'] == name)
 
 
+# What a refresh passes, and what it does not.
+SEEN = ['rx', 'tcp', 'tls', 'ws', 'sip', 'lease', 'tx', 'poll']
+UNSEEN = ['handshake', 'http']
+
+
 class Refresh(unittest.TestCase):
+    def check_stages(self, stages):
+        self.assertEqual(sorted(stages), sorted(SEEN + UNSEEN))
+        for name in SEEN:
+            self.assertGreater(stages[name]['samples'], 0, name)
+            self.assertLessEqual(stages[name]['p50_ns'], stages[name]['p99_ns'], name)
+        for name in UNSEEN:
+            self.assertEqual(stages[name]['samples'], 0, name)
+        self.assertAlmostEqual(sum(stages[name]['share'] for name in SEEN), 1, delta=0.01)
+        # Each of a timed refresh was opened, parsed, decided and answered.
+        self.assertEqual(stages['sip']['samples'], stages['lease']['samples'])
+        self.assertEqual(stages['sip']['samples'], stages['ws']['samples'])
+        self.assertEqual(stages['sip']['samples'], stages['tls']['samples'])
+
     def check(self, report, packets):
         counters = report['counters']
         self.assertFalse(report['partial'])
@@ -62,6 +80,9 @@ class Refresh(unittest.TestCase):
 
     def test_acks_after(self):
         self.check(bench('refresh', acks='after'), 2)
+
+    def test_stages(self):
+        self.check_stages(bench('refresh', '--requests', '20000', '--window', '8')['stages'])
 
     def test_two_processes(self):
         self.check(bench('refresh', driver='memif'), 3)
