@@ -69,8 +69,9 @@ void cli_print_help(FILE *out);
 // Connects. Descriptor, or -errno.
 [[nodiscard]] int cli_connect(const char *path);
 // Sends one message and takes one. *answer is malloc'd, NUL-terminated. 0, -errno, RG_E_PROTO,
-// RG_E_CLOSED.
-[[nodiscard]] int cli_call(int fd, struct rg_slice request, char **answer, size_t *len);
+// RG_E_CLOSED; -ECANCELED when stop_fd, unless it is -1, became readable before the answer came.
+[[nodiscard]] int cli_call(int fd, int stop_fd, struct rg_slice request, char **answer,
+			   size_t *len);
 
 // --- cli_complete.c
 void cli_complete_bash(FILE *out);
@@ -80,6 +81,18 @@ void cli_complete(int n, char *const *words, const char *last,
 
 // --- cli_run.c: one command from words to exit code. place ("line 3: " or "") precedes errors.
 [[nodiscard]] int cli_run(const struct cli_opts *o, int n, char *const *words, const char *place);
+#define CLI_STOPPED (-1)
+// Asks the daemon and prints the answer to out. Exit code; CLI_STOPPED as cli_call()'s -ECANCELED.
+[[nodiscard]] int cli_ask(const struct cli_opts *o, const struct cli_request *r, const char *place,
+			  int stop_fd, FILE *out);
+
+// --- cli_top.c
+// Is this to be shown again and again, on a terminal?
+bool cli_is_live(const struct cli_opts *o, const struct cli_request *r);
+[[nodiscard]] int cli_live(const struct cli_opts *o, const struct cli_request *r,
+			   const char *place);
+// Writes text over what a terminal of so many rows shows; what is below them is left out.
+void cli_paint(const char *text, unsigned rows, FILE *out);
 
 // --- cli_shell.c, cli_batch.c: commands from a terminal, commands from a file. Exit code.
 [[nodiscard]] int cli_shell(const struct cli_opts *o);

@@ -2,6 +2,7 @@
 // The socket side of regatectl: connect, one message out, one message in (ctlproto.h). Blocking.
 // Never waits longer than TIMEOUT_S for a daemon that says nothing.
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -64,7 +65,20 @@ static int recv_all(int fd, void *p, size_t len) {
 	return 0;
 }
 
-int cli_call(int fd, struct rg_slice request, char **answer, size_t *len) {
+// 0 when fd is readable, -ECANCELED when stop_fd is, -ETIMEDOUT.
+static int wait_for_answer(int fd, int stop_fd) {
+	struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
+	int n;
+
+	do
+		n = poll(fds, 2, TIMEOUT_S * 1000);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n == 0 ? -ETIMEDOUT : -errno;
+	return fds[1].revents != 0 ? -ECANCELED : 0;
+}
+
+int cli_call(int fd, int stop_fd, struct rg_slice request, char **answer, size_t *len) {
 	uint8_t head[HEAD_LEN];
 	struct rg_wr w = rg_wr(head, sizeof(head));
 	struct rg_rd rd = rg_rd(rg_slice(head, sizeof(head)));
@@ -79,7 +93,9 @@ int cli_call(int fd, struct rg_slice request, char **answer, size_t *len) {
 	// A daemon that turns us away answers before it reads: what it says is worth more.
 	if (rc != 0 && rc != -EPIPE)
 		return rc;
-	rc = recv_all(fd, head, sizeof(head));
+	rc = wait_for_answer(fd, stop_fd);
+	if (rc == 0)
+		rc = recv_all(fd, head, sizeof(head));
 	if (rc != 0)
 		return rc;
 	n = rg_rd_be(&rd, HEAD_LEN);

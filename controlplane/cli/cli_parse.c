@@ -71,7 +71,7 @@ static void explain(int n, char *const *words, char *err, size_t err_len) {
 		snprintf(two, sizeof(two), "%s %s", words[0], words[1]);
 		near = ctl_cmd_nearest(rg_str(two));
 	}
-	if (near == NULL)
+	if (near == NULL && used == 0)
 		near = ctl_cmd_nearest(rg_str(words[0]));
 	if (near != NULL)
 		snprintf(err, err_len, "unknown command: did you mean `%s`?", near->name);

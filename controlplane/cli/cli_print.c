@@ -16,12 +16,19 @@ static bool has_suffix(const char *s, const char *suffix) {
 	return a > b && strcmp(s + a - b, suffix) == 0;
 }
 
-// "token_ends_at" to "token ends".
+// A time that has passed or is to come; "refreshes_per_s" is none.
+static bool is_duration(const char *key) {
+	return has_suffix(key, "_s") && !has_suffix(key, "_per_s");
+}
+
+// "token_ends_at" to "token ends", "refreshes_per_s" to "refreshes/s".
 static void title(const char *key, char *out, size_t out_len) {
 	snprintf(out, out_len, "%s", key);
 	if (has_suffix(key, "_at") && strlen(key) < out_len)
 		out[strlen(key) - 3] = '\0';
-	else if (has_suffix(key, "_s") && strlen(key) < out_len)
+	else if (has_suffix(key, "_per_s") && strlen(key) < out_len)
+		memcpy(out + strlen(key) - 6, "/s", 3);
+	else if (is_duration(key) && strlen(key) < out_len)
 		out[strlen(key) - 2] = '\0';
 	for (char *p = out; *p != '\0'; p++)
 		if (*p == '_')
@@ -48,14 +55,15 @@ static char *cell_text(const char *key, const json_t *v, int64_t now) {
 		cli_time_print(t, now, text, sizeof(text));
 		return strdup(text);
 	}
-	if (json_is_integer(v) && has_suffix(key, "_s") && json_integer_value(v) >= 0) {
+	if (json_is_integer(v) && is_duration(key) && json_integer_value(v) >= 0) {
 		cli_duration((uint64_t)json_integer_value(v), text, sizeof(text));
 		return strdup(text);
 	}
 	if (json_is_boolean(v))
 		return strdup(json_is_true(v) ? "yes" : "no");
-	return json_is_null(v) || json_is_object(v) ? strdup("-")
-						    : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+	return json_is_null(v) || json_is_object(v)
+		       ? strdup("-")
+		       : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(12));
 }
 
 // [1,2,3] as "1 2 3"; an empty array as "-".
@@ -83,8 +91,7 @@ static char *array_text(const json_t *v, int64_t now) {
 static void add_cell(struct cli_table *t, const char *key, const json_t *v, int64_t now) {
 	char *text = json_is_array(v) ? array_text(v, now) : cell_text(key, v, now);
 
-	cli_table_add(t, rg_str(text == NULL ? "?" : text),
-		      json_is_number(v) && !has_suffix(key, "_s"));
+	cli_table_add(t, rg_str(text == NULL ? "?" : text), json_is_number(v) && !is_duration(key));
 	free(text);
 }
 
@@ -105,7 +112,7 @@ static int print_rows(json_t *rows, int64_t now, FILE *out, int indent) {
 		title(key, name, sizeof(name));
 		for (char *p = name; *p != '\0'; p++)
 			*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
-		cli_table_add(t, rg_str(name), json_is_number(v) && !has_suffix(key, "_s"));
+		cli_table_add(t, rg_str(name), json_is_number(v) && !is_duration(key));
 	}
 	json_array_foreach(rows, i, row) {
 		json_object_foreach(first, key, v) add_cell(t, key, json_object_get(row, key), now);

@@ -41,16 +41,17 @@ static char *encode(const struct cli_request *r) {
 }
 
 // Exit code of an answer, after printing it.
-static int show(const struct cli_opts *o, const char *place, const char *text, const json_t *a) {
+static int show(const struct cli_opts *o, const char *place, const char *text, const json_t *a,
+		FILE *out) {
 	bool is_ok = json_is_true(json_object_get(a, "ok"));
 	json_t *code = json_object_get(a, "code");
 	const char *error = json_string_value(json_object_get(a, "error"));
 
 	if (o->is_json)
-		puts(text);
+		fprintf(out, "%s\n", text);
 	else if (!is_ok)
 		complain(place, error == NULL ? "refused without a reason" : error);
-	else if (cli_print(a, time(NULL), stdout) != 0)
+	else if (cli_print(a, time(NULL), out) != 0)
 		complain(place, "out of memory");
 	if (is_ok)
 		return RG_CTL_DONE;
@@ -59,7 +60,8 @@ static int show(const struct cli_opts *o, const char *place, const char *text, c
 		       : RG_CTL_REFUSED;
 }
 
-static int ask(const struct cli_opts *o, const struct cli_request *r, const char *place) {
+int cli_ask(const struct cli_opts *o, const struct cli_request *r, const char *place, int stop_fd,
+	    FILE *out) {
 	char *request = encode(r);
 	char *text = NULL;
 	size_t len = 0;
@@ -69,12 +71,15 @@ static int ask(const struct cli_opts *o, const struct cli_request *r, const char
 	if (request != NULL)
 		rc = fd = cli_connect(o->socket);
 	if (rc >= 0)
-		rc = cli_call(fd, rg_str(request), &text, &len);
+		rc = cli_call(fd, stop_fd, rg_str(request), &text, &len);
 	if (rc == 0) {
 		answer = json_loadb(text, len, 0, NULL);
 		rc = json_is_object(answer) ? 0 : RG_E_PROTO;
 	}
-	rc = rc == 0 ? show(o, place, text, answer) : no_daemon(place, o->socket, rc);
+	if (rc == 0)
+		rc = show(o, place, text, answer, out);
+	else
+		rc = rc == -ECANCELED ? CLI_STOPPED : no_daemon(place, o->socket, rc);
 	if (fd >= 0)
 		close(fd);
 	json_decref(answer);
@@ -108,7 +113,12 @@ int cli_run(const struct cli_opts *o, int n, char *const *words, const char *pla
 		complain(place, err);
 		return RG_CTL_USAGE;
 	}
-	rc = r.id == CTL_HELP ? help(o) : ask(o, &r, place);
+	if (r.id == CTL_HELP)
+		rc = help(o);
+	else if (cli_is_live(o, &r))
+		rc = cli_live(o, &r, place);
+	else
+		rc = cli_ask(o, &r, place, -1, stdout);
 	json_decref(r.args);
 	return rc;
 }

@@ -12,6 +12,8 @@ static void help(struct ctl_client *cl) {
 static void (*const handlers[CTL_N_CMDS])(struct ctl_client *cl) = {
 	[CTL_STATUS] = ctl_status,
 	[CTL_STATS] = ctl_stats,
+	[CTL_STAGES] = ctl_stages,
+	[CTL_TOP] = ctl_top,
 	[CTL_POOL_LIST] = ctl_pool_list,
 	[CTL_LEASE_LIST] = ctl_lease_list,
 	[CTL_LEASE_SHOW] = ctl_lease_show,

@@ -19,6 +19,7 @@
 #define CTL_LIMIT_DEFAULT 200
 
 struct ctl_client;
+struct ctl_look; // ctl_top.c
 
 struct ctl_req {                   // the request under way
 	const struct ctl_cmd *cmd; // NULL = none
@@ -32,6 +33,7 @@ struct ctl_req {                   // the request under way
 	bool is_any_state;
 	enum lease_state state; // lease list --state
 	uint64_t ticket;        // conn list: place in the queue, 0 = not queued
+	struct ctl_look *look;  // top: the first one, owned; NULL = none
 };
 
 struct ctl_client {
@@ -84,6 +86,8 @@ uint64_t ctl_arg_u64(const struct ctl_req *r, const char *name, uint64_t dflt);
 // --- handlers
 void ctl_status(struct ctl_client *cl);
 void ctl_stats(struct ctl_client *cl);
+void ctl_stages(struct ctl_client *cl);
+void ctl_top(struct ctl_client *cl);
 void ctl_pool_list(struct ctl_client *cl);
 void ctl_lease_list(struct ctl_client *cl);
 void ctl_lease_show(struct ctl_client *cl); // and lease revoke

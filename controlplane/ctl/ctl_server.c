@@ -12,7 +12,7 @@
 #define HEAD_LEN 4
 #define IN_STEP 4096
 #define IN_MAX (HEAD_LEN + RG_CTL_MAX) // one whole message of the largest size
-#define DUMP_FLAGS (JSON_COMPACT | JSON_ENSURE_ASCII)
+#define DUMP_FLAGS (JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12))
 
 static struct ctl_client *client_of_idle(struct env_timer *t) {
 	return (struct ctl_client *)((char *)t - offsetof(struct ctl_client, idle));
@@ -25,6 +25,7 @@ static struct ctl_client *client_of_step(struct env_timer *t) {
 static void req_end(struct ctl_client *cl) {
 	json_decref(cl->req.args);
 	json_decref(cl->req.rows);
+	free(cl->req.look);
 	cl->req = (struct ctl_req){0};
 }
 

@@ -18,7 +18,7 @@
 	X(sip, "SIP of a packet parsed, answered or passed on to the control plane") \
 	X(lease, "the lease of a REGISTER found, the REGISTER decided")              \
 	X(tx, "a packet built and sent")                                             \
-	X(poll, "the rest of a poll round: clock, timers, rings of peers and control plane")
+	X(poll, "the rest of a poll round: clock, timers, rings")
 
 #define RG_STAGE_FIELD(name, text) RG_STAGE_##name,
 enum rg_stage { RG_STAGE_LIST(RG_STAGE_FIELD) RG_N_STAGES };

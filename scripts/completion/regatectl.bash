@@ -18,9 +18,12 @@ _regatectl() {
 	((${#said[@]} > 2)) && last=${said[-1]}
 	[[ $last == --* ]] || last=''
 	case "${said[*]:0:2}${last:+ $last}" in
-	"") words="--socket --json --help --version status stats pool lease conn log tls help" ;;
+	"") words="--socket --json --help --version status stats stages top pool lease conn log tls help" ;;
 	"status") words="" ;;
 	"stats") words=" --all" ;;
+	"stages") words="" ;;
+	"top --interval") words="" ;;
+	"top") words=" --once --interval" ;;
 	"pool") words=" list" ;;
 	"pool list") words="" ;;
 	"lease") words=" list show revoke" ;;

@@ -23,7 +23,8 @@ check() { # WANT WORDS...: completes the last of WORDS
 		exit 1
 	fi
 }
-check 'status stats' sta
+check 'status stats stages' sta
+check '--once --interval' top --
 check '--socket --json --help --version' --
 check 'list show revoke' lease ''
 check 'list show revoke' --json --socket x lease ''

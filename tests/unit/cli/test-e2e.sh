@@ -37,6 +37,9 @@ ctl 5 '"code":5' --json lease show sip:nobody
 ctl 1 'lease 700 is not leased (state: free)' lease revoke 700
 ctl 0 'dereg-pending' lease revoke 8
 ctl 1 'no dataplane' conn list
+ctl 1 'stages: no dataplane' stages
+ctl 1 'top: no dataplane' top
+ctl 2 'from 1 to 30' top --interval 31
 ctl 0 '^level  *info' log level
 ctl 0 '^level  *debug' log level debug
 ctl 2 'did you mean .lease list' lease lst

@@ -46,11 +46,31 @@ START_TEST(call) {
 
 	ck_assert_int_eq(send(daemons, calls[_i].sent, calls[_i].len, 0), (int)calls[_i].len);
 	shutdown(daemons, SHUT_WR);
-	ck_assert_int_eq(cli_call(ours, RG_LIT("hello"), &answer, &len), calls[_i].rc);
+	ck_assert_int_eq(cli_call(ours, -1, RG_LIT("hello"), &answer, &len), calls[_i].rc);
 	ck_assert_pstr_eq(answer, calls[_i].answer);
 	ck_assert_int_eq(recv(daemons, request, sizeof(request), 0), 9);
 	ck_assert_mem_eq(request, "\0\0\0\5hello", 9);
 	free(answer);
+}
+END_TEST
+
+// Whoever waits may be told to stop.
+START_TEST(stopped) {
+	char *answer = NULL;
+	size_t len = 0;
+	int stop[2];
+
+	ck_assert_int_eq(pipe(stop), 0);
+	ck_assert_int_eq(write(stop[1], "", 1), 1);
+	ck_assert_int_eq(cli_call(ours, stop[0], RG_LIT("hello"), &answer, &len), -ECANCELED);
+	ck_assert_ptr_null(answer);
+	ck_assert_int_eq(read(stop[0], &len, 1), 1);
+	ck_assert_int_eq(send(daemons, "\0\0\0\2{}", 6, 0), 6);
+	ck_assert_int_eq(cli_call(ours, stop[0], RG_LIT("hello"), &answer, &len), 0);
+	ck_assert_str_eq(answer, "{}");
+	free(answer);
+	close(stop[0]);
+	close(stop[1]);
 }
 END_TEST
 
@@ -61,7 +81,7 @@ START_TEST(turned_away) {
 
 	ck_assert_int_eq(send(daemons, "\0\0\0\2{}", 6, 0), 6);
 	shutdown(daemons, SHUT_RD);
-	ck_assert_int_eq(cli_call(ours, RG_LIT("hello"), &answer, &len), 0);
+	ck_assert_int_eq(cli_call(ours, -1, RG_LIT("hello"), &answer, &len), 0);
 	ck_assert_str_eq(answer, "{}");
 	free(answer);
 }
@@ -86,6 +106,7 @@ int main(void) {
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, call, 0, sizeof(calls) / sizeof(*calls));
+	tcase_add_test(t, stopped);
 	tcase_add_test(t, turned_away);
 	tcase_add_test(t, connect_fails);
 	suite_add_tcase(s, t);

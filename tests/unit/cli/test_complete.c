@@ -9,8 +9,8 @@ static const struct {
 	const char *last;
 	const char *found;
 } cases[] = {
-	{"", "", "status stats pool lease conn log tls help "},
-	{"", "st", "status stats "},
+	{"", "", "status stats stages top pool lease conn log tls help "},
+	{"", "st", "status stats stages "},
 	{"", "x", ""},
 	{"lease", "", "list show revoke "},
 	{"lease", "re", "revoke "},
@@ -19,6 +19,8 @@ static const struct {
 	{"lease list --state", "de", "dereg-pending "},
 	{"lease list --limit", "", ""},
 	{"stats --all", "", "--all "},
+	{"top", "", "--once --interval "},
+	{"top --interval", "", ""},
 	{"log level", "", "error warn info debug "},
 	{"lease show", "", ""},
 	{"nonsense", "", ""},

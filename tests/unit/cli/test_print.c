@@ -41,6 +41,17 @@ static const struct {
 	 "counters\n"
 	 "  NAME   TOTAL  PER WORKER\n"
 	 "  polls     30  10 20\n"},
+	{"{\"total\":{\"busy_percent\":12.3,\"drops_per_s\":3,\"sent_per_s\":1234567.8},\"rows\":["
+	 "{\"worker\":0,\"sent_per_s\":0.1},{\"worker\":1,\"sent_per_s\":10.0}]}",
+	 "total\n"
+	 "  busy percent  12.3\n"
+	 "  drops/s       3\n"
+	 "  sent/s        1234567.8\n"
+	 "\n"
+	 "rows\n"
+	 "  WORKER  SENT/S\n"
+	 "       0     0.1\n"
+	 "       1    10.0\n"},
 	// hostile strings keep to their cell; a row without a member has an empty place
 	{"{\"rows\":[{\"a\":\"x\\ny\",\"b\":1},{\"a\":\"\\u001b[2J\"},{\"b\":\"\\u202e\"}]}",
 	 "A             B\n"
@@ -85,6 +96,28 @@ START_TEST(help_names_every_command) {
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	unsigned rows;
+	const char *out;
+} paints[] = {
+	{"a\nb\n", 24, "\033[Ha\033[K\nb\033[K\n\033[J"},
+	{"a\nb\nc\n", 3, "\033[Ha\033[K\nb\033[K\n\033[J"},
+	{"a\n\nb", 24, "\033[Ha\033[K\n\033[K\nb\033[K\n\033[J"},
+	{"a\n", 1, "\033[H\033[J"},
+	{"", 0, "\033[H\033[J"},
+};
+
+START_TEST(paint) {
+	FILE *f = open_memstream(&text, &len);
+
+	cli_paint(paints[_i].text, paints[_i].rows, f);
+	fclose(f);
+	ck_assert_str_eq(text, paints[_i].out);
+	free(text);
+}
+END_TEST
+
 START_TEST(table_without_rows) {
 	struct cli_table *t = cli_table_new(0);
 	FILE *f = open_memstream(&text, &len);
@@ -107,6 +140,7 @@ int main(void) {
 	setenv("TZ", "UTC", 1);
 	tzset();
 	tcase_add_loop_test(t, print, 0, sizeof(prints) / sizeof(*prints));
+	tcase_add_loop_test(t, paint, 0, sizeof(paints) / sizeof(*paints));
 	tcase_add_test(t, help_names_every_command);
 	tcase_add_test(t, table_without_rows);
 	suite_add_tcase(s, t);

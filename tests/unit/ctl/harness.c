@@ -35,6 +35,16 @@ const struct rg_stats *rg_dp_stats(const struct rg_dp *dp, unsigned worker) {
 	return &fake.stats[worker];
 }
 
+const struct rg_stages *rg_dp_stages(const struct rg_dp *dp, unsigned worker) {
+	(void)dp;
+	return &fake.stages[worker];
+}
+
+double rg_dp_cycles_per_ns(const struct rg_dp *dp) {
+	(void)dp;
+	return 2;
+}
+
 int rg_dp_reply(struct rg_dp *dp, const struct rg_reply *r, struct rg_slice payload) {
 	(void)dp;
 	ck_assert_uint_eq(payload.len, 0);

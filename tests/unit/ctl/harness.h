@@ -26,6 +26,7 @@ struct fake { // of the neighbours
 	struct store_stats store;
 	bool is_core_connected;
 	struct rg_stats stats[FAKE_WORKERS];
+	struct rg_stages stages[FAKE_WORKERS]; // 2 cycles a nanosecond
 	unsigned n_workers;
 	unsigned refuse_replies; // so many rg_dp_reply() calls give -EAGAIN
 	struct rg_reply replies[16];

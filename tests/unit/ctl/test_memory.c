@@ -41,6 +41,8 @@ static void teardown(void) {
 static const char *const requests[] = {
 	"{\"cmd\":\"status\"}",
 	"{\"cmd\":\"stats\",\"args\":{\"all\":true}}",
+	"{\"cmd\":\"stages\"}",
+	"{\"cmd\":\"top\"}",
 	"{\"cmd\":\"pool list\"}",
 	"{\"cmd\":\"lease list\",\"args\":{\"limit\":2,\"state\":\"active\"}}",
 	"{\"cmd\":\"lease show\",\"args\":{\"lease\":\"1\"}}",
@@ -91,6 +93,7 @@ START_TEST(nth_allocation_fails) {
 		harness_send(end, requests[_i]);
 		env_sim_settle(h.env);
 		answer_query();
+		env_sim_advance(h.env, RG_NS_PER_S); // of `top`
 		env_sim_settle(h.env);
 		ck_assert_msg(is_whole(end), "allocation %u", n);
 		json_set_alloc_funcs(malloc, free);
