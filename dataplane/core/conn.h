@@ -70,8 +70,10 @@ struct rg_conn_id conn_id(const struct worker *w, const struct conn *c);
 struct conn_more *conn_more(const struct worker *w, const struct conn *c);
 void conn_deadline(struct worker *w, struct conn *c, uint64_t s); // in s seconds from now
 
-static inline void conn_prefetch(const struct conn *c) {
-	__builtin_prefetch(c, 1);
+// is_whole: for data; an acknowledgement needs no keys.
+static inline void conn_prefetch(const struct conn *c, bool is_whole) {
+	if (is_whole)
+		__builtin_prefetch(c, 1);
 	__builtin_prefetch((const void *)((uintptr_t)c + 64), 1);
 }
 

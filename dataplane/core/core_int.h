@@ -21,7 +21,7 @@
 #include "ws/ws.h"
 
 #define BURST 32
-#define BATCH 8 // packets that go through the stages of packet.c together
+#define BATCH 8 // connections that are looked at together
 #define MAX_WORKERS 64
 // An HTTP head, or a WebSocket message with the header of its last frame and a control frame.
 #define RX_SMALL_LEN (RTE_MAX(HTTP_MAX_HEAD, WS_MAX_MESSAGE) + 256)
@@ -48,8 +48,8 @@ struct worker {
 	struct rte_mempool *pool;
 	struct rte_mbuf *tx[BURST * 2];
 	unsigned n_tx;
-	struct rte_mbuf *spare[BATCH * 2]; // taken from the pool ahead of their use, and fetched
-	unsigned n_spare;
+	struct rte_mbuf *spare[BURST * 2]; // taken from the pool ahead of their use, as they are
+	unsigned n_spare, n_fetched;       // of these the last ones are on their way to the cache
 	struct rte_ring **handoff; // [from * n_workers + to]; SP/SC; shared, rings are thread-safe
 	struct worker *peers;      // all workers, for waking
 	struct net_cfg net;

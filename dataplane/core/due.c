@@ -166,7 +166,7 @@ static unsigned look_at_some(struct worker *w, unsigned *budget) {
 	while (n < BATCH &&
 	       (idx = tcp_wheel_pop(&w->wheel, w->now_ns >> TICK_SHIFT, budget)) != TCP_NIL) {
 		c[n] = &w->conns[idx];
-		conn_prefetch(c[n++]);
+		conn_prefetch(c[n++], true);
 	}
 	for (unsigned i = 0; i < n; i++) {
 		if (c[i]->is_open)

@@ -10,6 +10,7 @@
 
 #define TX_RETRIES 8
 #define SPARE_FETCH 768 // bytes: an answer to a REGISTER
+#define STAGE 2         // segments from one stage to the next
 
 // Without a queue of its own: to the worker that sends for it. Returns how many it took.
 static unsigned relay(struct worker *w) {
@@ -80,34 +81,44 @@ static void tx_checksums(const struct worker *w, struct rte_mbuf *m, const struc
 	m->l2_len = w->net.l2_len;
 	m->l3_len = l3_len;
 	m->l4_len = o->header_len;
-	if (is_v4) {
-		struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)l3;
-
-		ip->hdr_checksum = 0;
-		tcp->cksum = rte_ipv4_phdr_cksum(ip, m->ol_flags);
-	} else {
-		tcp->cksum = rte_ipv6_phdr_cksum((struct rte_ipv6_hdr *)l3, m->ol_flags);
-	}
+	if (is_v4)
+		((struct rte_ipv4_hdr *)l3)->hdr_checksum = 0;
+	tcp->cksum = net_tcp_pseudo_sum(&o->src, &o->dst, l4_len);
 }
 
 // An empty one.
 static struct rte_mbuf *spare_take(struct worker *w) {
-	return w->n_spare > 0 ? w->spare[--w->n_spare] : rte_pktmbuf_alloc(w->pool);
+	struct rte_mbuf *m;
+
+	if (w->n_spare == 0)
+		return rte_pktmbuf_alloc(w->pool);
+	w->n_fetched -= w->n_fetched > 0;
+	m = w->spare[--w->n_spare];
+	rte_pktmbuf_reset(m);
+	return m;
 }
 
-// So that a batch that answers each packet need not wait for memory that another core has used.
+// Raw ones: another core has used them last, and they are fetched before they are written.
 static void spare_fill(struct worker *w) {
-	struct rte_mbuf **m = w->spare + w->n_spare;
+	if (w->n_spare < BURST &&
+	    rte_mempool_get_bulk(w->pool, (void **)w->spare + w->n_spare, BURST) == 0)
+		w->n_spare += BURST;
+	w->n_fetched = 0;
+}
 
-	if (w->n_spare >= BATCH || rte_pktmbuf_alloc_bulk(w->pool, m, BATCH) != 0)
+// The one that an answer under way is going to be written to.
+static void spare_fetch(struct worker *w) {
+	struct rte_mbuf *m;
+	const uint8_t *p;
+
+	if (w->n_fetched == w->n_spare)
 		return;
-	w->n_spare += BATCH;
-	for (unsigned i = 0; i < BATCH; i++) {
-		uint8_t *p = rte_pktmbuf_mtod(m[i], uint8_t *);
-
-		for (size_t at = 0; at < SPARE_FETCH; at += 64)
-			__builtin_prefetch(p + at, 1);
-	}
+	m = w->spare[w->n_spare - ++w->n_fetched];
+	p = (const uint8_t *)rte_mbuf_buf_addr(m, w->pool) + RTE_PKTMBUF_HEADROOM;
+	__builtin_prefetch(m, 1);
+	__builtin_prefetch(&m->next, 1);
+	for (size_t at = 0; at < SPARE_FETCH; at += 64)
+		__builtin_prefetch(p + at, 1);
 }
 
 static void output(struct worker *w, const struct tcp_out *o) {
@@ -169,10 +180,11 @@ static bool is_checksum_good(const struct rte_mbuf *m, const struct net_rx *rx) 
 	return net_tcp_checksum(&rx->src, &rx->dst, rx->l4) == 0;
 }
 
-// One TCP segment of a batch, on its way through the stages below.
+// One TCP segment of a burst, on its way through the stages below.
 struct job {
 	struct rte_mbuf *m;
 	struct tcp_in in;
+	bool has_data;
 	const struct conn *c; // it is probably for; NULL: not known
 };
 
@@ -215,6 +227,7 @@ static bool begin(struct worker *w, struct rte_mbuf *m, struct job *j) {
 		j->m = m;
 		j->in = (struct tcp_in){.src = rx.src, .dst = rx.dst, .seg = rx.l4};
 		memcpy(j->in.mac, rx.mac, sizeof(rx.mac));
+		j->has_data = tcp_has_data(rx.l4);
 		tcp_rx_hash(w->tcp, &j->in);
 		return true;
 	}
@@ -227,59 +240,68 @@ static bool begin(struct worker *w, struct rte_mbuf *m, struct job *j) {
 	return false;
 }
 
-// Each stage fetches what the next one reads, so that the packets of a batch wait for memory
-// together and not one after the other. A guess that an earlier packet of the batch made wrong
-// costs that packet a wait, no more.
-static void batch(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
-	struct rte_mbuf *done[BATCH];
-	struct job jobs[BATCH];
+// The stages of a segment, each some segments ahead of the next: it fetches what that one reads, and
+// there is work in between for as long as the memory takes. A guess that an earlier segment made
+// wrong costs the later one a wait, no more.
+static void find(struct worker *w, struct job *j) {
+	uint32_t slot = tcp_rx_prefetch(w->tcp, &j->in);
+
+	j->c = slot == TCP_NO_SLOT ? NULL : &w->conns[slot];
+	if (j->c != NULL)
+		conn_prefetch(j->c, j->has_data);
+	rte_mbuf_prefetch_part2(j->m);
+}
+
+static void fetch_bucket(struct worker *w, const struct job *j) {
+	if (j->c == NULL || !j->has_data)
+		return;
+	reg_prefetch(w->cfg->leases, &j->c->flow);
+	for (size_t at = 0; at < j->in.seg.len; at += 64)
+		rte_prefetch0(j->in.seg.p + at);
+}
+
+static void fetch_lease(struct worker *w, const struct job *j) {
+	if (j->c == NULL || !j->has_data)
+		return;
+	reg_prefetch_lease(w->cfg->leases, &j->c->flow);
+	spare_fetch(w);
+}
+
+static void work(struct worker *w, struct job *j, unsigned n) {
+	// An index below 0 wraps, and is not below n either.
+	for (unsigned i = 0; i < n + 3 * STAGE; i++) {
+		if (i < n)
+			find(w, &j[i]);
+		if (i - STAGE < n)
+			fetch_bucket(w, &j[i - STAGE]);
+		if (i - 2 * STAGE < n)
+			fetch_lease(w, &j[i - 2 * STAGE]);
+		if (i - 3 * STAGE < n) {
+			stage_unit(&w->stages, RG_STAGE_tcp);
+			tcp_input(w->tcp, &j[i - 3 * STAGE].in, w->now_ns);
+			stage_unit(&w->stages, RG_STAGE_rx);
+		}
+	}
+}
+
+void packet_input(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
+	struct rte_mbuf *done[BURST];
+	struct job jobs[BURST];
 	unsigned n_jobs = 0;
 
+	if (n == 0)
+		return;
+	for (unsigned i = 0; i < n; i++) { // the headers
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], const uint8_t *));
+		rte_prefetch0(rte_pktmbuf_mtod_offset(m[i], const uint8_t *, 64));
+	}
 	stage_to(&w->stages, RG_STAGE_tx);
 	spare_fill(w);
 	stage_to(&w->stages, RG_STAGE_rx);
 	for (unsigned i = 0; i < n; i++)
 		n_jobs += begin(w, m[i], &jobs[n_jobs]);
-	for (unsigned i = 0; i < n_jobs; i++) {
-		uint32_t slot = tcp_rx_prefetch(w->tcp, &jobs[i].in);
-
-		jobs[i].c = slot == TCP_NO_SLOT ? NULL : &w->conns[slot];
-		if (jobs[i].c != NULL)
-			conn_prefetch(jobs[i].c);
-	}
+	work(w, jobs, n_jobs);
 	for (unsigned i = 0; i < n_jobs; i++)
-		if (jobs[i].c != NULL)
-			reg_prefetch(w->cfg->leases, &jobs[i].c->flow);
-	for (unsigned i = 0; i < n_jobs; i++)
-		if (jobs[i].c != NULL)
-			reg_prefetch_lease(w->cfg->leases, &jobs[i].c->flow);
-	for (unsigned i = 0; i < n_jobs; i++) {
-		stage_unit(&w->stages, RG_STAGE_tcp);
-		tcp_input(w->tcp, &jobs[i].in, w->now_ns);
 		done[i] = jobs[i].m;
-	}
-	stage_unit(&w->stages, RG_STAGE_rx);
 	rte_pktmbuf_free_bulk(done, n_jobs);
-}
-
-// What another core or the adapter has written is on its way while the batch before is worked on.
-static void fetch(struct rte_mbuf *const *m, unsigned n) {
-	for (unsigned i = 0; i < n; i++) {
-		const uint8_t *p = rte_pktmbuf_mtod(m[i], const uint8_t *);
-		size_t len = rte_pktmbuf_data_len(m[i]);
-
-		for (size_t at = 0; at < len; at += 64)
-			rte_prefetch0(p + at);
-	}
-}
-
-void packet_input(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
-	fetch(m, RTE_MIN(n, (unsigned)BATCH));
-	for (unsigned i = 0; i < n; i += BATCH) {
-		unsigned n_here = RTE_MIN(n - i, (unsigned)BATCH);
-
-		if (i + n_here < n)
-			fetch(m + i + n_here, RTE_MIN(n - i - n_here, (unsigned)BATCH));
-		batch(w, m + i, n_here);
-	}
 }

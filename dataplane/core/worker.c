@@ -14,6 +14,8 @@ static unsigned poll_port(struct worker *w) {
 	uint64_t woken = 0;
 
 	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(m[i]);
+	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (unsigned i = 0; i < n; i++) {
 		unsigned owner = rss_owner(w, m[i]);

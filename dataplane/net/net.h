@@ -76,6 +76,9 @@ size_t net_announce(const struct net_cfg *cfg, unsigned i, uint8_t frame[NET_ANN
 uint16_t net_tcp_checksum(const struct rg_addr *src, const struct rg_addr *dst,
 			  struct rg_slice seg);
 
+// The sum of its pseudo-header alone, not inverted: what a port wants in the field that fills it in.
+uint16_t net_tcp_pseudo_sum(const struct rg_addr *src, const struct rg_addr *dst, size_t len);
+
 // Bytes of Ethernet and IP header in front of a segment to dst.
 static inline size_t net_head_len(const struct net_cfg *cfg, const struct rg_addr *dst) {
 	return cfg->l2_len + (size_t)(rg_addr_is_v4(dst) ? NET_IP4_LEN : NET_IP6_LEN);

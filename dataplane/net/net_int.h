@@ -4,6 +4,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <endian.h>
 
 #include "net/net.h"
 
@@ -31,6 +32,16 @@ static inline uint32_t net_load32(const uint8_t *p) {
 static inline void net_store16(uint8_t *p, size_t v) {
 	p[0] = (uint8_t)(v >> 8);
 	p[1] = (uint8_t)v;
+}
+
+static inline void net_store32(uint8_t *p, uint32_t v) {
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void net_store64(uint8_t *p, uint64_t v) {
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
 }
 
 static inline struct rg_addr net_addr4(const uint8_t *ip) {

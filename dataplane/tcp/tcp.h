@@ -88,6 +88,10 @@ void tcp_rx_hash(const struct tcp *t, struct tcp_in *in);
 // After tcp_rx_hash(). The slot it is probably for, to fetch the upper layer's part; or TCP_NO_SLOT.
 #define TCP_NO_SLOT 0xffffffu
 uint32_t tcp_rx_prefetch(const struct tcp *t, const struct tcp_in *in);
+// Does a segment bring more than a header, as far as one can tell before it is checked?
+static inline bool tcp_has_data(struct rg_slice seg) {
+	return seg.len > 13 && seg.len > (size_t)(seg.p[12] >> 4) * 4;
+}
 void tcp_input(struct tcp *t, const struct tcp_in *in, uint64_t now_ns);
 // An ICMP error about a segment of ours. What is not about one in flight is a forgery or late, and
 // ignored (RFC 5927 4.1); of the others only the first two do something.

@@ -3,6 +3,8 @@
 // against the segment's length.
 #include "tcp/tcp_hdr.h"
 
+#include <endian.h>
+
 #include "regate/err.h"
 
 enum {
@@ -95,33 +97,45 @@ static void put_syn_options(struct rg_wr *w, const struct tcp_seg *s) {
 		rg_put_be(w, (uint32_t)OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | s->wscale, 4);
 }
 
-void tcp_hdr_put(struct tcp_out *o, const struct tcp_seg *s) {
-	struct rg_wr w = rg_wr(o->header, sizeof(o->header));
+static void put_sack(struct rg_wr *w, const struct tcp_seg *s) {
+	rg_put_be(w, (uint32_t)(OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK << 8 | 2) + 8u * s->n_sack,
+		  4);
+	for (unsigned i = 0; i < s->n_sack; i++) {
+		rg_put_be(w, s->sack[i].seq, 4);
+		rg_put_be(w, s->sack[i].end, 4);
+	}
+}
 
-	rg_put_be(&w, o->src.port, 2);
-	rg_put_be(&w, o->dst.port, 2);
-	rg_put_be(&w, s->seq, 4);
-	rg_put_be(&w, s->ack, 4);
-	rg_put_be(&w, 0, 1); // data offset, below
-	rg_put_be(&w, s->flags, 1);
-	rg_put_be(&w, s->wnd, 2);
-	rg_put_be(&w, 0, 4); // checksum, urgent pointer
+static void store32(uint8_t *p, uint32_t v) {
+	v = htobe32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static void store64(uint8_t *p, uint64_t v) {
+	v = htobe64(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static uint64_t pair(uint32_t a, uint32_t b) {
+	return (uint64_t)a << 32 | b;
+}
+
+void tcp_hdr_put(struct tcp_out *o, const struct tcp_seg *s) {
+	uint8_t *h = o->header;
+	struct rg_wr w = rg_wr(h, sizeof(o->header));
+
+	w.len = TCP_HDR_LEN;
 	if ((s->flags & TCP_SYN) != 0)
 		put_syn_options(&w, s);
 	if (s->has_ts) { // RFC 7323 appendix A
-		rg_put_be(&w, OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10, 4);
-		rg_put_be(&w, s->ts_val, 4);
-		rg_put_be(&w, s->ts_ecr, 4);
+		store32(h + w.len, OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10);
+		store64(h + w.len + 4, pair(s->ts_val, s->ts_ecr));
+		w.len += TCP_TS_LEN;
 	}
 	if (s->n_sack > 0)
-		rg_put_be(&w,
-			  (uint32_t)(OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK << 8 | 2) +
-				  8u * s->n_sack,
-			  4);
-	for (unsigned i = 0; i < s->n_sack; i++) {
-		rg_put_be(&w, s->sack[i].seq, 4);
-		rg_put_be(&w, s->sack[i].end, 4);
-	}
-	o->header[12] = (uint8_t)(w.len / 4 << 4);
+		put_sack(&w, s);
 	o->header_len = (uint8_t)w.len;
+	store64(h, pair((uint32_t)o->src.port << 16 | o->dst.port, s->seq));
+	store64(h + 8, pair(s->ack, (uint32_t)w.len / 4 << 28 | (uint32_t)s->flags << 16 | s->wnd));
+	memset(h + 16, 0, 4); // checksum, urgent pointer
 }
