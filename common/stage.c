@@ -57,8 +57,15 @@ double rg_stage_mean(const struct rg_stage_hist *h) {
 	return n == 0 ? 0 : (double)load(&h->cycles) / (double)n;
 }
 
-// Greatest value of a step.
-static uint64_t upper(unsigned step) {
+uint64_t rg_stage_at(const struct rg_stage_hist *h, unsigned step) {
+	return load(&h->v[step]);
+}
+
+uint64_t rg_stage_lower(unsigned step) {
+	return step == 0 ? 0 : rg_stage_upper(step - 1) + 1;
+}
+
+uint64_t rg_stage_upper(unsigned step) {
 	unsigned shift = step < 2 * RG_STAGE_STEPS ? 0 : step / RG_STAGE_STEPS - 1;
 
 	return ((uint64_t)(step - shift * RG_STAGE_STEPS + 1) << shift) - 1;
@@ -71,7 +78,7 @@ uint64_t rg_stage_quantile(const struct rg_stage_hist *h, double share) {
 	for (unsigned k = 0; k < RG_STAGE_N; k++) {
 		sum += load(&h->v[k]);
 		if (sum > 0 && (double)sum >= want)
-			return upper(k);
+			return rg_stage_upper(k);
 	}
 	return 0;
 }

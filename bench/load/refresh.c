@@ -4,6 +4,7 @@
 // made and sealed first, then timed. Generator's lcore.
 #include "bed.h"
 #include "search.h"
+#include "stages.h"
 
 #define SEARCH_PRECISION 0.01
 #define SHORT_SHARE 0.03 // of the rate: the generator did not send what it should
@@ -112,6 +113,7 @@ static int one_run(void *ctx, int run) {
 	struct bed *b = ctx;
 	struct open_loop loop = {.rate = b->sc->rate};
 	bool is_open = b->sc->rate > 0, is_counted = run >= 0;
+	struct rg_stages stages = {0};
 	struct timed t = {0};
 	int rc;
 
@@ -119,10 +121,14 @@ static int one_run(void *ctx, int run) {
 		return search(b, is_counted);
 	if (is_open && is_counted)
 		b->gen.hist = result_hist(b->r, "latency", "us", 1e-3 / b->gen.tsc_per_ns);
+	rg_stages_sub(&stages, &b->sh->stats.stages);
 	rc = bed_refresh(b, is_open ? &loop : NULL, &t);
 	b->gen.hist = NULL;
-	if (rc == 0 && is_counted)
+	if (rc == 0 && is_counted) {
 		add_run(b, &t);
+		rg_stages_add(&stages, &b->sh->stats.stages);
+		stages_report(b->r, &stages, b->gen.tsc_per_ns);
+	}
 	if (rc == 0 && is_counted && is_open)
 		add_open_loop(b, &loop);
 	return rc;

@@ -67,8 +67,12 @@ static inline void rg_stage_add(struct rg_stage_hist *h, uint64_t cycles, uint64
 void rg_stages_add(struct rg_stages *sum, const struct rg_stages *s);
 void rg_stages_sub(struct rg_stages *sum, const struct rg_stages *s);
 
-uint64_t rg_stage_count(const struct rg_stage_hist *h); // samples
-double rg_stage_mean(const struct rg_stage_hist *h);    // cycles; 0 without samples
+uint64_t rg_stage_count(const struct rg_stage_hist *h);             // samples
+uint64_t rg_stage_at(const struct rg_stage_hist *h, unsigned step); // of these, in one step
+// Least and greatest value of a step, cycles.
+uint64_t rg_stage_lower(unsigned step);
+uint64_t rg_stage_upper(unsigned step);
+double rg_stage_mean(const struct rg_stage_hist *h); // cycles; 0 without samples
 // Cycles that `share` of the samples are not above, to a step; 0 without samples.
 uint64_t rg_stage_quantile(const struct rg_stage_hist *h, double share);
 // Part of the cycles of all stages, 0 to 1; 0 when there are none.

@@ -33,6 +33,9 @@ START_TEST(steps) {
 		rg_stage_add(&h, v, 1);
 		got = rg_stage_quantile(&h, 1);
 		ck_assert_uint_ge(got, last);
+		ck_assert_uint_eq(rg_stage_at(&h, rg_stage_step(v)), 1);
+		ck_assert_uint_le(rg_stage_lower(rg_stage_step(v)), v);
+		ck_assert_uint_eq(rg_stage_upper(rg_stage_step(v)), got);
 		last = got;
 		if (v >> RG_STAGE_MAX_BITS != 0)
 			ck_assert_uint_eq(got, (UINT64_C(1) << RG_STAGE_MAX_BITS) - 1);
