@@ -361,6 +361,7 @@ static void fill_dp_cfg(struct gateway *g) {
 	d->head_timeout_s = conf->dp.head_timeout_s;
 	d->idle_timeout_s = conf->dp.idle_timeout_s;
 	d->unbound_timeout_s = conf->dp.unbound_timeout_s;
+	d->tcp_keepalive_s = conf->dp.tcp_keepalive_s;
 	d->test = (struct rg_dp_test){conf->test.impair, conf->test.is_echo};
 }
 

@@ -46,6 +46,7 @@ struct conf {
 		uint32_t ping_s, pong_misses;            // default 25s, 2
 		uint32_t head_timeout_s, idle_timeout_s; // default 10s, 60s
 		uint32_t unbound_timeout_s;              // default 600s
+		uint32_t tcp_keepalive_s;                // default 0s, never
 	} dp;
 	struct { // tls:
 		char *certificate, *key;

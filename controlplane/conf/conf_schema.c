@@ -64,6 +64,11 @@ static const struct conf_key dataplane_keys[] = {
 	 .max = 3600, .text = "time an HTTP connection may wait for its next request"},
 	{"unbound_timeout", CONF_T_SECONDS, FIELD(dp.unbound_timeout_s), .def = "600s", .min = 1,
 	 .max = DAY, .text = "time a WebSocket may stay open without a registration"},
+	{"tcp_keepalive", CONF_T_SECONDS, FIELD(dp.tcp_keepalive_s), .def = "0s", .min = 0,
+	 .max = 7 * DAY,
+	 .text = "silence until TCP asks whether the peer still lives; six questions without an "
+		 "answer, 10s apart, end the connection. 0s: never, for WebSocket pings ask the "
+		 "same"},
 };
 
 static const struct conf_key tls_keys[] = {

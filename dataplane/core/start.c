@@ -64,6 +64,7 @@ static int worker_engines(struct worker *w, char *err, size_t err_len) {
 		.mss = NET_MTU - 40,
 		.rcv_wnd = 65535,
 		.snd_max = 128 * 1024,
+		.keepalive_s = cfg->tcp_keepalive_s,
 		.quick_acks = 8, // TLS, upgrade, first REGISTER
 	};
 	struct tls_cfg tls = {

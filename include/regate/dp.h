@@ -83,6 +83,7 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	uint32_t head_timeout_s;            // TLS handshake plus HTTP head; one WebSocket message
 	uint32_t idle_timeout_s;            // HTTP keep-alive
 	uint32_t unbound_timeout_s;         // WebSocket without a registration
+	uint32_t tcp_keepalive_s;           // silence until the peer is asked; 0: never
 	struct rg_dp_test test;
 };
 

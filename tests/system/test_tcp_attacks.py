@@ -238,5 +238,21 @@ class Attacks(GatewayCase):
             peer.segment(RST | ACK)
 
 
+class Silence(GatewayCase):
+    lab_args = {"conf": {"dataplane": {"tcp_keepalive": "1s"}}}
+
+    def test_is_asked_about(self):
+        """An old number again and nothing else (RFC 9293 3.8.4); who answers is left alone for as long."""
+        wire = Wire()
+        peer = Peer(wire, STRANGER)
+        for _ in range(3):
+            probe = peer.hear()
+            self.assertIsNotNone(probe)
+            self.assertEqual((probe.flags, probe.seq, probe.data), (ACK, peer.start - 1 & 0xffffffff, b""))
+            peer.segment(ACK)
+        peer.segment(RST | ACK)
+        wire.close()
+
+
 if __name__ == "__main__":
     main()

@@ -68,6 +68,7 @@ START_TEST(defaults) {
 	ck_assert_uint_eq(c->tls.half_open_per_source, 256);
 	ck_assert_uint_eq(c->dp.head_timeout_s, 10);
 	ck_assert_uint_eq(c->dp.idle_timeout_s, 60);
+	ck_assert_uint_eq(c->dp.tcp_keepalive_s, 0);
 	ck_assert_str_eq(c->tls.certificate, "c.pem"); // conf_parse() has no folder
 	ck_assert_uint_eq(c->reg.client_max_s, 300);
 	ck_assert_uint_eq(c->reg.client_min_s, 60);
@@ -110,7 +111,7 @@ static const char everything[] =
 	"  {port: 'net_tap0,iface=dtap0', lcores: 1-2, workers: 2, memory: 1GiB, hugepages: no,\n"
 	"   idle: busy, mac: 02:AB:00:00:00:01, address: 192.0.2.6/30, listen: 8443,\n"
 	"   address6: '2001:db8::6/64', vlan: 4094,\n"
-	"   connections: 100, ping: 1m, pong_misses: 3, head_timeout: 5000ms, idle_timeout: 1h}\n"
+	"   connections: 100, ping: 1m, pong_misses: 3, head_timeout: 5000ms, idle_timeout: 1h, tcp_keepalive: 2h}\n"
 	"tls: {certificate: /c.pem, key: k.pem}\n"
 	"registration:\n"
 	"  {domain: ims.example.net, authz_server: 'https://[2001:db8::1]:8443/x?y=1',\n"
@@ -154,6 +155,7 @@ START_TEST(all_set) {
 	ck_assert_uint_eq(c->dp.ping_s, 60);
 	ck_assert_uint_eq(c->dp.head_timeout_s, 5);
 	ck_assert_uint_eq(c->dp.idle_timeout_s, 3600);
+	ck_assert_uint_eq(c->dp.tcp_keepalive_s, 7200);
 	ck_assert_uint_eq(c->reg.max_s, 86400);
 	ck_assert_uint_eq(c->reg.guard_s, 0);
 	ck_assert(c->reg.is_origin_optional);
