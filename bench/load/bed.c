@@ -2,6 +2,7 @@
 // Brings up gateway and generator, and takes them down again: on two lcores of one process with a
 // pair of rings or two cabled ports between them, or in two processes with net_memif. Main thread,
 // and the generator's where it says so.
+#include <rte_cycles.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
@@ -36,9 +37,13 @@ static int start_eal(struct bed *b, const char *cpus, unsigned n_lcores) {
 		.memory_mib = (unsigned)(b->sc->memory_bytes >> 20),
 		.hugepages = RG_HUGE_AUTO,
 	};
-	struct rg_dp dp = {.cfg = &cfg};
+	int rc;
 
-	return eal_start(&dp, b->err, b->err_len);
+	b->eal.cfg = &cfg;
+	eal_log_begin(&b->eal);
+	rc = eal_start(&b->eal, b->err, b->err_len);
+	b->eal.cfg = NULL;
+	return rc;
 }
 
 static int make_ports(struct bed *b) {
@@ -95,10 +100,12 @@ static int run_generator(struct bed *b, unsigned lcore) {
 }
 
 static int port_missing(struct bed *b, const char *key, const char *port, int rc) {
+	const char *said = eal_log_first(&b->eal);
+
 	snprintf(b->err, b->err_len,
 		 "%s: '%s' does not exist or cannot be opened (%s): name a PCI address bound to "
 		 "vfio-pci, or net_af_packet0,iface=..",
-		 key, port, strerror(-rc));
+		 key, port, said[0] == '\0' ? strerror(-rc) : said);
 	return rc;
 }
 
@@ -132,6 +139,7 @@ static int run_here(struct bed *b) {
 		rc = start_eal(b, b->sc->cpus, 2);
 	if (rc != 0)
 		return rc;
+	(void)eal_log_first(&b->eal); // what EAL said is not about the ports
 	rc = is_nic ? probe_ports(b, generator, sizeof(generator)) : make_ports(b);
 	if (rc == 0)
 		rc = gateway_start(&b->gw, is_nic ? b->sc->port : RING_GATEWAY, b->err, b->err_len);
@@ -203,14 +211,16 @@ static int memif_connect(struct bed *b) {
 
 static int run_memif(struct bed *b) {
 	const char *cpu = strchr(b->sc->cpus, ',');
+	pid_t pid;
 	int rc;
 
 	fflush(NULL);
-	b->sh->pid = fork();
-	if (b->sh->pid == 0)
+	pid = fork();
+	if (pid == 0)
 		_exit(memif_gateway(b) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
-	if (b->sh->pid < 0)
+	if (pid < 0)
 		return -errno;
+	b->sh->pid = pid;
 	rc = start_eal(b, cpu + 1, 1);
 	if (rc == 0)
 		rc = memif_connect(b);
@@ -219,7 +229,7 @@ static int run_memif(struct bed *b) {
 	else
 		gateway_tell(b->sh, LOAD_QUIT);
 	if (!gateway_is_gone(b->sh))
-		waitpid(b->sh->pid, NULL, 0);
+		waitpid(pid, NULL, 0);
 	gen_fini(&b->gen);
 	eal_stop();
 	return rc;
@@ -235,14 +245,17 @@ int bed_run(struct bed *b) {
 		return -errno;
 	sem_init(&b->is_done, 0, 0);
 	rc = b->sc->driver == DRIVER_MEMIF ? run_memif(b) : run_here(b);
+	eal_log_end(&b->eal);
 	sem_destroy(&b->is_done);
 	munmap(b->sh, sizeof(*b->sh));
 	return rc;
 }
 
 void bed_settle(struct bed *b) {
+	uint64_t begin = rte_rdtsc();
+
 	while (rg_stat_get(&b->sh->stats.s, RG_STAT_rx_packets) < b->gen.s.n_packets &&
-	       !progress_is_stopped() && !atomic_load(&b->sh->is_gone))
+	       rte_rdtsc() - begin < rte_get_tsc_hz())
 		rte_pause();
 }
 

@@ -15,6 +15,7 @@ struct bed {
 	struct progress *p;
 	struct load_shared *sh;
 	struct gateway gw;
+	struct rg_dp eal; // keeps back what DPDK says
 	struct gen gen;
 	double empty_poll_ns; // of the gateway, without connections
 	char *err;
@@ -35,7 +36,7 @@ struct measurement {
 [[nodiscard]] int bed_run(struct bed *b);
 // Opens every connection and puts it into service.
 [[nodiscard]] int bed_open(struct bed *b, uint32_t from, uint32_t to);
-// Waits until the gateway has taken all that was sent, or is gone.
+// Waits until the gateway has taken all that was sent, a second at most: a port may lose some.
 void bed_settle(struct bed *b);
 // Processor time of the gateway in the last LOAD_RUN without its empty polls, as it would be had
 // it not been interrupted, ns.

@@ -33,7 +33,7 @@ struct gen_stats {                     // since the start, but for the last line
 	uint64_t n_replies, n_checked; // whole records that came; those looked at
 	uint64_t n_bad;                // not what a 200 looks like
 	uint64_t n_again;              // segments that came twice
-	uint64_t n_lost;               // no packet buffer
+	uint64_t n_lost;               // no packet buffer, or nobody who takes it
 	uint64_t n_packets;            // sent
 	uint64_t idle_tsc, wall_tsc;   // of the last run
 };

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -101,6 +102,22 @@ class Refresh(unittest.TestCase):
         self.assertGreaterEqual(report['counters']['trials'], len(rates))
 
 
+class Nic(unittest.TestCase):
+    def test_two_ports_of_a_cable(self):
+        veth = ('ip link add veth0 type veth peer name veth1 && ip link set veth0 up && '
+                'ip link set veth1 up && exec "$@"')
+        keys = {'driver': 'nic', 'port': 'net_af_packet0,iface=veth0',
+                'generator_port': 'net_af_packet1,iface=veth1'} | SMALL
+        done = subprocess.run(
+            ['unshare', '-n' if os.geteuid() == 0 else '-rn', 'sh', '-c', veth, 'sh', BENCH, 'refresh', '--json', '-',
+             *(arg for key, value in keys.items() for arg in ('--' + key, str(value)))],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = check(json.loads(done.stdout))
+        self.assertEqual(report['facts']['port'], 'net_af_packet')
+        self.assertGreaterEqual(report['counters']['answers'], REQUESTS * (RUNS + 1))
+
+
 class Memory(unittest.TestCase):
     def test_two_sizes(self):
         report = bench('memory', runs=1)
@@ -134,25 +151,44 @@ class Flood(unittest.TestCase):
         self.assertEqual(counters['slots_after'], CONNS + REQUESTS // 8 * (RUNS + 1))
 
 
+def read_text(path):
+    return pathlib.Path(path).read_text()
+
+
 class Early(unittest.TestCase):
-    def test_what_was_measured_is_kept(self):
+    def end(self, end, *args):
+        """Runs at a slow rate; end(process) in the third run. Its result."""
         with tempfile.TemporaryDirectory() as folder:
             file, hgrm = os.path.join(folder, 'r.json'), os.path.join(folder, 'r.hgrm')
-            bench = subprocess.Popen(
-                [BENCH, 'refresh', '--conns', '100', '--requests', '200', '--runs', '101',
-                 '--rate', '2000', '--json', file, '--hgrm', hgrm],
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            for line in bench.stderr:
-                if line.startswith('run 3 of'):
-                    bench.send_signal(signal.SIGINT)
-                    break
-            rest = bench.stderr.read()
-            self.assertEqual(bench.wait(60), 3, rest)
-            report = check(json.loads(pathlib.Path(file).read_text()))
+            command = [BENCH, 'refresh', '--conns', '100', '--requests', '400', '--runs', '101', '--rate', '2000',
+                       '--json', file, '--hgrm', hgrm, *args]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as bench:
+                watchdog = threading.Timer(60, bench.kill)
+                watchdog.start()
+                for line in bench.stderr:
+                    if line.startswith('run 3 of'):
+                        end(bench)
+                        break
+                said = bench.stderr.read()
+                self.assertEqual(bench.wait(), 3, said)
+                watchdog.cancel()
+            report = check(json.loads(read_text(file)))
             self.assertTrue(report['partial'])
-            self.assertEqual(report['why'], 'interrupted')
             self.assertGreaterEqual(len(series(report, 'ns_per_refresh')['values']), 2)
-            self.assertRegex(pathlib.Path(hgrm).read_text(), r'(?m)^#\[Max .* Total count')
+            self.assertRegex(read_text(hgrm), r'(?m)^#\[Max .* Total count')
+        return report
+
+    def test_interrupted(self):
+        report = self.end(lambda bench: bench.send_signal(signal.SIGINT))
+        self.assertEqual(report['why'], 'interrupted')
+
+    def test_the_gateway_dies(self):
+        def kill_gateway(bench):
+            children = read_text(f'/proc/{bench.pid}/task/{bench.pid}/children').split()
+            os.kill(int(children[0]), signal.SIGKILL)
+
+        report = self.end(kill_gateway, '--driver', 'memif')
+        self.assertEqual(report['why'], "the gateway's process ended under refreshes")
 
 
 class CommandLine(unittest.TestCase):
