@@ -101,6 +101,19 @@ enum net_verdict net_tcp_input(struct net_in *in) {
 	return NET_TCP;
 }
 
+// 0 when the header holds its own right checksum.
+static uint16_t header_sum(const uint8_t *ip, size_t len) {
+	uint64_t a, b;
+	uint32_t c;
+
+	if (len != NET_IP4_LEN)
+		return net_sum_fold(net_sum(ip, len));
+	memcpy(&a, ip, sizeof(a));
+	memcpy(&b, ip + 8, sizeof(b));
+	memcpy(&c, ip + 16, sizeof(c));
+	return net_sum_fold((a & UINT32_MAX) + (a >> 32) + (b & UINT32_MAX) + (b >> 32) + c);
+}
+
 enum net_verdict net_ip4_input(struct net_in *in) {
 	const uint8_t *ip = in->l3.p;
 	size_t hdr_len, total_len;
@@ -112,7 +125,7 @@ enum net_verdict net_ip4_input(struct net_in *in) {
 	// RFC 791 3.1; total_len below the frame's is Ethernet padding.
 	if (hdr_len < NET_IP4_LEN || total_len < hdr_len || total_len > in->l3.len)
 		return net_drop(in, RG_DROP_ip_bad);
-	if (net_sum_fold(net_sum(ip, hdr_len)) != 0) // RFC 1122 3.2.1.2
+	if (header_sum(ip, hdr_len) != 0) // RFC 1122 3.2.1.2
 		return net_drop(in, RG_DROP_ip_checksum);
 	if (memcmp(ip + 16, &in->cfg->ip_be, 4) != 0)
 		return net_drop(in, RG_DROP_ip_not_ours);

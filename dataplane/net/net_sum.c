@@ -3,6 +3,8 @@
 // length it was given.
 #include "net/net_int.h"
 
+#define HOP_LIMIT 64
+
 typedef uint64_t lanes __attribute__((vector_size(32)));
 typedef lanes any_lanes __attribute__((aligned(1), may_alias)); // wherever it lies
 
@@ -121,14 +123,16 @@ void net_put_eth(uint8_t *frame, const struct net_cfg *cfg, const uint8_t dst_ma
 
 // Nothing is read back of what was written: it waits for memory that another core has used last.
 // RFC 6864 4.1: DF makes it atomic, so any ID will do.
-static void put_ip4(uint8_t *ip, const struct net_head *h) {
-	uint64_t len = NET_IP4_LEN + h->l4_len, ttl_proto = (uint64_t)h->hop_limit << 8 | h->proto;
-	uint32_t src = net_load32(h->src->ip + 12), dst = net_load32(h->dst->ip + 12);
-	uint64_t sum = 0x4500 + len + 0x4000 + ttl_proto + src + dst;
+static void put_ip4(uint8_t *ip, const struct rg_addr *src, const struct rg_addr *dst,
+		    size_t l4_len, uint32_t ttl_proto) {
+	uint64_t len = NET_IP4_LEN + l4_len;
+	uint32_t from = net_load32(src->ip + 12), to = net_load32(dst->ip + 12);
+	uint64_t sum = 0x4500 + len + 0x4000 + ttl_proto + from + to;
 
 	net_store64(ip, UINT64_C(0x4500) << 48 | len << 32 | 0x4000);
-	net_store64(ip + 8, ttl_proto << 48 | (uint64_t)net_sum_fold(sum) << 32 | src);
-	net_store32(ip + 16, dst);
+	net_store64(ip + 8,
+		    (uint64_t)ttl_proto << 48 | (uint64_t)net_sum_fold(sum) << 32 | from);
+	net_store32(ip + 16, to);
 }
 
 static void put_ip6(uint8_t *ip, const struct net_head *h) {
@@ -147,7 +151,8 @@ size_t net_put_ip(uint8_t *frame, const struct net_cfg *cfg, const struct net_he
 
 	net_put_eth(frame, cfg, h->dst_mac, is_v4 ? NET_ETHERTYPE_IP4 : NET_ETHERTYPE_IP6);
 	if (is_v4)
-		put_ip4(frame + cfg->l2_len, h);
+		put_ip4(frame + cfg->l2_len, h->src, h->dst, h->l4_len,
+			(uint32_t)h->hop_limit << 8 | h->proto);
 	else
 		put_ip6(frame + cfg->l2_len, h);
 	return net_head_len(cfg, h->dst);
@@ -164,21 +169,28 @@ static uint32_t flow_label(const struct net_cfg *cfg, const struct rg_addr *dst)
 	return (uint32_t)((uint64_t)m ^ (uint64_t)(m >> 64)) & 0xfffff;
 }
 
-void net_put_headers(uint8_t *frame, const struct net_cfg *cfg, const uint8_t dst_mac[6],
-		     const struct rg_addr *src, const struct rg_addr *dst, size_t l4_len) {
+static void put_headers6(uint8_t *frame, const struct net_cfg *cfg, const uint8_t dst_mac[6],
+			 const struct rg_addr *src, const struct rg_addr *dst, size_t l4_len) {
 	struct net_head h = {.dst_mac = dst_mac,
 			     .src = src,
 			     .dst = dst,
 			     .proto = NET_PROTO_TCP,
-			     .hop_limit = 64,
+			     .hop_limit = HOP_LIMIT,
 			     .l4_len = l4_len};
+	uint32_t label = flow_label(cfg, dst);
 	uint8_t *ip = frame + cfg->l2_len;
-	uint32_t label;
 
 	net_put_ip(frame, cfg, &h);
-	if (rg_addr_is_v4(dst))
-		return;
-	label = flow_label(cfg, dst);
 	ip[1] = (uint8_t)(label >> 16);
 	net_store16(ip + 2, label & 0xffff);
+}
+
+void net_put_headers(uint8_t *frame, const struct net_cfg *cfg, const uint8_t dst_mac[6],
+		     const struct rg_addr *src, const struct rg_addr *dst, size_t l4_len) {
+	if (!rg_addr_is_v4(dst)) {
+		put_headers6(frame, cfg, dst_mac, src, dst, l4_len);
+		return;
+	}
+	net_put_eth(frame, cfg, dst_mac, NET_ETHERTYPE_IP4);
+	put_ip4(frame + cfg->l2_len, src, dst, l4_len, HOP_LIMIT << 8 | NET_PROTO_TCP);
 }

@@ -95,7 +95,7 @@ static void grow(struct tcp_conn *c, uint32_t acked, uint32_t flight) {
 		cwnd += tcp_min(acked, c->mss);
 	else if (cwnd >= c->ssthresh && flight + c->mss > cwnd) // equation (3)
 		cwnd += tcp_max((uint32_t)c->mss * c->mss / cwnd, 1);
-	c->cwnd = tcp_min(cwnd, TCP_CWND_MAX);
+	tcp_set_cwnd(c, tcp_min(cwnd, TCP_CWND_MAX));
 }
 
 // RFC 6582 3.2 step 3. True: the retransmission timer starts anew.
@@ -134,7 +134,7 @@ static uint32_t take_new(struct tcp *t, struct tcp_conn *c, const struct tcp_seg
 	c->snd_una = ack;
 	if (tcp_seq_lt(c->snd_nxt, ack))
 		c->snd_nxt = ack;
-	c->n_retries = 0;
+	tcp_progress(c);
 	if ((c->flags & TCP_F_RECOVERY) != 0) {
 		is_timer_due = recover(t, c, acked, now_ns);
 	} else {

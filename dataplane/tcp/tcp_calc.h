@@ -49,6 +49,18 @@ static inline uint32_t tcp_rcv_wnd(const struct tcp *t, const struct tcp_conn *c
 	return tcp_min(t->cfg.rcv_wnd, UINT16_MAX);
 }
 
+// Progress. Stored when it changes only: what shares its word is read next, and a narrow store in
+// front of a wide load makes the load wait.
+static inline void tcp_progress(struct tcp_conn *c) {
+	if (c->n_retries != 0)
+		c->n_retries = 0;
+}
+
+static inline void tcp_set_cwnd(struct tcp_conn *c, uint32_t cwnd) {
+	if (cwnd != c->cwnd)
+		c->cwnd = cwnd;
+}
+
 // For the age of a young connection: a clock of 2.048 s.
 static inline uint8_t tcp_age_clock(uint64_t now_ns) {
 	return (uint8_t)(tcp_ms(now_ns) >> 11);
@@ -84,7 +96,7 @@ static inline uint16_t tcp_mss_of(const struct rg_addr *peer, uint16_t named) {
 
 static inline uint32_t tcp_hash(const struct tcp *t, const struct rg_addr *peer,
 				const struct rg_addr *local) {
-	return (uint32_t)rg_siphash_flow(t->table_key, peer, local);
+	return (uint32_t)rg_siphash_flow_fast(t->table_key, peer, local);
 }
 
 static inline bool tcp_is_between(const struct tcp_in *in, const struct rg_addr *peer,

@@ -16,6 +16,8 @@ enum {
 	OPT_SACK = 5,
 	OPT_TS = 8
 };
+// RFC 7323 appendix A: how nearly every segment begins its options.
+#define TS_OPTION (OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10u)
 
 // MSS, window scale and SACK-permitted mean something on a SYN only. One of an odd length is skipped.
 static void parse_option(struct tcp_seg *s, uint8_t kind, struct rg_slice body) {
@@ -64,22 +66,44 @@ static int parse_options(struct rg_slice opts, struct tcp_seg *s) {
 	return RG_OK;
 }
 
+static uint32_t load32(const uint8_t *p) {
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return be32toh(v);
+}
+
+// All but the options.
+static struct tcp_seg parse_fixed(struct rg_slice in, size_t header_len) {
+	uint32_t word = load32(in.p + 12);
+
+	return (struct tcp_seg){
+		.seq = load32(in.p + 4),
+		.ack = load32(in.p + 8),
+		.flags = word >> 16 & 0x1f, // urgent data is ordinary data (RFC 6093); no ECN
+		.wnd = (uint16_t)word,
+		.wscale = TCP_WSCALE_NONE,
+		.data = rg_slice(in.p + header_len, in.len - header_len),
+	};
+}
+
 int tcp_hdr_parse(struct rg_slice in, struct tcp_seg *out) {
-	struct tcp_seg s = {.wscale = TCP_WSCALE_NONE};
-	struct rg_rd rd = rg_rd(in);
+	struct tcp_seg s;
 	size_t header_len;
 
 	if (in.len < TCP_HDR_LEN)
 		return RG_E_PROTO;
-	rg_rd_be(&rd, 4); // ports
-	s.seq = (uint32_t)rg_rd_be(&rd, 4);
-	s.ack = (uint32_t)rg_rd_be(&rd, 4);
-	header_len = (size_t)(rg_rd_be(&rd, 1) >> 4) * 4;
-	s.flags = rg_rd_be(&rd, 1) & 0x1f; // urgent data is ordinary data (RFC 6093); no ECN
-	s.wnd = (uint16_t)rg_rd_be(&rd, 2);
+	header_len = (size_t)(in.p[12] >> 4) * 4;
 	if (header_len < TCP_HDR_LEN || header_len > in.len)
 		return RG_E_PROTO;
-	s.data = rg_skip(in, header_len);
+	if (header_len == TCP_HDR_LEN + TCP_TS_LEN && load32(in.p + TCP_HDR_LEN) == TS_OPTION) {
+		*out = parse_fixed(in, header_len);
+		out->has_ts = true;
+		out->ts_val = load32(in.p + TCP_HDR_LEN + 4);
+		out->ts_ecr = load32(in.p + TCP_HDR_LEN + 8);
+		return RG_OK;
+	}
+	s = parse_fixed(in, header_len);
 	// Of a connection that stands, data is worth more than what follows an option gone wrong.
 	if (parse_options(rg_slice(in.p + TCP_HDR_LEN, header_len - TCP_HDR_LEN), &s) != RG_OK &&
 	    (s.flags & TCP_SYN) != 0)
@@ -127,8 +151,8 @@ void tcp_hdr_put(struct tcp_out *o, const struct tcp_seg *s) {
 	w.len = TCP_HDR_LEN;
 	if ((s->flags & TCP_SYN) != 0)
 		put_syn_options(&w, s);
-	if (s->has_ts) { // RFC 7323 appendix A
-		store32(h + w.len, OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10);
+	if (s->has_ts) {
+		store32(h + w.len, TS_OPTION);
 		store64(h + w.len + 4, pair(s->ts_val, s->ts_ecr));
 		w.len += TCP_TS_LEN;
 	}

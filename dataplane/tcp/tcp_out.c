@@ -281,7 +281,7 @@ static void send_new(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		if (c->timer != TCP_T_RTO) {
 			if (c->timer == TCP_T_WINDOW)
 				c->n_backoff = 0;
-			c->n_retries = 0; // or of keep-alive
+			tcp_progress(c); // or of keep-alive
 			tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 		}
 	}
@@ -294,7 +294,7 @@ void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		// RFC 5681 4.1: the path may have changed while we were silent.
 		if (c->snd_nxt == c->snd_una &&
 		    (uint16_t)(coarse(now_ns) - c->sent_at) > tcp_timer_base_ms(c) / 256 + 1)
-			c->cwnd = tcp_min(c->cwnd, tcp_ack_initial_cwnd(c));
+			tcp_set_cwnd(c, tcp_min(c->cwnd, tcp_ack_initial_cwnd(c)));
 		if (has_holes)
 			fill_holes(t, c, false, now_ns);
 		send_new(t, c, now_ns);
