@@ -246,6 +246,14 @@ void conn_finish(struct worker *w, struct conn *c) {
 		tcp_abort(w->tcp, idx, w->now_ns);
 }
 
+// Does a peer that says no more wait for something? A half-closed WebSocket is of no use, nor is a
+// handshake without the client's Finished.
+static bool is_owed(const struct worker *w, const struct conn *c) {
+	return c->phase == RG_PHASE_TLS
+		       ? tls_is_finishing(w->tls, &c->tls)
+		       : c->phase == RG_PHASE_HTTP && (c->is_http_pending || c->has_src);
+}
+
 void conn_settle(struct worker *w, struct conn *c) {
 	conn_pump(w, c);
 	while (c->end == END_NO && c->has_buf && !c->is_http_pending && !c->has_src) {
@@ -255,6 +263,8 @@ void conn_settle(struct worker *w, struct conn *c) {
 			break;
 		conn_pump(w, c); // nobody acknowledges it before it is sent
 	}
+	if (c->is_half_closed && c->end == END_NO && !is_owed(w, c))
+		c->end = END_CLOSE;
 	conn_finish(w, c);
 	due_settle(w, c);
 }
@@ -307,11 +317,11 @@ static void tls_done(struct worker *w, struct conn *c, int rc) {
 		rg_stat_inc(w->stats, drop);
 	if (rc == -ENOBUFS && c->end == END_NO)
 		rg_stat_inc(w->stats, RG_DROP_tcp_no_buffer);
-	if (rc != RG_OK && c->end == END_NO) // the alert, if any, is queued: let it out
-		c->end = rc == RG_E_CLOSED || rc == RG_E_PROTO || rc == RG_E_UNSUPPORTED ||
-					 rc == RG_E_LIMIT
-				 ? END_CLOSE
-				 : END_ABORT;
+	if (rc == RG_E_CLOSED) // RFC 8446 6.1: of one direction
+		c->is_half_closed = true;
+	else if (rc != RG_OK && c->end == END_NO) // the alert, if any, is queued: let it out
+		c->end = rc == RG_E_PROTO || rc == RG_E_UNSUPPORTED || rc == RG_E_LIMIT ? END_CLOSE
+											: END_ABORT;
 	conn_settle(w, c);
 }
 
@@ -363,8 +373,8 @@ void conn_peer_closed(void *ctx, uint32_t idx, uint64_t now_ns) {
 	(void)now_ns;
 	if (!c->is_open)
 		return;
-	// Half-open clients are not served (RFC 8446 6.1 asks for close_notify).
-	if (c->end == END_NO || c->end == END_LINGER)
+	c->is_half_closed = true; // RFC 9293 3.6: it may still listen
+	if (c->end == END_LINGER || (c->end == END_NO && !is_owed(w, c)))
 		c->end = END_CLOSE;
 	stage_to(&w->stages, RG_STAGE_tls);
 	conn_finish(w, c);

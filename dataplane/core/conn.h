@@ -36,6 +36,7 @@ struct conn { // slot idx is the TCP slot idx, and that of TLS
 	bool is_keep_alive : 1;   // of the HTTP request being answered
 	bool is_head : 1;         // that request was HEAD
 	bool is_echo : 1;         // WS: messages go back (hooks.h)
+	bool is_half_closed : 1;  // the peer says no more; it still gets what it asked for
 	uint32_t pings : 8;       // sent and unanswered
 	struct reg_flow flow;
 } __attribute__((aligned(64)));

@@ -183,6 +183,15 @@ void tls_charge(struct tls_ctx *x, uint64_t cost_ns) {
 		x->credit_ns = -BURST_NS;
 }
 
+bool tls_is_finishing(const struct tls_ctx *x, const struct tls_conn *c) {
+	const struct tls_handshake *h;
+
+	if (c->is_established || c->ref == TLS_NO_REF)
+		return false;
+	h = tls_handshake_of(x, c);
+	return h->is_queued && h->ssl != NULL;
+}
+
 bool tls_is_waiting(const struct tls_ctx *x) {
 	return x->queues[TLS_FIRST].n + x->queues[TLS_LATER].n > 0;
 }

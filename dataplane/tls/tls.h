@@ -94,6 +94,8 @@ bool tls_is_waiting(const struct tls_ctx *x); // a step can be made, when its ti
 void tls_close(struct tls_ctx *x, struct tls_conn *c,
 	       const struct tls_sink *sink); // close_notify, once
 bool tls_is_established(const struct tls_conn *c);
+// The last that the client has to say in its handshake is here, and waits for its turn.
+bool tls_is_finishing(const struct tls_ctx *x, const struct tls_conn *c);
 bool tls_has_partial(const struct tls_conn *c); // part of a record waits for its rest
 
 // Bytes of ciphertext that tls_write() makes of n bytes, at most.

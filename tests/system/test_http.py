@@ -7,12 +7,15 @@ import json
 import os
 import random
 import re
+import socket
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from lab import GATEWAY_IP, ROOT  # noqa: E402
+import slow  # noqa: E402
+from slow import HEAD  # noqa: E402
 from wic import ORIGIN, BioTls, http, tls_connect  # noqa: E402
 
 ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\", "~": b"~"}
@@ -181,6 +184,23 @@ class Bodies(GatewayCase):
         self.assertEqual(stays.raw.recv(1), b"")  # its FIN
         for s in [*socks, stays]:
             s.close()
+
+    def test_half_close(self):
+        """Who says no more still hears what he asked for (RFC 9293 3.6, RFC 8446 6.1): of the control
+        plane, of a file longer than the send queue, of two requests, with his FIN in one segment with
+        the end of his handshake."""
+        post = f"POST /v1/lease HTTP/1.1\r\n{JSON}Content-Length: {len(self.good)}\r\n\r\n{self.good}".encode()
+        for ends in (BioTls.end, lambda s: s.raw.sendall(s.close_notify())):
+            for said, want in ((post, [201]), (HEAD, [200]), (post + HEAD + post, [201, 200, 201])):
+                with self.subTest(ends=ends, said=said[:20]):
+                    raw = slow.connect()
+                    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # until its FIN
+                    sock = BioTls(raw=raw)
+                    sock.sendall(said)
+                    ends(sock)
+                    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+                    self.assertEqual([x[0] for x in read_answers(sock, [])], want)
+                    sock.close()
 
     def test_an_upload_that_is_refused_hears_why(self):
         """The answer must not be lost to an RST for bytes that nobody reads (RFC 9112 9.6)."""

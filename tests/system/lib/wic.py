@@ -68,8 +68,16 @@ class BioTls:
         except ssl.SSLZeroReturnError:
             return b""
 
+    def close_notify(self):
+        """To be sent: we say no more, while answers may still come."""
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+        return self.out.read()
+
     def end(self):
-        """FIN, while answers may still come."""
+        """FIN, the same."""
         self.raw.shutdown(socket.SHUT_WR)
 
     def close(self):

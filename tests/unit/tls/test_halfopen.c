@@ -90,17 +90,20 @@ START_TEST(costs_nothing) {
 	}
 	ck_assert_int_eq(alloc_calls(), calls);
 	ck_assert_uint_eq(p->n_cipher, 0);
-	ck_assert(tls_is_waiting(ctx));
+	ck_assert(tls_is_waiting(ctx) && !tls_is_finishing(ctx, p->server));
 	ck_assert_uint_eq(tls_ready(ctx, RG_NS_PER_S), 3);
 	ck_assert_int_eq(step(p), RG_OK);
 	ck_assert_uint_gt(p->n_cipher, 0);
 	ck_assert(!tls_is_waiting(ctx));
 	hello = said(p); // its Finished
+	ck_assert(!tls_is_finishing(ctx, p->server));
 	ck_assert_int_eq(feed(p, hello), RG_OK);
 	ck_assert(!tls_is_established(p->server));
+	ck_assert(tls_is_finishing(ctx, p->server));
 	ck_assert_uint_eq(tls_ready(ctx, RG_NS_PER_S), 3);
 	ck_assert_int_eq(step(p), RG_OK);
 	ck_assert(tls_is_established(p->server));
+	ck_assert(!tls_is_finishing(ctx, p->server));
 	pair_free(p);
 }
 END_TEST
