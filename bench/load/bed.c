@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "bed.h"
+#include "env.h"
 
 #define RING_LEN 4096
 #define GATEWAY_LCORE 1
@@ -29,16 +30,21 @@
 #define CALIBRATION_POLLS 10000
 #define DRAW_S 1
 
-static int start_eal(struct bed *b, const char *cpus, unsigned n_lcores) {
+// On n of the CPUs of the scenario.
+static int start_eal(struct bed *b, unsigned first, unsigned n) {
+	int cpus[ENV_MAX_CPUS];
+	char lcores[32];
 	const struct rg_dp_cfg cfg = {
 		.port = b->sc->driver == DRIVER_NIC ? b->sc->port : RING_GATEWAY, // no PCI
-		.lcores = cpus,
-		.n_workers = n_lcores,
+		.lcores = lcores,
+		.n_workers = n,
 		.memory_mib = (unsigned)(b->sc->memory_bytes >> 20),
 		.hugepages = RG_HUGE_AUTO,
 	};
 	int rc;
 
+	(void)env_cpus(b->sc->cpus, cpus); // at least two: the scenario was looked at
+	snprintf(lcores, sizeof(lcores), n == 1 ? "%d" : "%d,%d", cpus[first], cpus[first + n - 1]);
 	b->eal.cfg = &cfg;
 	eal_log_begin(&b->eal);
 	rc = eal_start(&b->eal, b->err, b->err_len);
@@ -136,7 +142,7 @@ static int run_here(struct bed *b) {
 	int rc = gateway_init(&b->gw, &b->plan, b->sh, b->err, b->err_len);
 
 	if (rc == 0)
-		rc = start_eal(b, b->sc->cpus, 2);
+		rc = start_eal(b, 0, 2);
 	if (rc != 0)
 		return rc;
 	(void)eal_log_first(&b->eal); // what EAL said is not about the ports
@@ -165,9 +171,8 @@ static int memif_gateway(struct bed *b) {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(port, sizeof(port), MEMIF, "server", getppid());
 	if (rc == 0)
-		rc = start_eal(b, b->sc->cpus, 1); // the first of them
-	if (rc == 0)
-		rc = gateway_start(&b->gw, port, b->err, b->err_len);
+		rc = start_eal(b, 0, 1) if (rc == 0) rc =
+			gateway_start(&b->gw, port, b->err, b->err_len);
 	if (rc == 0)
 		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
 	if (rc != 0) {
@@ -182,12 +187,8 @@ static int memif_gateway(struct bed *b) {
 	return 0;
 }
 
-// Opens our end, and waits until both are connected.
-static int memif_connect(struct bed *b) {
-	struct rte_eth_link link = {0};
-	char port[128];
-	int rc;
-
+// The gateway takes its hugepages before we look how many are free.
+static int memif_wait(struct bed *b) {
 	while (!atomic_load_explicit(&b->sh->is_up, memory_order_acquire)) {
 		if (gateway_is_gone(b->sh)) {
 			snprintf(b->err, b->err_len, "the gateway did not start");
@@ -195,6 +196,15 @@ static int memif_connect(struct bed *b) {
 		}
 		rte_delay_us_sleep(CALIBRATION_US);
 	}
+	return 0;
+}
+
+// Opens our end, and waits until both are connected.
+static int memif_connect(struct bed *b) {
+	struct rte_eth_link link = {0};
+	char port[128];
+	int rc;
+
 	snprintf(port, sizeof(port), MEMIF, "client", getpid());
 	rc = rte_dev_probe(port);
 	if (rc == 0)
@@ -210,7 +220,6 @@ static int memif_connect(struct bed *b) {
 }
 
 static int run_memif(struct bed *b) {
-	const char *cpu = strchr(b->sc->cpus, ',');
 	pid_t pid;
 	int rc;
 
@@ -221,7 +230,9 @@ static int run_memif(struct bed *b) {
 	if (pid < 0)
 		return -errno;
 	b->sh->pid = pid;
-	rc = start_eal(b, cpu + 1, 1);
+	rc = memif_wait(b);
+	if (rc == 0)
+		rc = start_eal(b, 1, 1);
 	if (rc == 0)
 		rc = memif_connect(b);
 	if (rc == 0)

@@ -166,12 +166,14 @@ class Early(unittest.TestCase):
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as bench:
                 watchdog = threading.Timer(60, bench.kill)
                 watchdog.start()
+                said = []
                 for line in bench.stderr:
+                    said.append(line)
                     if line.startswith('run 3 of'):
                         end(bench)
                         break
-                said = bench.stderr.read()
-                self.assertEqual(bench.wait(), 3, said)
+                said.append(bench.stderr.read())
+                self.assertEqual(bench.wait(), 3, ''.join(said))
                 watchdog.cancel()
             report = check(json.loads(read_text(file)))
             self.assertTrue(report['partial'])
