@@ -126,23 +126,29 @@ void result_fact_n(struct result *r, const char *name, double number) {
 	fact(r, name)->number = number;
 }
 
+void result_errors(struct result *r, uint64_t n, const char *text) {
+	struct result_error *e = r->errors;
+
+	while (e < r->errors + r->n_errors && strcmp(e->text, text) != 0)
+		e++;
+	if (e == r->errors + RESULT_MAX_ERRORS) { // a target can come up with any number of them
+		e--;
+		text = "others";
+	} else if (e == r->errors + r->n_errors) {
+		r->n_errors++;
+	}
+	snprintf(e->text, sizeof(e->text), "%s", text);
+	e->n += n;
+}
+
 void result_error(struct result *r, const char *fmt, ...) {
 	char text[sizeof(r->errors[0].text)];
-	unsigned i = 0;
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	while (i < r->n_errors && strcmp(r->errors[i].text, text) != 0)
-		i++;
-	if (i == RESULT_MAX_ERRORS) { // a target can come up with any number of them
-		i--;
-		snprintf(text, sizeof(text), "others");
-	} else if (i == r->n_errors)
-		r->n_errors++;
-	memcpy(r->errors[i].text, text, sizeof(text));
-	r->errors[i].n++;
+	result_errors(r, 1, text);
 }
 
 static int by_value(const void *a, const void *b) {

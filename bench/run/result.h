@@ -88,6 +88,7 @@ void result_fact(struct result *r, const char *name, const char *text);
 void result_fact_n(struct result *r, const char *name, double number);
 // What went wrong and did not end the run; equal texts are counted.
 __attribute__((format(printf, 2, 3))) void result_error(struct result *r, const char *fmt, ...);
+void result_errors(struct result *r, uint64_t n, const char *text); // n of them
 
 double series_median(const struct series *s); // 0 without values
 double series_min(const struct series *s);

@@ -16,7 +16,8 @@
 #define MAX_SETS 64
 #define PATH_LEN 1024
 
-static const struct driver *const drivers[] = {&driver_ring, &driver_memif, &driver_nic};
+static const struct driver *const drivers[] = {&driver_socket, &driver_ring, &driver_memif,
+					       &driver_nic};
 
 struct command_line {
 	const char *scenario; // file

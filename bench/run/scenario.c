@@ -238,6 +238,9 @@ static void check(struct loader *l) {
 	need(l, "user", sc->tokens == TOKENS_ACCOUNT, "tokens are those of an account");
 	need(l, "password", sc->tokens == TOKENS_ACCOUNT, "tokens are those of an account");
 	need(l, "token_file", sc->tokens == TOKENS_FILE, "tokens are from a file");
+	need(l, "outage_begin", sc->kind == KIND_CORE_OUTAGE, "nothing else takes the core away");
+	if (sc->churn + sc->reconnects > 100)
+		wrong(l, "churn", "churn and reconnects are more than 100 per cent together");
 	if (sc->misbehaving > 0 && sc->misbehaviour == MISBEHAVE_NONE)
 		wrong(l, "misbehaving", "say how: add 'misbehaviour: slow_head'");
 	if (sc->misbehaviour != MISBEHAVE_NONE && sc->misbehaving == 0)

@@ -52,6 +52,7 @@ enum scenario_misbehaviour {
 enum scenario_loop { LOOP_AUTO, LOOP_OPEN, LOOP_CLOSED };
 enum scenario_tokens { TOKENS_ANONYMOUS, TOKENS_ACCOUNT, TOKENS_FILE, TOKENS_NONE };
 enum scenario_suite { SUITE_AES128, SUITE_AES256, SUITE_CHACHA20 };
+enum scenario_close { CLOSE_RST, CLOSE_FIN, CLOSE_WS };
 enum scenario_group { GROUP_X25519, GROUP_P256 };
 enum scenario_loss { LOSS_OFF, LOSS_NONE, LOSS_NDR, LOSS_ISC }; // off, 0, 0.001 %, 2.5 %
 
@@ -90,7 +91,15 @@ struct scenario {
 	char *token_file; // lines "impu impi token"
 	unsigned threads;
 	unsigned suite, group;
-	unsigned expires_s; // asked for in a REGISTER
+	unsigned expires_s;              // asked for in a REGISTER
+	unsigned timeout_s;              // of one answer
+	unsigned close;                  // enum scenario_close: how a client leaves
+	unsigned is_tls_only;            // of kind handshake: no upgrade
+	unsigned churn, reconnects;      // of kind mixed: per cent of the operations
+	char *restart;                   // of kind storm: command that breaks the connections
+	char *outage_begin, *outage_end; // of kind core_outage: commands
+	unsigned target_pid;             // 0: not known
+	char *target_pidfile;
 	// ring, memif, nic
 	char *port, *generator_port;
 	unsigned is_sum_by_port; // checksums
