@@ -39,7 +39,7 @@ static int start_eal(struct bed *b, unsigned first, unsigned n) {
 		.lcores = lcores,
 		.n_workers = n,
 		.memory_mib = (unsigned)(b->sc->memory_bytes >> 20),
-		.hugepages = RG_HUGE_AUTO,
+		.hugepages = b->sc->hugepages,
 	};
 	int rc;
 
@@ -171,8 +171,9 @@ static int memif_gateway(struct bed *b) {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(port, sizeof(port), MEMIF, "server", getppid());
 	if (rc == 0)
-		rc = start_eal(b, 0, 1) if (rc == 0) rc =
-			gateway_start(&b->gw, port, b->err, b->err_len);
+		rc = start_eal(b, 0, 1);
+	if (rc == 0)
+		rc = gateway_start(&b->gw, port, b->err, b->err_len);
 	if (rc == 0)
 		rc = rte_eal_remote_launch(gateway_main, &b->gw, GATEWAY_LCORE);
 	if (rc != 0) {

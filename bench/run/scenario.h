@@ -108,6 +108,7 @@ struct scenario {
 	unsigned share;          // percent of the gateway's time that handshakes may take
 	unsigned syns;           // of a flood, for each packet of a client
 	uint64_t memory_bytes;   // of EAL
+	unsigned hugepages;      // as in struct rg_dp_cfg
 	char *certificate, *key; // PEM files
 };
 

@@ -19,7 +19,8 @@ import json_schema  # noqa: E402
 
 SCHEMA = json.loads((ROOT / 'bench/run/result.schema.json').read_text())
 CONNS, REQUESTS, RUNS = 200, 600, 2
-SMALL = {'conns': CONNS, 'requests': REQUESTS, 'runs': RUNS}
+# Others may take the last hugepages between a look at them and their use.
+SMALL = {'conns': CONNS, 'requests': REQUESTS, 'runs': RUNS, 'hugepages': 'no'}
 
 
 def command(*args, want=0):
@@ -116,7 +117,7 @@ class Nic(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         report = check(json.loads(done.stdout))
         self.assertEqual(report['facts']['port'], 'net_af_packet')
-        self.assertGreaterEqual(report['counters']['answers'], REQUESTS * (RUNS + 1))
+        self.assertGreaterEqual(report['counters']['answers'], REQUESTS * (RUNS + 2))
 
 
 class Memory(unittest.TestCase):
@@ -161,7 +162,7 @@ class Early(unittest.TestCase):
         """Runs at a slow rate; end(process) in the third run. Its result."""
         with tempfile.TemporaryDirectory() as folder:
             file, hgrm = os.path.join(folder, 'r.json'), os.path.join(folder, 'r.hgrm')
-            command = [BENCH, 'refresh', '--conns', '100', '--requests', '400', '--runs', '101', '--rate', '2000',
+            command = [BENCH, 'refresh', '--conns', '100', '--requests', '400', '--runs', '101', '--rate', '2000', '--hugepages', 'no',
                        '--json', file, '--hgrm', hgrm, *args]
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as bench:
                 watchdog = threading.Timer(60, bench.kill)
