@@ -15,6 +15,8 @@ static const struct command {
 	{"keys", "[--markdown]", "the keys of a scenario file", keys_main},
 	{"doctor", "[--cpus LIST] [--json]", "what on this machine would distort a measurement",
 	 doctor_main},
+	{"compare", "[--json] [--within PERCENT] [--anyway] A.json[,..] B.json[,..]",
+	 "is B faster than A, and how sure is that?", compare_main},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
