@@ -84,6 +84,39 @@ static void core_due(struct worker *w, struct conn *c) {
 		reg_core_asked(&c->flow, &w->view);
 }
 
+// Carries out what was decided of w->msg. The digest is that of its token, NULL without one.
+static void register_done(struct worker *w, struct conn *c, const struct reg_out *out,
+			  const struct rg_digest *digest) {
+	stage_to(&w->stages, RG_STAGE_sip);
+	if (out->verdict == REG_PUNT) {
+		register_punt(w, c, out->reason, digest);
+		return;
+	}
+	rg_stat_inc(w->stats,
+		    out->answer.status == 200 ? RG_STAT_reg_local_ok : RG_STAT_reg_refused);
+	if (out->is_bind) {
+		bool is_sooner = out->bound.promise_end_ns < c->flow.bound.promise_end_ns;
+
+		c->flow.bound = out->bound;
+		if (is_sooner)
+			due_bound(w, c);
+	}
+	sip_answer(w, c, &w->msg, &out->answer);
+	if (out->is_moved)
+		punt_event(w, c, RG_PUNT_FLOW_BOUND);
+	if (out->is_core_due)
+		core_due(w, c);
+}
+
+// The next REGISTER is probably like this one.
+static void register_learn(struct worker *w, struct conn *c, const struct sip_register *r) {
+	struct sip_again a;
+	struct sip_msg m;
+
+	if (sip_again_cut(w->msg.raw, &a, &m) && sip_again_is(&a, r))
+		reg_learn(&w->tokens, &c->flow, &a, &w->view);
+}
+
 static void register_input(struct worker *w, struct conn *c) {
 	const struct rg_addr *peer = tcp_peer(w->tcp, conn_idx(w, c));
 	struct rg_digest digest;
@@ -100,25 +133,9 @@ static void register_input(struct worker *w, struct conn *c) {
 	if (r.n_bearer > 0)
 		is_known = reg_find_lease(&w->tokens, &c->flow, r.bearer, &digest, &w->view);
 	reg_decide(&w->cfg->reg, &c->flow, &r, peer, is_known ? &w->view : NULL, w->now_ns, &out);
-	stage_to(&w->stages, RG_STAGE_sip);
-	if (out.verdict == REG_PUNT) {
-		register_punt(w, c, out.reason, r.n_bearer > 0 ? &digest : NULL);
-		return;
-	}
-	rg_stat_inc(w->stats,
-		    out.answer.status == 200 ? RG_STAT_reg_local_ok : RG_STAT_reg_refused);
-	if (out.is_bind) {
-		bool is_sooner = out.bound.promise_end_ns < c->flow.bound.promise_end_ns;
-
-		c->flow.bound = out.bound;
-		if (is_sooner)
-			due_bound(w, c);
-	}
-	sip_answer(w, c, &w->msg, &out.answer);
-	if (out.is_moved)
-		punt_event(w, c, RG_PUNT_FLOW_BOUND);
-	if (out.is_core_due)
-		core_due(w, c);
+	register_done(w, c, &out, r.n_bearer > 0 ? &digest : NULL);
+	if (out.is_bind)
+		register_learn(w, c, &r);
 }
 
 // SIP that is no REGISTER: nothing else is offered, and nothing at all before registration (T31).
@@ -149,6 +166,26 @@ static bool rate_ok(struct worker *w, struct conn *c) {
 	return false;
 }
 
+// A REGISTER that repeats the last one. False when it does not: nothing has happened then.
+static bool register_again(struct worker *w, struct conn *c, struct rg_slice message) {
+	struct sip_again a;
+	struct reg_out out;
+
+	if (!reg_has_message(&c->flow) || !sip_again_cut(message, &a, &w->msg))
+		return false;
+	stage_to(&w->stages, RG_STAGE_lease);
+	if (!reg_find_again(&w->tokens, &c->flow, &a, &w->view)) {
+		stage_to(&w->stages, RG_STAGE_sip);
+		return false;
+	}
+	if (!rate_ok(w, c))
+		return true;
+	reg_decide_again(&w->cfg->reg, &c->flow, &a.r, tcp_peer(w->tcp, conn_idx(w, c)), &w->view,
+			 w->now_ns, &out);
+	register_done(w, c, &out, w->view.digest);
+	return true;
+}
+
 void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message) {
 	stage_to(&w->stages, RG_STAGE_sip);
 	if (sip_is_keepalive(message)) { // RFC 5626 3.5.1: the double CRLF is a ping
@@ -157,6 +194,8 @@ void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message) {
 		return;
 	}
 	rg_stat_inc(w->stats, RG_STAT_sip_messages);
+	if (register_again(w, c, message))
+		return;
 	if (sip_parse(message, &w->msg) != RG_OK) {
 		rg_stat_inc(w->stats, RG_DROP_sip_bad);
 		conn_ws_close(w, c, WS_PROTOCOL, "malformed SIP");

@@ -6,7 +6,8 @@
 
 #define AOR_MAX 512 // bytes of a canonical address of record
 
-struct ask { // the question, so that each rule has one argument
+struct ask {           // the question, so that each rule has one argument
+	bool is_again; // it repeats one that was accepted: see reg_find_again()
 	const struct rg_reg_cfg *cfg;
 	struct reg_flow *f;
 	const struct sip_register *r;
@@ -173,8 +174,9 @@ static bool judge_identity(struct ask *a) {
 
 	if (l->token_end_ns <= a->now_ns && !is_ending_dereg)
 		return refuse_token(a);
-	if (!is_impu(a->r->to_uri, l->impu) ||
-	    !is_same_aor(a->r->from_uri, a->r->to_uri)) // ims.md 1.3: no third parties
+	if (!a->is_again &&
+	    (!is_impu(a->r->to_uri, l->impu) ||
+	     !is_same_aor(a->r->from_uri, a->r->to_uri))) // ims.md 1.3: no third parties
 		return refuse(a, 403);
 	if (a->f->wwsf != UINT16_MAX && a->f->wwsf != l->wwsf) // REQ 3.3
 		return refuse(a, 403);
@@ -235,7 +237,8 @@ static bool is_same_client(struct ask *a) {
 
 	if (a->r->n_contacts == 0)
 		return false;
-	if (is_lease_contact(a, cut_expires(a->r->contact)))
+	a->contact = cut_expires(a->r->contact);
+	if (a->is_again || is_lease_contact(a, a->contact))
 		return true;
 	sip_put_contact_key(&key, a->r);
 	return !key.overflow && is_lease_contact(a, rg_wr_slice(&key));
@@ -311,8 +314,8 @@ static bool register_locally(struct ask *a) {
 }
 
 static bool decide(struct ask *a) {
-	return judge_token(a) || judge_identity(a) || judge_state(a) || judge_binding(a) ||
-	       register_locally(a);
+	return (!a->is_again && judge_token(a)) || judge_identity(a) || judge_state(a) ||
+	       judge_binding(a) || register_locally(a);
 }
 
 // What passed, here or to the control plane, sets the mark for rule 12.
@@ -327,10 +330,22 @@ static void note_cseq(struct ask *a) {
 	a->f->last_cseq = a->r->cseq;
 }
 
-void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct sip_register *r,
-		const struct rg_addr *peer, const struct rg_lease_view *lease, uint64_t now_ns,
-		struct reg_out *out) {
-	struct ask a = {
+static void answer(struct ask *a, const struct rg_addr *peer) {
+	struct reg_out *out = a->out;
+
+	out->verdict = REG_ANSWER;
+	out->reason = RG_WHY_NONE;
+	out->answer = (struct sip_answer){.peer = peer};
+	out->is_bind = out->is_moved = out->is_core_due = false;
+	out->bound = a->f->bound;
+	(void)decide(a);
+	note_cseq(a);
+}
+
+static struct ask ask_of(const struct rg_reg_cfg *cfg, struct reg_flow *f,
+			 const struct sip_register *r, const struct rg_lease_view *lease,
+			 uint64_t now_ns, struct reg_out *out) {
+	return (struct ask){
 		.cfg = cfg,
 		.f = f,
 		.r = r,
@@ -340,12 +355,21 @@ void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct s
 		.out = out,
 		.text = rg_wr(out->text, sizeof(out->text)),
 	};
+}
 
-	out->verdict = REG_ANSWER;
-	out->reason = RG_WHY_NONE;
-	out->answer = (struct sip_answer){.peer = peer};
-	out->is_bind = out->is_moved = out->is_core_due = false;
-	out->bound = f->bound;
-	(void)decide(&a);
-	note_cseq(&a);
+void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct sip_register *r,
+		const struct rg_addr *peer, const struct rg_lease_view *lease, uint64_t now_ns,
+		struct reg_out *out) {
+	struct ask a = ask_of(cfg, f, r, lease, now_ns, out);
+
+	answer(&a, peer);
+}
+
+void reg_decide_again(const struct rg_reg_cfg *cfg, struct reg_flow *f,
+		      const struct sip_register *r, const struct rg_addr *peer,
+		      const struct rg_lease_view *lease, uint64_t now_ns, struct reg_out *out) {
+	struct ask a = ask_of(cfg, f, r, lease, now_ns, out);
+
+	a.is_again = true;
+	answer(&a, peer);
 }

@@ -9,14 +9,17 @@
 #include "regate/lease.h"
 #include "regate/punt.h"
 #include "regate/sip.h"
+#include "regate/sip_again.h"
 
 #define REG_DROPS_UNTIL_CLOSE 20
 #define REG_TICK_NS 10000 // of the rate limit: 32 bits of it are 12 hours
 
 struct reg_flow { // per connection, kept by core; all zero but bound.lease_idx and wwsf at first
-	uint64_t token_tag; // of the last token that had a lease, and of that lease; 0 = none
+	// Of the last REGISTER of the usual form that was answered 200 here, or else of the last token
+	// that had a lease, and of that lease; 0 = none
+	uint64_t mark;
 	struct rg_binding bound;
-	uint32_t lease_at;        // with token_tag: where the lease table has it
+	uint32_t lease_at;        // with mark: where the lease table has it
 	uint32_t call_id_hash;    // whose CSeq the next is
 	uint32_t last_cseq : 31;  // 0 = none
 	uint32_t was_limited : 1; // the one 503 was sent
@@ -26,6 +29,12 @@ struct reg_flow { // per connection, kept by core; all zero but bound.lease_idx 
 	uint16_t wwsf;            // of the Origin; UINT16_MAX = none given
 };
 static_assert(sizeof(struct reg_flow) == 48, "part of the 256 bytes of a connection");
+
+#define REG_MARK_MESSAGE 1u // lowest bit of a mark: of a REGISTER
+
+static inline bool reg_has_message(const struct reg_flow *f) {
+	return (f->mark & REG_MARK_MESSAGE) != 0;
+}
 
 static inline bool reg_is_bound(const struct reg_flow *f) {
 	return f->bound.lease_idx != RG_LEASE_NONE;
@@ -74,6 +83,14 @@ void reg_rate(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_ns,
 [[nodiscard]] bool reg_find_lease(const struct reg_tokens *t, struct reg_flow *f,
 				  struct rg_slice token, struct rg_digest *digest,
 				  struct rg_lease_view *out);
+// Does this REGISTER repeat the last one that was accepted on this flow (again.c)? Then *out is the view
+// of its lease, all that has been found of that one holds for this one, and reg_decide_again() may
+// decide.
+[[nodiscard]] bool reg_find_again(const struct reg_tokens *t, const struct reg_flow *f,
+				  const struct sip_again *a, struct rg_lease_view *out);
+// The REGISTER is answered 200, its view is as sip_again_is() wants it, and the flow is bound to `lease`.
+void reg_learn(const struct reg_tokens *t, struct reg_flow *f, const struct sip_again *a,
+	       const struct rg_lease_view *lease);
 // For a batch of flows: first this for each, then reg_prefetch_lease() for each (it reads what this
 // fetched), then the work. Both do nothing on a flow that showed no token yet.
 void reg_prefetch(const struct rg_lease_table *leases, const struct reg_flow *f);
@@ -86,6 +103,11 @@ uint64_t reg_token_tag(const struct reg_tag_key *key, struct rg_slice token);
 void reg_decide(const struct rg_reg_cfg *cfg, struct reg_flow *f, const struct sip_register *r,
 		const struct rg_addr *peer, const struct rg_lease_view *lease, uint64_t now_ns,
 		struct reg_out *out);
+
+// The same after reg_find_again(), of a->r: what does not change is not looked at.
+void reg_decide_again(const struct rg_reg_cfg *cfg, struct reg_flow *f,
+		      const struct sip_register *r, const struct rg_addr *peer,
+		      const struct rg_lease_view *lease, uint64_t now_ns, struct reg_out *out);
 
 // The control plane was told of this due time (reg_out.is_core_due).
 void reg_core_asked(struct reg_flow *f, const struct rg_lease_view *lease);

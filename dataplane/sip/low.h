@@ -76,6 +76,7 @@ static inline __attribute__((always_inline)) bool sip_at(const uint8_t *p, const
 static inline __attribute__((always_inline)) void sip_clear(void *to, size_t n) {
 	uint8_t *p = to;
 
+#pragma GCC unroll 32
 	for (size_t i = 0; i + 32 < n; i += 32)
 		_mm256_storeu_si256((__m256i *)(p + i), _mm256_setzero_si256());
 	_mm256_storeu_si256((__m256i *)(p + n - 32), _mm256_setzero_si256());

@@ -196,7 +196,7 @@ START_TEST(other_token) {
 	put("aaa.bbb.ccc", 4, 17);
 	put("aaa.bbb.ddd", 5, 18);
 	ck_assert(!find("aaa.bbb.cc"));
-	ck_assert_uint_eq(flow.token_tag, 0); // nothing to remember
+	ck_assert_uint_eq(flow.mark, 0); // nothing to remember
 	ck_assert(find("aaa.bbb.ccc"));
 	ck_assert(!find("aaa.bbb.cc"));
 	ck_assert(!find("aaa.bbb.cccc"));
