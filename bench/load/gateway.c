@@ -143,7 +143,7 @@ void gateway_fini(struct gateway *g) {
 int mallctl(const char *name, void *old, size_t *old_len, void *new, size_t new_len)
 	__attribute__((weak));
 
-// As after a handshake, an upgrade and a first REGISTER.
+// As after a handshake, an upgrade and a first REGISTER, half of whose time is over.
 static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
 	struct tls_conn *t = &c->tls;
 	struct load_keys k;
@@ -162,8 +162,9 @@ static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
 	c->flow.bound = (struct rg_binding){
 		.lease_idx = client,
 		.gen = client + 1,
-		.promise_end_ns = w->now_ns + w->cfg->reg.client_max_s * RG_NS_PER_S,
+		.promise_end_ns = w->now_ns + w->cfg->reg.client_max_s / 2 * RG_NS_PER_S,
 	};
+	due_bound(w, c);
 }
 
 static void preset(struct worker *w) {
