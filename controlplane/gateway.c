@@ -346,6 +346,7 @@ static void fill_dp_cfg(struct gateway *g) {
 	d->ws_path = "/w2";
 	d->files = g->files;
 	d->n_files = g->n_files;
+	d->post_paths = wwsf_post_paths(&d->n_post_paths);
 	d->reg = (struct rg_reg_cfg){
 		.realm = conf->reg.domain,
 		.authz_server = conf->reg.authz_server,

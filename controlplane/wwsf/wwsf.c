@@ -9,17 +9,27 @@
 #include "regate/err.h"
 #include "wwsf/wwsf_int.h"
 
+#define LEASE "/v1/lease"
+#define LEASE_REFRESH LEASE "/refresh"
+
 static const struct route {
 	const char *path;
 	enum http_method method;
 	const char *method_name;
 	void (*handler)(struct wwsf *w, const struct wwsf_req *r);
 } routes[] = {
-	{"/v1/lease", HTTP_POST, "POST", wwsf_lease_post},
-	{"/v1/lease", HTTP_DELETE, "DELETE", wwsf_lease_delete},
-	{"/v1/lease/refresh", HTTP_POST, "POST", wwsf_lease_refresh},
+	{LEASE, HTTP_POST, "POST", wwsf_lease_post},
+	{LEASE, HTTP_DELETE, "DELETE", wwsf_lease_delete},
+	{LEASE_REFRESH, HTTP_POST, "POST", wwsf_lease_refresh},
 };
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+const char *const *wwsf_post_paths(size_t *n) {
+	static const char *const paths[] = {LEASE, LEASE_REFRESH};
+
+	*n = sizeof(paths) / sizeof(paths[0]);
+	return paths;
+}
 
 // jansson copies what it parses into buffers that only it knows, and passwords are among it.
 static void free_wiped(void *p) {

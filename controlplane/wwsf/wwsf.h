@@ -25,6 +25,8 @@ struct wwsf_stats {
 void wwsf_free(struct wwsf *w);
 // A RG_PUNT_HTTP: one whole request; answers once, now or later.
 void wwsf_request(struct wwsf *w, const struct rg_punt *p, struct rg_slice request);
+// Those that take a POST, and so a body; static.
+const char *const *wwsf_post_paths(size_t *n);
 const struct wwsf_stats *wwsf_get_stats(const struct wwsf *w);
 
 // Reads every file of dir (flat) into ready responses with CSP, ETag-free, nosniff headers;

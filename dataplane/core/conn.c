@@ -82,8 +82,12 @@ static void no_buffer(struct worker *w, struct conn *c) {
 
 // Moves what b holds to a buffer of the connection's own with room for len bytes.
 static void move_to(struct worker *w, struct conn *c, const struct buf *b, size_t len) {
-	uint32_t idx = buf_copy(&w->bufs, b, len);
+	uint32_t idx;
 
+	if (len > (size_t)RX_SMALL_LEN && c->phase == RG_PHASE_HTTP &&
+	    !conn_http_may_be_long(w, c, b))
+		return;
+	idx = buf_copy(&w->bufs, b, len);
 	if (idx == BUF_NONE) {
 		no_buffer(w, c);
 		return;

@@ -80,6 +80,8 @@ static inline void conn_prefetch(const struct conn *c, bool is_whole) {
 
 // --- conn_http.c, conn_ws.c: take one request, one event, out of b, or nothing
 void conn_http_input(struct worker *w, struct conn *c, struct buf *b);
+// What b holds of a request is not all of it. May it have a long buffer? Else it is answered and ends.
+bool conn_http_may_be_long(struct worker *w, struct conn *c, const struct buf *b);
 void conn_http_no_buffer(struct worker *w, struct conn *c); // says so and ends it
 void conn_http_late(struct worker *w, struct conn *c);      // the same
 void conn_ws_input(struct worker *w, struct conn *c, struct buf *b);

@@ -218,6 +218,32 @@ void conn_http_input(struct worker *w, struct conn *c, struct buf *b) {
 	http_done(w, b, used);
 }
 
+static bool is_posted_to(const struct worker *w, struct rg_slice path) {
+	for (size_t i = 0; i < w->cfg->n_post_paths; i++)
+		if (rg_eq(path, rg_str(w->cfg->post_paths[i])))
+			return true;
+	return false;
+}
+
+bool conn_http_may_be_long(struct worker *w, struct conn *c, const struct buf *b) {
+	uint32_t head_len = b->head.http.head_len;
+
+	// Without a head of its own it waits behind a request that is being answered.
+	if (head_len == 0 || http_req_parse(rg_slice(b->data, head_len), &w->req) != RG_OK)
+		return true;
+	if (is_posted_to(w, w->req.path)) {
+		if (w->req.method == HTTP_POST)
+			return true;
+		http_refuse(w, c, 413, RG_DROP_http_too_big);
+	} else if (file_find(w->cfg, w->req.path) != NULL) {
+		rg_stat_inc(w->stats, RG_DROP_http_method);
+		http_end(w, c, 405, "Allow: GET, HEAD\r\n");
+	} else {
+		http_refuse(w, c, 404, RG_DROP_http_not_found);
+	}
+	return false;
+}
+
 void conn_http_no_buffer(struct worker *w, struct conn *c) {
 	http_end(w, c, 503, "Retry-After: 5\r\n");
 }

@@ -75,6 +75,8 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 	const char *ws_path;     // "/w2"
 	const struct rg_file *files;
 	size_t n_files;
+	const char *const *post_paths; // what a long body may be posted to
+	size_t n_post_paths;
 	struct rg_reg_cfg reg;
 	const struct rg_lease_table *leases;
 	uint8_t digest_key[RG_DIGEST_KEY_LEN];

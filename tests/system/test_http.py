@@ -68,6 +68,8 @@ def read_answers(sock, heads, data=b""):
 class Cases(GatewayCase):
     def replay(self, name, expect, pieces):
         sock = BioTls()
+        if "413" in expect:  # where a body may be long
+            pieces = [x.replace(b" /none ", b" /v1/lease ") for x in pieces]
         for piece in pieces:
             sock.sendall(piece)
         want = [404 if x in ("ok", "head", "close") else int(x) for x in expect if x != "more"]

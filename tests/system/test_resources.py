@@ -265,6 +265,24 @@ class Hogs(Case):
         wait_for("all buffers back", lambda: self.stat("now_rx_buffers") == 0, 10)
         self.assertEqual(http("POST", "/v1/lease", b"x" * 8000, {"X": "x" * 3000}).status, 400)
 
+    def test_long_bodies_where_none_is_taken(self):
+        """Whoever posts one to what takes none is told so before it gets a long buffer."""
+        before = self.stat("drop_no_rx_buffer")
+        for request, status in (("POST /none", 404), ("POST /v1/none", 404), (f"PUT {BIG}", 405),
+                                ("DELETE /v1/lease", 413)):
+            for framing, body in (("Content-Length: 60000\r\n\r\n", "x" * 20000),
+                                  ("Transfer-Encoding: chunked\r\n\r\n", "8000\r\n" + "x" * 20000)):
+                with self.subTest(request, framing=framing):
+                    for _ in range(20):
+                        s = tls_connect()
+                        self.held.append(s)
+                        s.sendall(f"{request} HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\n{framing}{body}".encode())
+                    for s in self.held[-20:]:
+                        answer = s.recv(65536)
+                        self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), answer)
+                        self.assertIn(b"\r\nConnection: close\r\n", answer)
+        self.assertEqual(self.stat("drop_no_rx_buffer"), before)
+
     def test_messages_that_never_end(self):
         """A message buffer is for a message under way, not for keeps."""
         half = [Ws(timeout=1) for _ in range(64)]
