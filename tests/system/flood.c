@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 #define BATCH 64
-#define FRAME_LEN 60 // the smallest there is
+#define FRAME_LEN(is_v6) ((is_v6) ? 78u : 60u) // the smallest there is
+#define MAX_FRAME_LEN 78
 #define MAX_S 120
 
 static uint64_t now_ns(void) {
@@ -53,15 +54,21 @@ static void put_sum(uint8_t *at, const uint8_t *p, size_t len, uint32_t sum) {
 	put16(at, ~sum);
 }
 
-// A source that the gateway takes for one, and that is nobody here: 11.0.0.0 to 126.255.255.255.
-static void fill(uint8_t *f) {
-	uint8_t *ip = f + 14, *tcp = ip + 20;
+// A source that the gateway takes for one, and that is nobody here: 11.0.0.0 to 126.255.255.255, or
+// anything in 2a00::/16.
+static void fill(uint8_t *f, bool is_v6) {
+	uint8_t *ip = f + 14, *tcp = ip + (is_v6 ? 40 : 20), *addresses = ip + (is_v6 ? 8 : 12);
 
-	put32(ip + 12, (11 + next() % 116) << 24 | (next() & 0xffffff));
-	put_sum(ip + 10, ip, 20, 0);
+	if (is_v6) {
+		put32(addresses, 0x2a000000 | (next() & 0xffff));
+		put32(addresses + 4, next());
+	} else {
+		put32(addresses, (11 + next() % 116) << 24 | (next() & 0xffffff));
+		put_sum(ip + 10, ip, 20, 0);
+	}
 	put16(tcp, 1024 + next() % 64000);
 	put32(tcp + 4, next());
-	put_sum(tcp + 16, ip + 12, 32, 6 + 24); // addresses, then the segment
+	put_sum(tcp + 16, addresses, (size_t)(tcp + 24 - addresses), 6 + 24); // and the segment
 }
 
 static bool parse_mac(const char *text, uint8_t mac[6]) {
@@ -69,26 +76,32 @@ static bool parse_mac(const char *text, uint8_t mac[6]) {
 		      &mac[4], &mac[5]) == 6;
 }
 
-static void make(uint8_t *f, const uint8_t mac[6], uint32_t ip_be, uint16_t port) {
-	memset(f, 0, FRAME_LEN);
+static void make(uint8_t *f, const uint8_t mac[6], const uint8_t *ip, bool is_v6, uint16_t port) {
+	uint8_t *tcp = f + (is_v6 ? 54 : 34);
+
+	memset(f, 0, MAX_FRAME_LEN);
 	memcpy(f, mac, 6);
-	memcpy(f + 6, "\x02\0\0\0\0\x77\x08", 7);
-	memcpy(f + 14, "\x45\0\0\x2c\0\0\x40\0\x40\x06", 10);
-	memcpy(f + 30, &ip_be, 4);
-	put16(f + 36, port);
-	memcpy(f + 46, "\x60\x02\xff\xff", 4);
-	memcpy(f + 54, "\x02\x04\x05\xb4", 4); // MSS
+	memcpy(f + 6, "\x02\0\0\0\0\x77", 6);
+	put16(f + 12, is_v6 ? ETH_P_IPV6 : ETH_P_IP);
+	if (is_v6)
+		memcpy(f + 14, "\x60\0\0\0\0\x18\x06\x40", 8);
+	else
+		memcpy(f + 14, "\x45\0\0\x2c\0\0\x40\0\x40\x06", 10);
+	memcpy(tcp - (is_v6 ? 16 : 4), ip, is_v6 ? 16 : 4);
+	put16(tcp + 2, port);
+	memcpy(tcp + 12, "\x60\x02\xff\xff", 4);
+	memcpy(tcp + 20, "\x02\x04\x05\xb4", 4); // MSS
 }
 
-static int run(int fd, const uint8_t *mold, unsigned seconds, uint64_t rate) {
-	static uint8_t frames[BATCH][FRAME_LEN];
+static int run(int fd, const uint8_t *mold, bool is_v6, unsigned seconds, uint64_t rate) {
+	static uint8_t frames[BATCH][MAX_FRAME_LEN];
 	static struct iovec iov[BATCH];
 	static struct mmsghdr msgs[BATCH];
 	uint64_t start_ns = now_ns(), passed_ns, n_sent = 0, n_refused = 0;
 
 	for (unsigned i = 0; i < BATCH; i++) {
-		memcpy(frames[i], mold, FRAME_LEN);
-		iov[i] = (struct iovec){frames[i], FRAME_LEN};
+		memcpy(frames[i], mold, MAX_FRAME_LEN);
+		iov[i] = (struct iovec){frames[i], FRAME_LEN(is_v6)};
 		msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
 	}
 	while ((passed_ns = now_ns() - start_ns) < seconds * UINT64_C(1000000000)) {
@@ -99,7 +112,7 @@ static int run(int fd, const uint8_t *mold, unsigned seconds, uint64_t rate) {
 			continue;
 		}
 		for (unsigned i = 0; i < BATCH; i++)
-			fill(frames[i]);
+			fill(frames[i], is_v6);
 		n = sendmmsg(fd, msgs, BATCH, 0);
 		if (n < 0 && errno != ENOBUFS && errno != EAGAIN) {
 			perror("flood: sendmmsg");
@@ -115,23 +128,24 @@ static int run(int fd, const uint8_t *mold, unsigned seconds, uint64_t rate) {
 
 int main(int argc, char **argv) {
 	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP)};
-	uint8_t frame[FRAME_LEN], mac[6];
-	struct in_addr ip;
+	uint8_t frame[MAX_FRAME_LEN], mac[6], ip[16];
+	bool is_v6 = argc == 7 && strchr(argv[3], ':') != NULL;
 	unsigned seconds;
 	int fd;
 
-	if (argc != 7 || !parse_mac(argv[2], mac) || inet_pton(AF_INET, argv[3], &ip) != 1 ||
+	if (argc != 7 || !parse_mac(argv[2], mac) ||
+	    inet_pton(is_v6 ? AF_INET6 : AF_INET, argv[3], ip) != 1 ||
 	    (seconds = (unsigned)strtoul(argv[5], NULL, 10)) > MAX_S) {
 		fprintf(stderr, "usage: %s INTERFACE MAC IP PORT SECONDS(<=%d) SYNS_PER_S\n",
 			argv[0], MAX_S);
 		return 2;
 	}
-	make(frame, mac, ip.s_addr, (uint16_t)strtoul(argv[4], NULL, 10));
+	make(frame, mac, ip, is_v6, (uint16_t)strtoul(argv[4], NULL, 10));
 	fd = socket(AF_PACKET, SOCK_RAW, 0);
 	at.sll_ifindex = (int)if_nametoindex(argv[1]);
 	if (fd < 0 || at.sll_ifindex == 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0) {
 		perror("flood");
 		return 1;
 	}
-	return run(fd, frame, seconds, strtoull(argv[6], NULL, 10));
+	return run(fd, frame, is_v6, seconds, strtoull(argv[6], NULL, 10));
 }

@@ -12,11 +12,11 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from herd import Refreshers, dropped_by_port, rss_kib  # noqa: E402
-from lab import BUILD, GATEWAY_IP, TAP, die_with_parent, wait_for  # noqa: E402
+from lab import BUILD, GATEWAY_IP, IS_IP6, TAP, die_with_parent, wait_for  # noqa: E402
 from wic import Sip, Ws, lease  # noqa: E402
 
 MAC = "02:00:00:00:00:99"
-FLOOD_S = 10
+FLOOD_S = 5 if IS_IP6 else 10
 N_ESTABLISHED = 20
 
 
