@@ -51,15 +51,19 @@ class Linear:
         return self.start + (self.end - self.start) * v / self.top
 
 
+LEAST = 1e-3  # on a logarithmic axis, which has no zero
+
+
 class Log:
     def __init__(self, low, high, start, end):
-        self.low = math.floor(math.log10(low) + 1e-9)
-        self.high = max(math.ceil(math.log10(high) - 1e-9), self.low + 1)
+        self.low = math.floor(math.log10(max(low, LEAST)) + 1e-9)
+        self.high = max(math.ceil(math.log10(max(high, LEAST)) - 1e-9), self.low + 1)
         self.start, self.end = start, end
         self.ticks = [(10 ** e, short(10 ** e)) for e in range(self.low, self.high + 1)]
 
     def at(self, v):
-        return self.start + (self.end - self.start) * (math.log10(v) - self.low) / (self.high - self.low)
+        exponent = math.log10(max(v, 10.0 ** self.low))
+        return self.start + (self.end - self.start) * (exponent - self.low) / (self.high - self.low)
 
 
 def marker(x, y, i):
@@ -162,12 +166,12 @@ def percentiles(ident, title, desc, histograms):
     bottom, top = TOP + 16 + 220, TOP + 16
     x_axis = Nines(math.log10(max(h.count for _, h in histograms)), LEFT, WIDTH - RIGHT - 24)
     low = min(h.buckets[0][1] for _, h in histograms)
-    y_axis = Log(max(low, 1e-3), max(h.max for _, h in histograms), bottom, top)
+    y_axis = Log(low, max(h.max for _, h in histograms), bottom, top)
     body = frame(x_axis, y_axis, 'of all answers', '\u00b5s', bottom)
     for i, (_, h) in enumerate(histograms):
         seen, points = 0, []
         for _, high, n in h.buckets:
-            y = y_axis.at(max(high, 10.0 ** y_axis.low))
+            y = y_axis.at(high)
             points += [(x_axis.at(seen / h.count), y), (x_axis.at((seen + n) / h.count), y)]
             seen += n
         body.append(path(points, i))

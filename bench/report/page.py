@@ -105,7 +105,7 @@ def latency_figures(results):
         rate = r.facts.get('refreshes_per_s') or r.scenario.get('rate')
         load = f' At {short(rate)} requests a second.' if rate else ''
         out.append(figure(
-            f'latency-{i}', f'Latency: {r.title}',
+            f'latency-{i}', r.title.capitalize() if r.title.startswith('latency') else f'Latency: {r.title}',
             f'From when a request was to be sent until its answer came, all runs together.{load} To the right of 99 % is '
             'the one in a hundred that waits longest.',
             charts.percentiles(f'latency-{i}-svg', f'Latency by percentile, {r.title}',
@@ -149,24 +149,32 @@ def slope_figure(results):
         ('connections', 'MiB'), [(group(c), number(m)) for c, m in mib])
 
 
+def shares_of(r, stages):
+    """Of the time of all stages: as the driver says, else by the samples. {} when there was none."""
+    series = {s: r.series.get(f'stage_{s}_share') for s, _ in stages}
+    if all(series.values()):
+        return {s: x.median for s, x in series.items()}
+    total = sum(h.count * h.mean for _, h in stages)
+    return {s: h.count * h.mean / total for s, h in stages} if total > 0 else {}
+
+
 def stage_figures(results):
     out = []
     for i, r in enumerate(results):
         found = [(s, h) for s, h in r.stages if h.count > 0]
-        total = sum(h.count * h.mean for _, h in found)
-        if total <= 0:
+        shares = shares_of(r, found)
+        if not shares:
             continue
-        rows = [(f'{s}: {STAGE_TEXTS[s]}' if s in STAGE_TEXTS else s, *[100 * h.count * h.mean / total] * 3, 2)
-                for s, h in found]
-        most = max(found, key=lambda x: x[1].count * x[1].mean)
+        rows = [(f'{s}: {STAGE_TEXTS[s]}' if s in STAGE_TEXTS else s, *[100 * shares[s]] * 3, 2) for s, _ in found]
+        most = max(found, key=lambda x: shares[x[0]])
         unit, scale = ('ns', 1e3) if most[1].is_time else (most[1].unit, 1)
         out.append(figure(
             f'stages-{i}', f'Where the time goes: {r.title}',
             'Share of the worker\u2019s busy time in each stage that a packet passes, in their order.',
             charts.bars(f'stages-{i}-svg', f'Share of time by stage, {r.title}',
-                        f'Most of the time goes into {most[0]}: {most[1].count * most[1].mean / total:.0%}.', rows, '\u202f%'),
+                        f'Most of the time goes into {most[0]}: {shares[most[0]]:.0%}.', rows, '\u202f%'),
             ('stage', 'share %', f'mean {unit}', 'p50', 'p99', 'samples'),
-            [(s, number(100 * h.count * h.mean / total), number(h.mean * scale), number(h.percentiles['50'] * scale),
+            [(s, number(100 * shares[s]), number(h.mean * scale), number(h.percentiles['50'] * scale),
               number(h.percentiles['99'] * scale), group(h.count)) for s, h in found]))
     return ''.join(out)
 

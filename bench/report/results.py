@@ -8,6 +8,7 @@ import statistics
 SCHEMA = 'regate.bench/1'
 PEERS = {'kamailio': 'Kamailio', 'kamailio-open': 'Kamailio, no tokens', 'nginx': 'nginx + Kamailio',
          'haproxy': 'HAProxy + Kamailio', 'openssl': 'epoll + OpenSSL'}  # as bench/peers starts them
+OWN = ('', 'regate', 'ring', 'memif', 'tap', 'nic')  # regate itself; any other is a peer
 KINDS = {'cold': 'handshake'}  # what is measured together, under its common name
 STAGES = ('rx', 'tcp', 'tls', 'handshake', 'http', 'ws', 'sip', 'lease', 'tx', 'poll')
 TIMES = {'s': 1e6, 'ms': 1e3, 'us': 1.0, 'ns': 1e-3}  # in us
@@ -82,7 +83,7 @@ class Result:
         self.kind, self.driver, self.conns = self.scenario['kind'], self.scenario['driver'], self.scenario['conns']
         self.group = KINDS.get(self.kind, self.kind)
         self.who = label or str(self.facts.get('participant', ''))
-        self.is_peer = any(p in self.who.lower() for p in PEERS)
+        self.is_peer = self.who not in OWN
         self.label = self._label()
         self.series = {s['name']: Series(s['name'], s['unit'], s['better'], s['values']) for s in doc['series']}
         self.histograms = [h for h in map(histogram_of, doc['histograms']) if h.count > 0]
@@ -95,7 +96,7 @@ class Result:
             return f'{PEERS.get(self.who, self.who)}: {self.kind.replace("_", " ")}'
         if not self.who:
             return self.scenario['name']
-        return self.kind.replace('_', ' ') + ('' if self.who == 'ring' else f', {self.who}')
+        return self.kind.replace('_', ' ') + ('' if self.who in ('ring', 'regate') else f', {self.who}')
 
     @property
     def key(self):

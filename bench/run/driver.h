@@ -26,8 +26,8 @@ extern const struct driver driver_socket;
 // name of the sub-command; returns the exit code.
 enum bench_exit {
 	BENCH_DONE = 0,
-	BENCH_FAILED = 1, // nothing was measured; doctor: something would distort; compare: B is worse
-	BENCH_USAGE = 2,  // command line or scenario
+	BENCH_FAILED = 1,  // nothing was measured; doctor: would distort; compare: worse
+	BENCH_USAGE = 2,   // command line or scenario
 	BENCH_PARTIAL = 3, // ended early; what there is has been written; compare: cannot tell
 };
 int run_main(int argc, char **argv);

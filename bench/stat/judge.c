@@ -29,7 +29,8 @@ static size_t differences(const double *a, unsigned n_a, const double *b, unsign
 	for (unsigned i = 0; i < n_a; i++)
 		for (unsigned k = 0; k < n_b; k++)
 			out[n++] = b[k] - a[i];
-	qsort(out, n, sizeof(*out), stat_order);
+	if (n > 0) // as it always is
+		qsort(out, n, sizeof(*out), stat_order);
 	return n;
 }
 

@@ -123,8 +123,8 @@ START_TEST(results_in_turn) {
 	unsigned n_more = in_turn(1, 4, STAT_MORE), n_less = in_turn(1, 4, STAT_LESS);
 
 	ck_assert_msg(n_more + n_less <= 2 * MAX_FALSE * N_COMPARISONS, "%u, %u", n_more, n_less);
-	ck_assert_uint_ge(in_turn(1.1, 4, STAT_MORE), (unsigned)(0.95 * N_COMPARISONS));
-	ck_assert_uint_ge(in_turn(1 / 1.1, 4, STAT_LESS), (unsigned)(0.95 * N_COMPARISONS));
+	ck_assert_uint_ge(in_turn(1.06, 4, STAT_MORE), (unsigned)(0.95 * N_COMPARISONS));
+	ck_assert_uint_ge(in_turn(1 / 1.06, 4, STAT_LESS), (unsigned)(0.95 * N_COMPARISONS));
 }
 END_TEST
 
