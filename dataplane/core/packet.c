@@ -10,7 +10,7 @@
 
 #define TX_RETRIES 8
 #define SPARE_FETCH 768 // bytes: an answer to a REGISTER
-#define STAGE 2         // segments from one stage to the next
+#define AHEAD 2u        // segments: what they bring is fetched that early
 
 // Without a queue of its own: to the worker that sends for it. Returns how many it took.
 static unsigned relay(struct worker *w) {
@@ -185,7 +185,7 @@ struct job {
 	struct rte_mbuf *m;
 	struct tcp_in in;
 	bool has_data;
-	const struct conn *c; // it is probably for; NULL: not known
+	const struct conn *c; // it is probably for, when one is known
 };
 
 static void icmp_error(struct worker *w, const struct net_rx *rx) {
@@ -240,47 +240,50 @@ static bool begin(struct worker *w, struct rte_mbuf *m, struct job *j) {
 	return false;
 }
 
-// The stages of a segment, each some segments ahead of the next: it fetches what that one reads, and
-// there is work in between for as long as the memory takes. A guess that an earlier segment made
-// wrong costs the later one a wait, no more.
-static void find(struct worker *w, struct job *j) {
-	uint32_t slot = tcp_rx_prefetch(w->tcp, &j->in);
-
-	j->c = slot == TCP_NO_SLOT ? NULL : &w->conns[slot];
-	if (j->c != NULL)
-		conn_prefetch(j->c, j->has_data);
-	rte_mbuf_prefetch_part2(j->m);
-}
-
-static void fetch_bucket(struct worker *w, const struct job *j) {
-	if (j->c == NULL || !j->has_data)
+static void fetch_payload(struct worker *w, const struct job *j) {
+	if (!j->has_data)
 		return;
-	reg_prefetch(w->cfg->leases, &j->c->flow);
 	for (size_t at = 0; at < j->in.seg.len; at += 64)
 		rte_prefetch0(j->in.seg.p + at);
-}
-
-static void fetch_lease(struct worker *w, const struct job *j) {
-	if (j->c == NULL || !j->has_data)
-		return;
-	reg_prefetch_lease(w->cfg->leases, &j->c->flow);
 	spare_fetch(w);
 }
 
-static void work(struct worker *w, struct job *j, unsigned n) {
-	// An index below 0 wraps, and is not below n either.
-	for (unsigned i = 0; i < n + 3 * STAGE; i++) {
-		if (i < n)
-			find(w, &j[i]);
-		if (i - STAGE < n)
-			fetch_bucket(w, &j[i - STAGE]);
-		if (i - 2 * STAGE < n)
-			fetch_lease(w, &j[i - 2 * STAGE]);
-		if (i - 3 * STAGE < n) {
-			stage_unit(&w->stages, RG_STAGE_tcp);
-			tcp_input(w->tcp, &j[i - 3 * STAGE].in, w->now_ns);
-			stage_unit(&w->stages, RG_STAGE_rx);
-		}
+// Stages over a burst: each fetches what the next one reads. The loops are short on purpose. A fetch
+// may have to wait for its page to be found, and only those that follow close on it wait along.
+// A guess that an earlier segment made wrong costs the later one a wait, no more.
+static void fetch_state(struct worker *w, struct job *j, unsigned n) {
+	struct job *data[BURST];
+	unsigned n_data = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		tcp_rx_prefetch_entry(w->tcp, &j[i].in);
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t slot = tcp_rx_prefetch(w->tcp, &j[i].in);
+
+		if (slot == TCP_NO_SLOT)
+			continue;
+		conn_prefetch(&w->conns[slot], j[i].has_data);
+		j[i].c = &w->conns[slot];
+		data[n_data] = &j[i];
+		n_data += j[i].has_data;
+	}
+	for (unsigned i = 0; i < n_data; i++)
+		reg_prefetch(w->cfg->leases, &data[i]->c->flow);
+	for (unsigned i = 0; i < n; i++)
+		rte_mbuf_prefetch_part2(j[i].m);
+	for (unsigned i = 0; i < n_data; i++)
+		reg_prefetch_lease(w->cfg->leases, &data[i]->c->flow);
+}
+
+static void work(struct worker *w, const struct job *j, unsigned n) {
+	for (unsigned i = 0; i < RTE_MIN(n, AHEAD); i++)
+		fetch_payload(w, &j[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (i + AHEAD < n)
+			fetch_payload(w, &j[i + AHEAD]);
+		stage_unit(&w->stages, RG_STAGE_tcp);
+		tcp_input(w->tcp, &j[i].in, w->now_ns);
+		stage_unit(&w->stages, RG_STAGE_rx);
 	}
 }
 
@@ -300,6 +303,7 @@ void packet_input(struct worker *w, struct rte_mbuf *const *m, unsigned n) {
 	stage_to(&w->stages, RG_STAGE_rx);
 	for (unsigned i = 0; i < n; i++)
 		n_jobs += begin(w, m[i], &jobs[n_jobs]);
+	fetch_state(w, jobs, n_jobs);
 	work(w, jobs, n_jobs);
 	for (unsigned i = 0; i < n_jobs; i++)
 		done[i] = jobs[i].m;

@@ -130,8 +130,7 @@ static void put_ip4(uint8_t *ip, const struct rg_addr *src, const struct rg_addr
 	uint64_t sum = 0x4500 + len + 0x4000 + ttl_proto + from + to;
 
 	net_store64(ip, UINT64_C(0x4500) << 48 | len << 32 | 0x4000);
-	net_store64(ip + 8,
-		    (uint64_t)ttl_proto << 48 | (uint64_t)net_sum_fold(sum) << 32 | from);
+	net_store64(ip + 8, (uint64_t)ttl_proto << 48 | (uint64_t)net_sum_fold(sum) << 32 | from);
 	net_store32(ip + 16, to);
 }
 

@@ -296,6 +296,9 @@ uint32_t tcp_n_free_buffers(const struct tcp *t) {
 void tcp_rx_hash(const struct tcp *t, struct tcp_in *in) {
 	in->hash = tcp_hash(t, &in->src, &in->dst);
 	in->has_hash = true;
+}
+
+void tcp_rx_prefetch_entry(const struct tcp *t, const struct tcp_in *in) {
 	__builtin_prefetch(&t->table.entries[tcp_table_home(&t->table, in->hash)]);
 }
 

@@ -82,10 +82,11 @@ struct tcp_ops {
 				  struct rg_stats *stats); // NULL without memory
 void tcp_free(struct tcp *t);                              // accepts NULL
 
-// Two stages before tcp_input() for who has several segments in hand: each asks the memory for what
-// the next one reads. Both may be left out, and change nothing but time.
+// Three stages before tcp_input() for who has several segments in hand: the last two ask the memory
+// for what the next one reads. All may be left out, and change nothing but time.
 void tcp_rx_hash(const struct tcp *t, struct tcp_in *in);
-// After tcp_rx_hash(). The slot it is probably for, to fetch the upper layer's part; or TCP_NO_SLOT.
+void tcp_rx_prefetch_entry(const struct tcp *t, const struct tcp_in *in);
+// The slot it is probably for, to fetch the upper layer's part; or TCP_NO_SLOT.
 #define TCP_NO_SLOT 0xffffffu
 uint32_t tcp_rx_prefetch(const struct tcp *t, const struct tcp_in *in);
 // Does a segment bring more than a header, as far as one can tell before it is checked?

@@ -162,7 +162,8 @@ START_TEST(siphash_flows) {
 	static const uint8_t zero[16];
 	uint8_t key[16], in[36] = {1000 & 255, 1000 >> 8, 443 & 255, 443 >> 8};
 	size_t len = _i == 0 ? 12 : 36;
-	struct rg_addr a = rg_addr_v4(htonl(0xc0000207), 1000), b = rg_addr_v4(htonl(0x0a000001), 443);
+	struct rg_addr a = rg_addr_v4(htonl(0xc0000207), 1000),
+		       b = rg_addr_v4(htonl(0x0a000001), 443);
 
 	for (uint8_t i = 0; i < 16; i++)
 		key[i] = i;
