@@ -241,6 +241,12 @@ static void check(struct loader *l) {
 	need(l, "outage_begin", sc->kind == KIND_CORE_OUTAGE, "nothing else takes the core away");
 	if (sc->churn + sc->reconnects > 100)
 		wrong(l, "churn", "churn and reconnects are more than 100 per cent together");
+	if (sc->misbehaviour != MISBEHAVE_NONE &&
+	    (sc->kind == KIND_IDLE || sc->kind == KIND_MIXED || sc->kind == KIND_STORM ||
+	     sc->kind == KIND_DEREG || sc->kind == KIND_CORE_OUTAGE))
+		wrong(l, "misbehaviour",
+		      "it goes with kinds refresh, cold, resumption, handshake and lease_api: "
+		      "remove it, or take one of these");
 	if (sc->misbehaving > 0 && sc->misbehaviour == MISBEHAVE_NONE)
 		wrong(l, "misbehaving", "say how: add 'misbehaviour: slow_head'");
 	if (sc->misbehaviour != MISBEHAVE_NONE && sc->misbehaving == 0)

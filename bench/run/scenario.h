@@ -89,7 +89,6 @@ struct scenario {
 	char *user;      // account; "%u" becomes the number of the client
 	char *password;  // never echoed
 	char *token_file; // lines "impu impi token"
-	unsigned threads;
 	unsigned suite, group;
 	unsigned expires_s;              // asked for in a REGISTER
 	unsigned timeout_s;              // of one answer

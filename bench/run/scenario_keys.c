@@ -66,7 +66,7 @@ const struct scenario_key scenario_keys[] = {
 	{{"misbehaviour", CONF_T_ENUM, FIELD(misbehaviour), .def = "none",
 	  .choices = "none|half_handshake|handshake_flood|slow_head|slow_frame|no_read|no_close|"
 		     "bad_token|replay|oversize",
-	  .text = "what further clients do meanwhile"},
+	  .text = "what further clients do meanwhile; for SYNs see kind flood"},
 	 SOCK},
 	{{"misbehaving", CONF_T_COUNT, FIELD(misbehaving), .def = "0", .max = 1000000,
 	  .text = "clients that misbehave"},
@@ -109,9 +109,6 @@ const struct scenario_key scenario_keys[] = {
 	 SOCK},
 	{{"password", CONF_T_TEXT, FIELD(password), .text = "of the account; never shown"}, SOCK},
 	{{"token_file", CONF_T_PATH, FIELD(token_file), .text = "lines 'impu impi token'"}, SOCK},
-	{{"threads", CONF_T_COUNT, FIELD(threads), .def = "1", .min = 1, .max = 64,
-	  .text = "of the generator"},
-	 SOCK},
 	{{"suite", CONF_T_ENUM, FIELD(suite), .def = "aes128", .choices = "aes128|aes256|chacha20",
 	  .text = "cipher of TLS 1.3"},
 	 SOCK},

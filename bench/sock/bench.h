@@ -50,3 +50,6 @@ void bench_begin(struct bench *b);
 // nothing. `run` negative: a warm-up, nothing is told.
 [[nodiscard]] int bench_end(struct bench *b, int run, struct tally *t, int rc);
 void bench_tell_latency(struct bench *b, const char *op, const char *suffix, const struct hist *h);
+
+// --- rate.c
+[[nodiscard]] int bench_search(struct bench *b, int run);

@@ -10,10 +10,8 @@
 
 #include "bench.h"
 #include "env.h"
-#include "search.h"
 
 #define SPARE_FILES 64
-#define SEARCH_PRECISION 0.02
 
 static int allow_files(const struct sock *s, char *err, size_t err_len) {
 	const rlim_t need = (rlim_t)s->n_conns + SPARE_FILES;
@@ -104,58 +102,6 @@ static int one_run(void *ctx, int run) {
 	return b->plan->run(b, run);
 }
 
-// Share of what was due at one rate that failed, was not begun, or took more than a second.
-static int trial(struct bench *b, double rate, double *lost) {
-	struct tally t = bench_tally(b, b->plan->op), reopened = {.name = "reopen"};
-	struct stream st[2] = {bench_stream(b, b->plan->job, LIST_READY, &t)};
-	uint64_t until_ns = bench_until(b);
-	uint64_t next_ns;
-	double due;
-	int rc;
-
-	if (until_ns == RG_NEVER)
-		until_ns = sock_clock() + (uint64_t)(b->sc->requests / rate * 1e9);
-	st[0].pace.rate = rate;
-	st[0].limit = 0;
-	st[1] = bench_repair(b, &reopened);
-	rc = sock_run(b->s, st, 2, until_ns, true);
-	next_ns = st[0].pace.next_ns;
-	due = (double)t.sent + (next_ns < until_ns ? (double)(until_ns - next_ns) / 1e9 * rate : 0);
-	*lost = due == 0 ? 0 : (due - (double)t.ok + (double)t.slow) / due;
-	return rc;
-}
-
-static int search(struct bench *b) {
-	const struct scenario *sc = b->sc;
-	struct tally t = bench_tally(b, b->plan->op);
-	struct stream st = bench_stream(b, b->plan->job, LIST_READY, &t);
-	double first = sc->search_from, rate, lost;
-	struct search search;
-	int rc = 0;
-
-	if (first == 0) {
-		progress_phase(b->s->progress, "a closed loop");
-		bench_begin(b);
-		rc = sock_run(b->s, &st, 1, bench_until(b), true);
-		first = (double)t.ok * 1e9 / (double)(sock_clock() - b->begin_ns) + 1;
-	}
-	search_init(&search, scenario_loss_share(sc->search_loss), first, SEARCH_PRECISION);
-	while (rc == 0 && (rate = search_rate(&search)) > 0) {
-		progress_phase(b->s->progress, "searching at %.0f/s", rate);
-		rc = trial(b, rate, &lost);
-		search_tell(&search, lost);
-	}
-	if (rc == 0 && search.good == 0) {
-		snprintf(b->s->err, b->s->err_len,
-			 "%s: no rate is answered within this loss: allow more (search.loss)",
-			 sc->target);
-		rc = -EPROTO;
-	}
-	b->rate = search.good;
-	result_fact_n(b->r, "highest_rate_per_s", search.good);
-	return rc;
-}
-
 static void tell(struct bench *b) {
 	const struct sock *s = b->s;
 
@@ -185,8 +131,6 @@ static int run_all(struct bench *b) {
 	if (sc->misbehaving > 0)
 		b->attack.ended = result_hist(b->r, "misbehaviour_ended_after", "ms", 1e-6);
 	rc = bench_set_up(b);
-	if (rc == 0 && sc->search_loss != LOSS_OFF)
-		rc = search(b);
 	if (rc == 0)
 		rc = progress_runs(b->s->progress, sc->warmup, sc->runs, one_run, b);
 	tell(b);

@@ -43,6 +43,8 @@ static int run_paced(struct bench *b, int run) {
 	struct stream st[SOCK_MAX_STREAMS] = {bench_stream(b, job_of(b), list, &t)};
 	int rc;
 
+	if (b->sc->search_loss != LOSS_OFF)
+		return bench_search(b, run);
 	if (b->plan->is_open)
 		st[n++] = bench_repair(b, &reopened);
 	else if (run >= 0)
@@ -107,10 +109,10 @@ static int run_idle(struct bench *b, int run) {
 			   ((double)u.bytes - (double)b->use[1].bytes) / (n - n / 10));
 	if (u.n > 0) {
 		result_add(b->r, "target_bytes", "B", BETTER_LOWER, (double)u.bytes);
-		result_add(b->r, "target_cpu_share", "", BETTER_LOWER,
+		result_add(b->r, "target_cpu_share", "1", BETTER_LOWER,
 			   (double)(u.cpu_ns - b->cpu_ns) / (double)bench_duration(b));
 	}
-	result_add(b->r, "connections_held", "", BETTER_HIGHER, b->s->n_registered);
+	result_add(b->r, "connections_held", "1", BETTER_HIGHER, b->s->n_registered);
 	result_count(b->r, "lost", b->s->lost.failed - lost);
 	result_count(b->r, "pings_answered", b->s->n_pings - pings);
 	return rc;

@@ -84,6 +84,11 @@ static void begin(struct sock *s, struct stream *st) {
 		uint64_t due_ns = st->due_ns != 0 ? st->due_ns : s->now_ns;
 		struct conn *c = take(s, st->list);
 
+		if (st->is_dropping && (c == NULL || st->n_busy >= st->pace.window)) {
+			pace_step(&st->pace, &s->random);
+			st->n_dropped++;
+			continue;
+		}
 		if (c == NULL)
 			return;
 		if (st->pace.rate > 0) {

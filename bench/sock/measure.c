@@ -60,8 +60,12 @@ static uint64_t own_cpu_ns(void) {
 }
 
 void bench_begin(struct bench *b) {
-	struct target_use u = target_use(b->pid);
+	char why[256];
+	int pid = target_pid(b->sc, why, sizeof(why)); // it may be another one by now
+	struct target_use u;
 
+	b->pid = pid < 0 ? 0 : pid;
+	u = target_use(b->pid);
 	b->cpu_ns = u.cpu_ns;
 	b->own_cpu_ns = own_cpu_ns();
 	b->idle_ns = b->s->idle_ns;
@@ -86,13 +90,13 @@ static void tell_costs(struct bench *b, const struct tally *t, uint64_t wall_ns)
 	struct target_use u = target_use(b->pid);
 	double wall = (double)wall_ns;
 
-	result_add(b->r, "generator_busy_share", "", BETTER_NEITHER,
+	result_add(b->r, "generator_busy", "1", BETTER_NEITHER,
 		   1 - (double)(b->s->idle_ns - b->idle_ns) / wall);
-	result_add(b->r, "generator_cpu_share", "", BETTER_NEITHER,
+	result_add(b->r, "generator_cpu_share", "1", BETTER_NEITHER,
 		   (double)(own_cpu_ns() - b->own_cpu_ns) / wall);
 	if (u.n == 0 || t->ok == 0)
 		return;
-	result_add(b->r, "target_cpu_share", "", BETTER_NEITHER,
+	result_add(b->r, "target_cpu_share", "1", BETTER_NEITHER,
 		   (double)(u.cpu_ns - b->cpu_ns) / wall);
 	result_add(b->r, "target_cpu_per_operation", "us", BETTER_LOWER,
 		   us(u.cpu_ns - b->cpu_ns) / (double)t->ok);
@@ -131,7 +135,7 @@ static int tell_run(struct bench *b, int run, struct tally *t) {
 			   us(hist_quantile(t->h, 0.999)));
 		bench_tell_latency(b, t->name, "", t->h);
 	}
-	result_add(b->r, "failed_share", "", BETTER_LOWER,
+	result_add(b->r, "failed_share", "1", BETTER_LOWER,
 		   t->sent == 0 ? 0 : (double)t->failed / (double)t->sent);
 	tell_costs(b, t, wall_ns);
 	return t->ok == 0 ? nothing_done(b, t) : 0;

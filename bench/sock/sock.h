@@ -126,6 +126,8 @@ struct stream {
 	uint64_t limit;     // jobs that are done, or begun, until it ends; 0: none
 	bool is_limit_done; // they have to be done, failures are made up for
 	uint64_t begun, done;
+	bool is_dropping;   // what is due while `window` are under way is lost
+	uint64_t n_dropped; // so many
 	uint32_t n_busy;
 	uint64_t due_ns; // of all jobs; 0: by the pace
 	bool is_beside;  // nobody waits for it

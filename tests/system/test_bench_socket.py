@@ -72,7 +72,7 @@ class Kinds(GatewayCase):
         self.assertEqual(self.stat("sip_messages") - before, N + 3 * 200)  # registered, warmed up, two runs
         self.assertEqual(count_of(result, "refresh_latency"), 400)
         self.assertEqual(len(values(result, "target_cpu_per_operation")), 2)
-        self.assertTrue(all(0 <= x <= 1.01 for x in values(result, "generator_busy_share")))
+        self.assertTrue(all(0 <= x <= 1.01 for x in values(result, "generator_busy")))
         self.assertEqual(result["facts"]["target_processes"], 1)
 
     def test_other_suites(self):
@@ -95,7 +95,7 @@ class Kinds(GatewayCase):
 
     def test_search(self):
         result = self.bench("refresh", **{"search": {"loss": 0.025, "from": 200}}, duration="1s", requests=0, runs=1)
-        self.assertGreater(result["facts"]["highest_rate_per_s"], 0)
+        self.assertGreater(values(result, "highest_rate")[0], 0)
 
     def test_cold(self):
         result = self.bench("cold", close="ws")

@@ -58,11 +58,11 @@ END_TEST
 
 START_TEST(everything_of_a_socket) {
 	struct scenario *sc =
-		good("name: x\nabout: two words\ndriver: socket\nkind: storm\n"
+		good("name: x\nabout: two words\ndriver: socket\nkind: cold\n"
 		     "conns: 16000000\nrate: 5000\nduration: 2m\nwarmup: 0\nruns: 101\n"
 		     "target: '[2001:db8::1]:443'\nca: ca.pem\nuser: u%u\n"
 		     "tokens: account\npassword: secret\nmisbehaviour: slow_head\n"
-		     "misbehaving: 3\nthreads: 2\nsuite: chacha20\ngroup: p256\n",
+		     "misbehaving: 3\ntimeout: 2s\nsuite: chacha20\ngroup: p256\n",
 		     NULL, NULL);
 	json_t *echo = scenario_json(sc);
 	char word[SCENARIO_WORD];
@@ -73,8 +73,8 @@ START_TEST(everything_of_a_socket) {
 	ck_assert_uint_eq(sc->duration_s, 120);
 	ck_assert_uint_eq(sc->misbehaviour, MISBEHAVE_SLOW_HEAD);
 	ck_assert_uint_eq(sc->suite, SUITE_CHACHA20);
-	ck_assert_str_eq(scenario_word(sc, "kind", word), "storm");
-	ck_assert_str_eq(json_string_value(json_object_get(echo, "kind")), "storm");
+	ck_assert_str_eq(scenario_word(sc, "kind", word), "cold");
+	ck_assert_str_eq(json_string_value(json_object_get(echo, "kind")), "cold");
 	ck_assert_int_eq(json_integer_value(json_object_get(echo, "duration")), 120);
 	ck_assert(json_is_null(json_object_get(echo, "origin")));
 	ck_assert_str_eq(json_string_value(json_object_get(echo, "password")), "(not shown)");
