@@ -20,6 +20,7 @@
 #include "lease/lease_shared.h"
 #include "lease/table_read.h"
 #include "regate/err.h"
+#include "regate/huge.h"
 
 #define N_SLOTS 7
 
@@ -91,12 +92,11 @@ struct rg_lease_table *lease_table_new(uint64_t max_entries) {
 	t->mask = n - 1;
 	t->max_entries = max_entries;
 	if (lease_shared_init(t, max_entries) == 0)
-		t->buckets = aligned_alloc(sizeof(*t->buckets), n * sizeof(*t->buckets));
+		t->buckets = rg_huge_alloc(n, sizeof(*t->buckets));
 	if (t->buckets == NULL) {
 		lease_table_free(t);
 		return NULL;
 	}
-	memset(t->buckets, 0, n * sizeof(*t->buckets));
 	return t;
 }
 
@@ -107,7 +107,7 @@ void lease_table_free(struct rg_lease_table *t) {
 		for (unsigned k = 0; k < N_SLOTS; k++)
 			free(slot_get(&t->buckets[i], k));
 	lease_shared_fini(t);
-	free(t->buckets);
+	rg_huge_free(t->buckets, t->mask + 1, sizeof(*t->buckets));
 	free(t);
 }
 
