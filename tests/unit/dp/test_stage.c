@@ -6,14 +6,27 @@
 
 #include "core/stage.h"
 
-static uint64_t clock_now, clock_per_reading;
+static uint64_t clock_now, clock_per_reading, clock_per_booking;
 static struct rg_stages out;
 static struct rg_stats stats;
 static struct stages s;
 
+static uint64_t n_booked(void) {
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < RG_N_STAGES; i++)
+		n += rg_stage_count(&out.of[i]);
+	return n;
+}
+
 // In the place of stage_clock.c.
 uint64_t stage_clock(void) {
-	return clock_now += clock_per_reading;
+	static uint64_t n_before;
+	uint64_t n = clock_per_booking == 0 ? 0 : n_booked();
+
+	clock_now += clock_per_reading + (n - n_before) * clock_per_booking;
+	n_before = n;
+	return clock_now;
 }
 
 static void work(uint64_t cycles) {
@@ -22,7 +35,7 @@ static void work(uint64_t cycles) {
 
 static void setup(void) {
 	clock_now = 1000;
-	clock_per_reading = 0;
+	clock_per_reading = clock_per_booking = 0;
 	stages_init(&s, 1, &stats, &out);
 	s.n_left = 0;
 }
@@ -282,6 +295,20 @@ START_TEST(readings_are_left_out) {
 }
 END_TEST
 
+// So does what writes the samples down.
+START_TEST(booking_is_left_out) {
+	clock_per_booking = 300;
+	begin_packets();
+	refresh();
+	refresh();
+	end_packets(2, 2);
+	is(RG_STAGE_rx, 2, 38);
+	is(RG_STAGE_tcp, 2, 2 * 25);
+	is(RG_STAGE_lease, 2, 2 * 5);
+	is(RG_STAGE_poll, 1, 150);
+}
+END_TEST
+
 int main(void) {
 	Suite *suite = suite_create("dp_stage");
 	TCase *tc = tcase_create("stage");
@@ -297,6 +324,7 @@ int main(void) {
 	tcase_add_test(tc, others_are_not_timed);
 	tcase_add_test(tc, picked_at_random);
 	tcase_add_test(tc, readings_are_left_out);
+	tcase_add_test(tc, booking_is_left_out);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
