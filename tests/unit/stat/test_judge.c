@@ -107,6 +107,7 @@ END_TEST
 // Without a ratio the ranks decide: of losses, there were none and now there are.
 START_TEST(zeros) {
 	static const double none[N], some[N] = {3, 1, 4, 1, 5, 9, 2}, rare[N] = {0, 0, 0, 1};
+	static const double often[N] = {5, 0, 4, 1, 5, 9, 2};
 	struct stat_rule r = rule(1);
 	struct stat_runs ra = {N, none, NULL}, rb = {N, some, NULL};
 	struct stat_verdict v = stat_judge(&ra, &rb, &r);
@@ -116,6 +117,8 @@ START_TEST(zeros) {
 	stat_say(&v, "more", "fewer", text, sizeof(text));
 	ck_assert_str_eq(text, "more: 0 before, 3 now");
 	ck_assert_int_eq(stat_judge(&rb, &ra, &r).word, STAT_LESS);
+	rb.v = often;
+	ck_assert_int_eq(stat_judge(&ra, &rb, &r).word, STAT_MORE);
 	rb.v = rare;
 	ck_assert_int_eq(stat_judge(&ra, &rb, &r).word, STAT_SAME);
 	rb.v = none;
@@ -136,6 +139,22 @@ START_TEST(longest) {
 	}
 	ck_assert_int_eq(stat_judge(&ra, &rb, &r).word, STAT_MORE);
 	ck_assert_int_eq(stat_judge(&ra, &ra, &r).word, STAT_NOISY);
+}
+END_TEST
+
+// Five and five at 5 %: the third of the 25 ratios from either end.
+START_TEST(ends) {
+	static const double a[] = {0x1p0, 0x1p1, 0x1p2, 0x1p3, 0x1p4};
+	static const double b[] = {0x1p50, 0x1p10, 0x1p30, 0x1p20, 0x1p40};
+	struct stat_rule r = rule(1);
+	struct stat_runs ra = {5, a, NULL}, rb = {5, b, NULL};
+	struct stat_verdict v;
+
+	r.doubt = 0;
+	v = stat_judge(&ra, &rb, &r);
+	ck_assert_double_eq_tol(v.low / 0x1p8, 1, 1e-9);   // 10 - 4, 10 - 3, 10 - 2
+	ck_assert_double_eq_tol(v.high / 0x1p48, 1, 1e-9); // 50 - 0, 50 - 1, 50 - 2
+	ck_assert_double_eq_tol(v.ratio / 0x1p28, 1, 1e-9);
 }
 END_TEST
 
@@ -166,6 +185,7 @@ int main(void) {
 	tcase_add_loop_test(t, words, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(t, turned_round);
 	tcase_add_test(t, paired);
+	tcase_add_test(t, ends);
 	tcase_add_test(t, widened);
 	tcase_add_test(t, zeros);
 	tcase_add_test(t, longest);
