@@ -7,6 +7,7 @@ configuration made in a folder, until it is told to end, its life is over, or it
     peers.py down --dir DIR"""
 
 import argparse
+import base64
 import ctypes
 import json
 import os
@@ -21,6 +22,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("REGATE_BUILD", os.path.join(ROOT, "build"))
+TOKEN_LEN = 200
+DOMAIN = "ims.example.net"
 # Nothing else that listens on this host is as likely to be in the way as on 443.
 PORT = 8443
 START_S, STOP_S = 30, 5
@@ -35,28 +38,10 @@ class PeerError(Exception):
     """A peer cannot be had; the text is for the user."""
 
 
-# --- what clients know
-
-def mix(x):
-    """splitmix64, as load_mix() of bench/load/ident.c."""
-    mask = (1 << 64) - 1
-    x = (x + 0x9E3779B97F4A7C15) & mask
-    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & mask
-    x = (x ^ x >> 27) * 0x94D049BB133111EB & mask
-    return x ^ x >> 31
-
-
-DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-
-def token(client):
-    """The bearer token of a client: that of bench/load/ident.c, 200 characters."""
-    out = []
-    for part in range(20):
-        w = mix(client << 8 | 128 + part)
-        out += [DIGITS[w >> 6 * i & 63] for i in range(10)]
-    out[36] = out[110] = "."
-    return "".join(out)
+def make_token():
+    """As long as those that regate is measured with, and base64url as they are."""
+    text = base64.urlsafe_b64encode(os.urandom(TOKEN_LEN * 3 // 4)).decode()
+    return f"{text[:36]}.{text[37:110]}.{text[111:]}"
 
 
 # --- the peers: what each starts, from the one in front to the last one behind
@@ -77,8 +62,6 @@ def kamailio(peer, port, defines=()):
             "-Y", peer.dir, "-w", peer.dir]
     for word in defines:
         args += ["-A", word]
-    if "WITH_TOKENS" in defines:
-        peer.write_tokens()
     modules = "kamailio-websocket-modules and kamailio-tls-modules"
     return Spec("kamailio", modules, args, "kamailio.cfg", words)
 
@@ -137,7 +120,7 @@ class Peer:
         with open(os.path.join(HERE, name + ".in")) as f:
             text = f.read()
         words = {"RUN": self.dir, "PORT": self.port, "CONNS": self.conns + 100,
-                 "FILES": 2 * self.conns + SPARE_FILES, **words}
+                 "FILES": 2 * self.conns + SPARE_FILES, "SLOTS": 4 * self.conns + SPARE_FILES, **words}
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
         with open(self.path(name), "w") as f:
@@ -158,15 +141,18 @@ class Peer:
                         out.write(f.read())
         self.fill("openssl.cnf", {})
 
-    def write_tokens(self):
-        """Kamailio's table of token and user, as db_text reads it."""
+    def make_tokens(self):
+        """tokens.txt for the clients, "impu impi token" each, and Kamailio's table of token and user."""
         os.makedirs(self.path("db"), exist_ok=True)
         with open(self.path("db/version"), "w") as f:
             f.write("table_name(string) table_version(int)\ntoken:2\n")
-        with open(self.path("db/token"), "w") as f:
-            f.write("id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) "
-                    "expires(int)\n")
-            f.writelines(f"{i + 1}:{token(i)}:0:0:p{i:08d}:0\n" for i in range(self.conns))
+        with open(self.path("db/token"), "w") as table, open(self.path("tokens.txt"), "w") as tokens:
+            table.write("id(int,auto) key_name(string) key_type(int) value_type(int) key_value(string) "
+                        "expires(int)\n")
+            for i in range(self.conns):
+                user, token = f"p{i:08d}", make_token()
+                table.write(f"{i + 1}:{token}:0:0:{user}:0\n")
+                tokens.write(f"sip:{user}@{DOMAIN} {user}@{DOMAIN} {token}\n")
 
     # --- processes
 
@@ -202,6 +188,7 @@ class Peer:
             if self.is_answering(port):
                 raise PeerError(f"127.0.0.1:{port} is in use already; end what listens there")
         self.make_keys()
+        self.make_tokens()
         specs = PEERS[self.kind](self)
         for i, spec in enumerate(specs):
             self.start(spec)
@@ -242,22 +229,26 @@ class Peer:
 
     def state(self):
         return {"schema": "regate.peer/1", "peer": self.kind, "address": "127.0.0.1", "port": self.port,
-                "path": "/w2", "certificate": self.path("tls.crt"), "cpu": self.cpu,
-                "conns": self.conns, "pids": [p.pid for p in self.procs]}
+                "path": "/w2", "domain": DOMAIN, "certificate": self.path("tls.crt"),
+                "tokens": self.path("tokens.txt"), "cpu": self.cpu, "conns": self.conns, "pids": [p.pid for p in self.procs]}
 
 
-def memory(pids):
-    """Bytes that belong to these process groups: what several share counts once (Pss)."""
-    total = 0
+def usage(pids):
+    """What these processes, and those that they have started, hold and have used: bytes, of which what
+    several share counts once (Pss), and seconds on a CPU."""
+    held, ran_ns = 0, 0
     for entry in os.listdir("/proc"):
         try:
             if not entry.isdigit() or os.getpgid(int(entry)) not in pids:
                 continue
             with open(f"/proc/{entry}/smaps_rollup") as f:
-                total += sum(int(x.split()[1]) << 10 for x in f if x.startswith("Pss:"))
+                held += sum(int(x.split()[1]) << 10 for x in f if x.startswith("Pss:"))
+            for thread in os.listdir(f"/proc/{entry}/task"):
+                with open(f"/proc/{entry}/task/{thread}/schedstat") as f:
+                    ran_ns += int(f.read().split()[0])
         except OSError:
             pass  # it has just ended
-    return total
+    return {"memory_bytes": held, "cpu_seconds": ran_ns / 1e9}
 
 
 # --- commands
@@ -321,8 +312,7 @@ def load_state(folder):
 
 def command_stat(args):
     state = load_state(args.dir)
-    print(json.dumps({"schema": "regate.peer/1", "peer": state["peer"],
-                      "memory_bytes": memory(state["pids"])}))
+    print(json.dumps({"schema": "regate.peer/1", "peer": state["peer"], **usage(state["pids"])}))
 
 
 def command_down(args):
@@ -363,7 +353,7 @@ def main():
     up.add_argument("--conns", type=number(1, 1000000), default=10000,
                     help="connections and tokens to be ready for")
     up.add_argument("--life", type=number(1, 86400), default=900, help="seconds after which it ends")
-    stat = commands.add_parser("stat", help="what it holds in memory, as JSON")
+    stat = commands.add_parser("stat", help="what it holds in memory and took of its CPU, as JSON")
     down = commands.add_parser("down", help="end it")
     for command in up, stat, down:
         command.add_argument("--dir", required=True, help="for keys, configuration, log")
