@@ -9,6 +9,7 @@ configuration made in a folder, until it is told to end, its life is over, or it
 import argparse
 import base64
 import ctypes
+import glob
 import json
 import os
 import resource
@@ -233,22 +234,38 @@ class Peer:
                 "tokens": self.path("tokens.txt"), "cpu": self.cpu, "conns": self.conns, "pids": [p.pid for p in self.procs]}
 
 
-def usage(pids):
-    """What these processes, and those that they have started, hold and have used: bytes, of which what
-    several share counts once (Pss), and seconds on a CPU."""
-    held, ran_ns = 0, 0
+def processes(pids):
+    """The folders in /proc of these process groups."""
+    out = []
     for entry in os.listdir("/proc"):
         try:
-            if not entry.isdigit() or os.getpgid(int(entry)) not in pids:
-                continue
-            with open(f"/proc/{entry}/smaps_rollup") as f:
-                held += sum(int(x.split()[1]) << 10 for x in f if x.startswith("Pss:"))
-            for thread in os.listdir(f"/proc/{entry}/task"):
-                with open(f"/proc/{entry}/task/{thread}/schedstat") as f:
-                    ran_ns += int(f.read().split()[0])
+            if entry.isdigit() and os.getpgid(int(entry)) in pids:
+                out.append("/proc/" + entry)
         except OSError:
             pass  # it has just ended
-    return {"memory_bytes": held, "cpu_seconds": ran_ns / 1e9}
+    return out
+
+
+def read_all(paths):
+    for path in paths:
+        try:
+            with open(path) as f:
+                yield f.read()
+        except OSError:
+            pass  # as above
+
+
+def memory(pids):
+    """Bytes of these processes and those that they have started: what several share counts once (Pss)."""
+    texts = read_all(x + "/smaps_rollup" for x in processes(pids))
+    return sum(int(line.split()[1]) << 10 for text in texts for line in text.splitlines()
+               if line.startswith("Pss:"))
+
+
+def cpu_seconds(pids):
+    """Processor time of the same."""
+    threads = [t for x in processes(pids) for t in glob.glob(x + "/task/*/schedstat")]
+    return sum(int(text.split()[0]) for text in read_all(threads)) / 1e9
 
 
 # --- commands
@@ -312,7 +329,8 @@ def load_state(folder):
 
 def command_stat(args):
     state = load_state(args.dir)
-    print(json.dumps({"schema": "regate.peer/1", "peer": state["peer"], **usage(state["pids"])}))
+    print(json.dumps({"schema": "regate.peer/1", "peer": state["peer"], "memory_bytes": memory(state["pids"]),
+                      "cpu_seconds": cpu_seconds(state["pids"])}))
 
 
 def command_down(args):
