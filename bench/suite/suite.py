@@ -6,7 +6,6 @@ import argparse
 import collections
 import contextlib
 import datetime
-import glob
 import json
 import os
 import re
@@ -94,7 +93,7 @@ class Suite:
             self.fail(step.name, f"left out: {max(0, self.left()):.0f} s of {self.limit} s are left, and it may "
                       f"take {step.seconds:.0f} s (--time gives more)")
             return
-        bound = min(2 * step.seconds, self.left())
+        bound = min(5 + 2 * step.seconds, self.left())
         begin = time.monotonic()
         try:
             result = parts.run_step(ctx, step, bound)
@@ -125,7 +124,7 @@ class Suite:
                 self.run_step(ctx, step, broken)
 
     def summary(self):
-        rows = [table.row_of(step, results) for step, results in self.rows.values()]
+        rows = [row for step, results in self.rows.values() for row in table.rows_of(step, results)]
         most = table.add_ratios(rows)
         first = next((results[0] for _, results in self.rows.values()), None)
         return {
@@ -150,29 +149,27 @@ class Suite:
             say(f"* {note}")
         for failure in summary["failures"]:
             say(f"! {failure['part']}: {failure['why']}")
-        page = write_page(out)
-        say(f"\nresults   {out}/*.json, {out}/suite.json" + (f", {page}" if page else ""))
-        if page is None:
-            self.failures.append({"part": "report", "why": "no HTML"})
+        page = self.write_page(out)
+        say(f"\nresults   {out}/*.json; the table: suite.json" + (f"; a page: {page}" if page else ""))
+
+    def write_page(self, out):
+        """HTML of one result of each row; its path, or None."""
+        page = os.path.join(out, "report.html")
+        files = [os.path.join(out, table.middle(results)["scenario"]["name"] + ".json")
+                 for _, results in self.rows.values()]
+        if not files:
+            return None
+        done = subprocess.run([sys.executable, os.path.join(ROOT, "bench/report/report.py"), *files, "-o", page],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            self.fail("report.html", (done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1])
+            return None
+        return page
 
     def code(self):
         if not self.rows:
             return FAILED
         return PARTIAL if self.failures or self.is_ended else DONE
-
-
-def write_page(out):
-    """The HTML report of all results, or None."""
-    page = os.path.join(out, "report.html")
-    results = sorted(x for x in glob.glob(os.path.join(glob.escape(out), "*-[0-9].json")))
-    if not results:
-        return None
-    done = subprocess.run([sys.executable, os.path.join(ROOT, "bench/report/report.py"), *results, "--html", page],
-                          capture_output=True, text=True)
-    if done.returncode != 0:
-        say("failed    report: " + (done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1])
-        return None
-    return page
 
 
 def enter_netns():

@@ -6,8 +6,12 @@ import statistics
 
 import parts
 
-# Of a kind: the series that is its rate.
-RATES = ("refreshes_per_s", "handshakes_per_s", "registrations_per_s", "packets_per_busy_s")
+# Of a kind: the series that is its rate, the first that is there.
+RATES = ("refreshes_per_busy_s", "registrations_per_busy_s", "handshakes_per_busy_s", "refreshes_per_s",
+         "registrations_per_s", "handshakes_per_s", "packets_per_busy_s")
+# The histogram of a line.
+LATENCIES = ("refresh_latency", "registration_latency", "handshake_latency", "latency", "alone")
+SCALE_TO_US = {"ns": 1e-3, "us": 1, "ms": 1e3}
 COLUMNS = (("scenario", "title"), ("target", "target"), ("per s and core", "rate_per_s"),
            ("to limit", "ratio_to_limit"), ("to Kamailio", "ratio_to_kamailio"), ("p50 us", "p50_us"),
            ("p99 us", "p99_us"), ("p99.9 us", "p999_us"), ("B/conn", "bytes_per_conn"))
@@ -35,34 +39,29 @@ def median_of(results, name):
     return statistics.median(values) if values else None
 
 
-def rates_of(results):
-    """Of each round: the median of its runs, per second of the target's processor time."""
-    out = []
-    for r in results:
-        s = next((s for s in (series(r, name) for name in RATES) if s), None)
-        if s:
-            share = r["facts"].get("target_cpu_share")
-            out.append(s["median"] / min(1, share) if share else s["median"])
-    return out
+def rate_of(result):
+    """Of the median run, per second of the target's processor time; None: it has no rate."""
+    s = next((s for s in (series(result, name) for name in RATES) if s), None)
+    return s["median"] if s else result["facts"].get("refreshes_per_s")
 
 
-def percentiles_of(results):
-    """Of the last round's main histogram, in us."""
-    scale = {"ns": 1e-3, "us": 1, "ms": 1e3}
-    for r in reversed(results):
-        for h in r["histograms"]:
-            if h["unit"] in scale and h["count"]:
-                return [h["percentiles"][p] * scale[h["unit"]] for p in ("50", "99", "99.9")]
+def percentiles_of(result, names):
+    """In us."""
+    for h in result["histograms"]:
+        if h["name"] in names and h["unit"] in SCALE_TO_US and h["count"]:
+            return [h["percentiles"][p] * SCALE_TO_US[h["unit"]] for p in ("50", "99", "99.9")]
     return [None, None, None]
 
 
+def middle(results):
+    """The round that stands for all: that of the median rate."""
+    by_rate = sorted(results, key=lambda r: rate_of(r) or 0)
+    return by_rate[(len(by_rate) - 1) // 2]
+
+
 def row_of(step, results):
-    rates = rates_of(results)
-    memory = [r["facts"].get("target_bytes_per_conn") for r in results]
-    memory = [m for m in memory if m is not None] or \
-        [m for m in [median_of(results, "slope_bytes_per_conn")] if m is not None]
-    p50, p99, p999 = percentiles_of(results)
-    shares = [r["facts"]["target_cpu_share"] for r in results if "target_cpu_share" in r["facts"]]
+    rates = [x for x in map(rate_of, results) if x]
+    p50, p99, p999 = percentiles_of(middle(results), LATENCIES)
     return {
         "name": step.row, "title": step.title, "target": parts.NAMES[step.who], "participant": step.who,
         "kind": step.keys["kind"], "conns": step.keys["conns"], "rounds": len(results),
@@ -70,9 +69,19 @@ def row_of(step, results):
         "rate_min": min(rates, default=None), "rate_max": max(rates, default=None),
         "ratio_to_limit": median_of(results, "ratio_to_limit"), "ratio_to_kamailio": None,
         "p50_us": p50, "p99_us": p99, "p999_us": p999,
-        "bytes_per_conn": statistics.median(memory) if memory else None,
-        "target_cpu_share": statistics.median(shares) if shares else None,
+        "bytes_per_conn": median_of(results, "slope_bytes_per_conn") or median_of(results, "bytes_per_conn"),
+        "target_cpu_share": median_of(results, "target_cpu_share"),
     }
+
+
+def rows_of(step, results):
+    """A line of the table; of a latency alone and amid handshakes two."""
+    row = row_of(step, results)
+    amid = percentiles_of(middle(results), ("amid_handshakes",))
+    if amid[0] is None:
+        return [row]
+    return [row, dict(row, name=step.row + "-amid", title=step.title + ", amid handshakes", p50_us=amid[0],
+                      p99_us=amid[1], p999_us=amid[2])]
 
 
 def add_ratios(rows):
@@ -81,8 +90,7 @@ def add_ratios(rows):
     most = max((r for r in kamailio if r["kind"] == "refresh"), key=lambda r: r["conns"], default=None)
     cold = next((r for r in kamailio if r["kind"] == "cold"), None)
     for r in rows:
-        base = cold if r["kind"] in ("cold", "handshake") else most if r["kind"] in ("refresh", "latency") \
-            else None
+        base = cold if r["kind"] in ("cold", "handshake") else most if r["kind"] == "refresh" else None
         if r["kind"] == "memory" and most and most["bytes_per_conn"] and r["bytes_per_conn"]:
             r["ratio_to_kamailio"] = most["bytes_per_conn"] / r["bytes_per_conn"]
         elif base and r["rate_per_s"]:
