@@ -8,7 +8,6 @@ configuration made in a folder, until it is told to end, its life is over, or it
 
 import argparse
 import base64
-import ctypes
 import glob
 import json
 import os
@@ -29,7 +28,9 @@ DOMAIN = "ims.example.net"
 PORT = 8443
 START_S, STOP_S = 30, 5
 SPARE_FILES = 500  # what a program opens beside its connections
-PR_SET_PDEATHSIG = 1
+# A process that ends the group $1 when we are gone, however that came: a SIGTERM alone, as by
+# PR_SET_PDEATHSIG, is lost on a Kamailio that is just starting.
+GUARD = 'read -r _; kill -TERM "-$1"; sleep 1; kill -KILL "-$1"'
 # Shared memory of Kamailio: what a connection takes at most, and the rest. Pages count once touched.
 KAMAILIO_CONN_KIB, KAMAILIO_MIB = 400, 256
 STATE = "peer.json"
@@ -99,7 +100,7 @@ class Peer:
     def __init__(self, kind, folder, cpu=0, port=PORT, conns=10000):
         self.kind, self.dir, self.cpu = kind, os.path.abspath(folder), cpu
         self.port, self.conns = port, conns
-        self.procs = []
+        self.procs, self.guards = [], []
 
     def __enter__(self):
         try:
@@ -166,11 +167,10 @@ class Peer:
         n_files = spec.files_per_conn * self.conns + SPARE_FILES
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         if hard < n_files:
-            raise PeerError(f"{self.kind} needs {n_files} open files for {self.conns} connections, and may have "
-                            f"{hard}: raise ulimit -Hn, or take fewer")
+            raise PeerError(f"{self.kind} needs {n_files} open files for {self.conns} connections, and may "
+                            f"have {hard}: raise ulimit -Hn, or take fewer")
 
         def prepare():
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
             os.sched_setaffinity(0, {self.cpu})
             resource.setrlimit(resource.RLIMIT_NOFILE, (n_files, n_files))
 
@@ -179,6 +179,9 @@ class Peer:
                 [spec.program, *spec.args], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=prepare,
                 env=dict(os.environ, OPENSSL_CONF=self.path("openssl.cnf"))))
+        self.guards.append(subprocess.Popen(
+            ["sh", "-c", GUARD, "guard", str(self.procs[-1].pid)], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
 
     def is_answering(self, port):
         with socket.socket() as s:
@@ -226,12 +229,17 @@ class Peer:
             except ProcessLookupError:
                 pass
             proc.wait()
-        self.procs = []
+        for guard in self.guards:
+            guard.kill()
+            guard.wait()
+            guard.stdin.close()
+        self.procs, self.guards = [], []
 
     def state(self):
         return {"schema": "regate.peer/1", "peer": self.kind, "address": "127.0.0.1", "port": self.port,
                 "path": "/w2", "domain": DOMAIN, "certificate": self.path("tls.crt"),
-                "tokens": self.path("tokens.txt"), "cpu": self.cpu, "conns": self.conns, "pids": [p.pid for p in self.procs]}
+                "tokens": self.path("tokens.txt"), "cpu": self.cpu, "conns": self.conns,
+                "pids": [p.pid for p in self.procs]}
 
 
 def processes(pids):

@@ -146,8 +146,8 @@ def tap(ctx, step):
     """A gateway on a TAP port with the core stand-in behind it, in this network namespace."""
     if not ctx.has_netns:
         raise peers.PeerError("needs root for a TAP port")
-    conf = {"tls": {"tickets": 0}, "dataplane": {"connections": 4 * TAP_POOL, "lcores": f'"{ctx.cpus[0]}"',
-                                                 "idle": "busy"}}
+    conf = {"tls": {"tickets": 0}, "registration": {"rate": 1000, "rate_burst": 1000},
+            "dataplane": {"connections": 4 * TAP_POOL, "lcores": f'"{ctx.cpus[0]}"', "idle": "busy"}}
     with lab.Lab(host_net=True, pool=TAP_POOL, conf=conf, hugepages=True) as gateway:
         keys = {"target": f"{lab.GATEWAY_IP}:443", "ca": gateway.path("tls.crt"), "domain": lab.DOMAIN,
                 "origin": f"https://{lab.GATEWAY_HOST}", "tokens": "anonymous"}
@@ -169,14 +169,15 @@ class Watch(threading.Thread):
     """Looks at the target's processes while a step runs: processor time now and then, memory before the
     first connection and once all stand."""
 
-    def __init__(self, pids):
+    def __init__(self, pids, cpu):
         super().__init__(daemon=True)
-        self.pids = pids
+        self.pids, self.cpu = pids, cpu
         self.samples = []  # (seconds, processor seconds)
         self.memory = [peers.memory(pids)]
         self.ended = threading.Event()
 
     def run(self):
+        os.sched_setaffinity(0, {self.cpu})  # this thread's: out of the target's way
         while not self.ended.wait(SAMPLE_S):
             self.samples.append((time.monotonic(), peers.cpu_seconds(self.pids)))
 
@@ -216,11 +217,11 @@ def measure(ctx, step, target, bound):
                                     "cpus": "%d,%d" % ctx.cpus, **target.keys, **step.keys})
     if os.path.exists(base + ".json"):
         os.unlink(base + ".json")
-    watch = Watch(target.pids) if target.pids else None
+    watch = Watch(target.pids, ctx.cpus[1]) if target.pids else None
     begins, words = [], []
     proc = subprocess.Popen([lab.BUILD + "/bench/regate-bench", "run", base + ".yaml", "--json", base + ".json"],
                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                            text=True, start_new_session=True, preexec_fn=ctx.prepare_child)
+                            text=True, start_new_session=True, preexec_fn=lab.die_with_parent)
     alarm = threading.Timer(bound, proc.terminate)
     alarm.start()
     try:
@@ -283,7 +284,8 @@ def add_series(result, name, unit, better, values):
 def add_target(result, step, watch, begins):
     """What only somebody who sees the target's processes can tell."""
     seconds = int(str(step.keys["duration"]).rstrip("s"))
-    if len(watch.memory) == 2 and step.keys["kind"] == "refresh":
+    # A gateway takes its memory at the start.
+    if len(watch.memory) == 2 and step.keys["kind"] == "refresh" and step.who != "tap":
         add_series(result, "bytes_per_conn", "B", "lower",
                    [(watch.memory[1] - watch.memory[0]) / step.keys["conns"]])
     rate = next((x for x in result["series"] if x["name"] in WALL_RATES), None)

@@ -39,7 +39,6 @@ class Context:
 
     def __init__(self, out, cpus, keeper, work, has_netns):
         self.out, self.cpus, self.keeper, self.work, self.has_netns = out, cpus, keeper, work, has_netns
-        self.all_cpus = os.sched_getaffinity(0)
         maker = peers.Peer("openssl", self.folder("keys"))
         maker.make_keys()
         self.certificate, self.key = maker.path("tls.crt"), maker.path("tls.key")
@@ -48,10 +47,6 @@ class Context:
         path = os.path.join(self.work, name)
         os.makedirs(path, exist_ok=True)
         return path
-
-    def prepare_child(self):
-        lab.die_with_parent()
-        os.sched_setaffinity(0, self.all_cpus)
 
 
 class Suite:
@@ -111,6 +106,8 @@ class Suite:
             what += f"  {row['bytes_per_conn']:.0f} B/conn"
         say(f"{time.monotonic() - self.begin:5.0f} s   {parts.NAMES[step.who]}: {step.title}  "
             f"{what.strip()}  ({time.monotonic() - begin:.0f} s)")
+        for error in result["errors"]:
+            self.fail(step.name, f"{error['count']} times: {error['text']}")
         if result["partial"]:
             self.fail(step.name, "ended early: " + (result["why"] or "no word"))
 
@@ -143,9 +140,9 @@ class Suite:
                 json.dump(summary, f, indent=1)
                 f.write("\n")
         say()
-        say(table.text(summary["rows"]))
-        say()
-        for note in summary["notes"]:
+        if summary["rows"]:
+            say(table.text(summary["rows"]) + "\n")
+        for note in summary["notes"] if summary["rows"] else []:
             say(f"* {note}")
         for failure in summary["failures"]:
             say(f"! {failure['part']}: {failure['why']}")
@@ -182,7 +179,11 @@ def enter_netns():
 
 
 def measure(suite, out, work, keeper):
+    pid = os.getpid()
+
     def on_signal(*_):
+        if os.getpid() != pid:  # a child that has not become another program yet
+            os._exit(1)
         for sig in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
             signal.signal(sig, signal.SIG_IGN)  # the end is on its way
         raise parts.Ended
@@ -194,7 +195,6 @@ def measure(suite, out, work, keeper):
         lab.reserve_hugepages(HUGE_MIB[suite.args.quick], keeper)
         suite.look_at_machine()
         ctx = Context(out, suite.args.cpus, keeper, work, enter_netns())
-        os.sched_setaffinity(0, {suite.args.cpus[1]})  # out of the target's way
         suite.run(ctx)
     except parts.Ended:
         suite.is_ended = True
@@ -224,9 +224,8 @@ def part_list(text):
 def parse():
     ap = argparse.ArgumentParser(
         prog="scripts/bench", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Measures regate, Kamailio, nginx, HAProxy and bare OpenSSL in turns on the same core, and "
-        "reports.", epilog="exit: 0 done; 1 nothing was measured; 2 command line; 3 something is missing, the rest "
-        "is reported")
+        description="Measures regate, Kamailio, nginx, HAProxy and bare OpenSSL in turns on the same core.",
+        epilog="exit: 0 done; 1 nothing was measured; 2 command line; 3 something is missing, the rest is there")
     ap.add_argument("--quick", action="store_true", help="a smaller set, in a minute")
     ap.add_argument("--out", metavar="DIR", help="for results and report (default: bench-DATE, here)")
     ap.add_argument("--json", metavar="FILE", help="the table as JSON, also there")
