@@ -335,14 +335,11 @@ int main(int argc, char **argv) {
 	signal(SIGINT, on_signal);
 	signal(SIGPIPE, SIG_IGN);
 	failed = start(&r);
-	if (failed != NULL) {
+	if (failed == NULL)
+		run(&r);
+	else
 		fprintf(stderr, "regate-responder: %s: %s\n", failed, strerror(errno));
-		return EXIT_FAILURE;
-	}
-	run(&r);
-	close(r.listener);
-	close(r.epoll);
 	free(r.conns);
 	SSL_CTX_free(r.tls);
-	return EXIT_SUCCESS;
+	return failed == NULL ? EXIT_SUCCESS : EXIT_FAILURE; // descriptors end with the process
 }
