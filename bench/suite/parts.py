@@ -62,7 +62,7 @@ STANDARD = Size(rounds=2, runs=3, duration=2,
                 cold=["ring", "kamailio", "openssl", "nginx", "haproxy"],
                 memory=1000000, many=1000000, latency=10000, flood=10000, tap=1000)
 QUICK = Size(rounds=1, runs=2, duration=1,
-             refresh=[("ring", 1000), ("kamailio", 2000), ("openssl", 2000)],
+             refresh=[("ring", 1000), ("kamailio", 10000), ("openssl", 2000)],
              cold=["ring", "kamailio", "openssl"], memory=100000, many=0, latency=1000, flood=0, tap=0)
 
 NAMES = {"ring": "regate, rings", "tap": "regate, TAP", "kamailio": "Kamailio, tokens in htable",

@@ -24,7 +24,7 @@ import table  # noqa: E402
 
 SCHEMA = "regate.bench-suite/1"
 FULL_S, QUICK_S = 600, 60
-REPORT_S = 15  # of that, for the report
+REPORT_S = 5  # of that, for the report
 HUGE_MIB = {True: 256, False: 1024}  # quick, standard
 DONE, FAILED, USAGE, PARTIAL = 0, 1, 2, 3
 
