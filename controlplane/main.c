@@ -98,10 +98,6 @@ done:
 	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-// jemalloc's, read when it starts. A million leases lie in the heap, and a worker that looks one up
-// waits less for a huge page.
-const char *malloc_conf = "thp:always";
-
 int main(int argc, char **argv) {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},

@@ -34,9 +34,6 @@ static int usage(FILE *out) {
 	return out == stdout ? BENCH_DONE : BENCH_USAGE;
 }
 
-// As of regated (controlplane/main.c).
-const char *malloc_conf = "thp:always";
-
 int main(int argc, char **argv) {
 	if (argc < 2)
 		return usage(stderr);
