@@ -33,6 +33,12 @@ def short(v):
     return number(v)
 
 
+def with_unit(v, unit):
+    """50 %, 13.8 kB."""
+    figure = short(v)
+    return figure + (unit if figure[-1].isalpha() or not unit else f'\u202f{unit}')
+
+
 def nice_step(top, n):
     raw = top / n
     power = 10 ** math.floor(math.log10(raw))
@@ -109,7 +115,7 @@ def bars(ident, title, desc, rows, unit, marks=(), is_log=False):
             body += [line(axis.at(least), y + 27, axis.at(most), y + 27, 'range'),
                      line(axis.at(least), y + 22, axis.at(least), y + 32, 'range'),
                      line(axis.at(most), y + 22, axis.at(most), y + 32, 'range')]
-        body.append(text(max(axis.at(value), axis.at(most)) + 8, y + 31, f'{short(value)}{unit}', 'value'))
+        body.append(text(max(axis.at(value), axis.at(most)) + 8, y + 31, with_unit(value, unit), 'value'))
     return svg(ident, title, desc, bottom + 26, body)
 
 

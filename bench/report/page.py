@@ -49,8 +49,7 @@ def limit_figure(results):
         caption += f' Of a refresh the floor is {floor:.0%}, the target {target:.0%}.'
     return figure(
         'limit', 'Share of the limit', caption,
-        charts.bars('limit-svg', 'Share of the limit', f'{best.title} reaches {best.ratio.median:.0%} of the limit.', rows,
-                    '\u202f%', marks),
+        charts.bars('limit-svg', 'Share of the limit', f'{best.title} reaches {best.ratio.median:.0%} of the limit.', rows, '%', marks),
         ('scenario', 'median %', 'least', 'most', 'runs'), [(r.title, *of_runs(r.ratio, 100)) for r in found])
 
 
@@ -130,7 +129,7 @@ def memory_figure(results):
         'Bytes of an idle registered connection: what the process grows by, divided by the connections that it grows for. '
         'The axis is logarithmic.',
         charts.bars('memory-svg', 'Bytes per idle registered connection',
-                    f'Least: {found[0].title}, {number(found[0].bytes_per_conn.median)} bytes.', rows, '\u202fB', is_log=True),
+                    f'Least: {found[0].title}, {number(found[0].bytes_per_conn.median)} bytes.', rows, 'B', is_log=True),
         headings, [(r.title, number(r.bytes_per_conn.median),
                     *(number(r.series[p].median) if p in r.series else '' for p in parts)) for r in found])
 
@@ -172,7 +171,7 @@ def stage_figures(results):
             f'stages-{i}', f'Where the time goes: {r.title}',
             'Share of the worker\u2019s busy time in each stage that a packet passes, in their order.',
             charts.bars(f'stages-{i}-svg', f'Share of time by stage, {r.title}',
-                        f'Most of the time goes into {most[0]}: {shares[most[0]]:.0%}.', rows, '\u202f%'),
+                        f'Most of the time goes into {most[0]}: {shares[most[0]]:.0%}.', rows, '%'),
             ('stage', 'share %', f'mean {unit}', 'p50', 'p99', 'samples'),
             [(s, number(100 * shares[s]), number(h.mean * scale), number(h.percentiles['50'] * scale),
               number(h.percentiles['99'] * scale), group(h.count)) for s, h in found]))
