@@ -96,8 +96,7 @@ static void print_end(const struct compare_table *t, FILE *out) {
 		[COMPARE_END_SAME] = "no difference",
 		[COMPARE_END_BETTER] = "B is better",
 		[COMPARE_END_WORSE] = "B is worse",
-		[COMPARE_END_NOISY] = "cannot tell: too few runs or too much noise; several "
-				      "results of each, taken in turn, tell more",
+		[COMPARE_END_NOISY] = "cannot tell: take more runs, or several results in turn",
 	};
 
 	fprintf(out, "\n%s\n", words[t->end]);
