@@ -95,7 +95,7 @@ static int run_mixed(struct bench *b, int run) {
 static int run_idle(struct bench *b, int run) {
 	uint64_t lost = b->s->lost.failed, pings = b->s->n_pings;
 	struct target_use u;
-	uint32_t n;
+	uint32_t n, later;
 	int rc;
 
 	if (run < 0)
@@ -104,9 +104,10 @@ static int run_idle(struct bench *b, int run) {
 	rc = sock_run(b->s, NULL, 0, sock_clock() + bench_duration(b), false);
 	u = target_use(b->pid);
 	n = b->s->n_clients;
+	later = n - n / 10; // since b->use[1]
 	if (u.n > 0 && n >= 10)
 		result_add(b->r, "bytes_per_connection", "B", BETTER_LOWER,
-			   ((double)u.bytes - (double)b->use[1].bytes) / (n - n / 10));
+			   ((double)u.bytes - (double)b->use[1].bytes) / later);
 	if (u.n > 0) {
 		result_add(b->r, "target_bytes", "B", BETTER_LOWER, (double)u.bytes);
 		result_add(b->r, "target_cpu_share", "1", BETTER_LOWER,
