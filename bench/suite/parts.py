@@ -243,8 +243,8 @@ def measure(ctx, step, target, bound):
         end_child(proc)
         if watch:
             watch.ended.set()
-    return read_result(base + ".json", step, watch, begins,
-                       f"took longer than {bound:.0f} s" if is_late else (words or ["no word"])[-1])
+    late = f"took longer than {bound:.0f} s" if is_late else None
+    return read_result(base + ".json", step, watch, begins, late, (words or ["no word"])[-1])
 
 
 def end_child(proc):
@@ -258,12 +258,14 @@ def end_child(proc):
     proc.wait()
 
 
-def read_result(path, step, watch, begins, words):
+def read_result(path, step, watch, begins, late, words):
     try:
         with open(path) as f:
             result = json.load(f)
     except (OSError, ValueError) as e:
-        raise Failed(words.removeprefix("regate-bench: ")) from e
+        raise Failed(late or words.removeprefix("regate-bench: ")) from e
+    if late and result["partial"]:
+        result["why"] = late
     if watch:
         result["facts"]["peer" if step.who in peers.PEERS else "target"] = step.who
         add_target(result, step, watch, begins)
