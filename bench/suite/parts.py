@@ -115,7 +115,7 @@ def standard_steps(size, conns, runs):
                              {"kind": "latency", "conns": n, "runs": runs}, 8)]
     if size.flood:
         n = min(size.flood, conns)
-        parts["flood"] = [Step("flood-ring", f"refresh amid a SYN flood, {short(n)}", "ring",
+        parts["flood"] = [Step("flood-ring", f"packets amid a SYN flood, {short(n)}", "ring",
                                {"kind": "flood", "conns": n, "runs": runs}, 8)]
     if size.tap:
         n = min(size.tap, conns)
