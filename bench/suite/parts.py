@@ -266,12 +266,12 @@ def read_result(path, step, watch, begins, late, words):
         raise Failed(late or words.removeprefix("regate-bench: ")) from e
     if late and result["partial"]:
         result["why"] = late
+    result["facts"]["participant"] = step.who
     if watch:
-        result["facts"]["peer" if step.who in peers.PEERS else "target"] = step.who
         add_target(result, step, watch, begins)
-        with open(path, "w") as f:
-            json.dump(result, f, indent=1)
-            f.write("\n")
+    with open(path, "w") as f:
+        json.dump(result, f, indent=1)
+        f.write("\n")
     if not result["series"] and not result["histograms"]:
         raise Failed(result["why"] or words)
     return result

@@ -88,7 +88,7 @@ class Suite:
             self.fail(step.name, f"left out: {max(0, self.left()):.0f} s of {self.limit} s are left, and it may "
                       f"take {step.seconds:.0f} s (--time gives more)")
             return
-        bound = min(5 + 2 * step.seconds, self.left())
+        bound = min(max(5 + 2 * step.seconds, self.limit / 5), self.left())
         begin = time.monotonic()
         try:
             result = parts.run_step(ctx, step, bound)
@@ -150,10 +150,10 @@ class Suite:
         say(f"\nresults   {out}/*.json; the table: suite.json" + (f"; a page: {page}" if page else ""))
 
     def write_page(self, out):
-        """HTML of one result of each row; its path, or None."""
+        """HTML of all results; its path, or None."""
         page = os.path.join(out, "report.html")
-        files = [os.path.join(out, table.middle(results)["scenario"]["name"] + ".json")
-                 for _, results in self.rows.values()]
+        files = [os.path.join(out, result["scenario"]["name"] + ".json")
+                 for _, results in self.rows.values() for result in results]
         if not files:
             return None
         done = subprocess.run([sys.executable, os.path.join(ROOT, "bench/report/report.py"), *files, "-o", page],

@@ -20,7 +20,7 @@ from lab import BUILD, ROOT, wait_for  # noqa: E402
 from test_run import traces  # noqa: E402
 
 PEERS = ROOT + "/bench/peers/peers.py"
-SMALL = ["--quick", "--conns", "60", "--runs", "1", "--time", "150"]
+SMALL = ["--quick", "--conns", "60", "--runs", "1", "--time", "300"]
 PORT = 18443
 
 
