@@ -236,7 +236,7 @@ static json_t *probes_json(const char *cpus) {
 	unsigned n = env_cpus(cpus, cpu);
 
 	for (unsigned i = 0; i < n; i++) {
-		struct env_probe p;
+		struct env_probe p = {0};
 
 		if (env_probe(cpu[i], PROBE_S, &p) == 0)
 			json_array_append_new(list,

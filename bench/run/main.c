@@ -44,6 +44,8 @@ int main(int argc, char **argv) {
 			return commands[i].main(argc - 1, argv + 1);
 	if (run_is_scenario(argv[1]))
 		return run_short_main(argc - 1, argv + 1);
-	fprintf(stderr, "regate-bench: no command '%s' (`regate-bench --help`)\n", argv[1]);
+	fprintf(stderr,
+		"regate-bench: no command or scenario '%s' (`regate-bench --help`, `list`)\n",
+		argv[1]);
 	return BENCH_USAGE;
 }

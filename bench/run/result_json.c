@@ -160,7 +160,7 @@ static void print_hgrm(const struct result_hist *rh, FILE *out) {
 	}
 	fprintf(out, "#[Mean    = %12.3f]\n#[Max     = %12.3f, Total count    = %10llu]\n",
 		hist_mean(h) * rh->scale, (double)h->max * rh->scale, (unsigned long long)h->n);
-	fprintf(out, "#[Buckets = %12u, SubBuckets     = %10u]\n", 64 - HIST_STEP_BITS + 1,
+	fprintf(out, "#[Buckets = %12d, SubBuckets     = %10u]\n", 64 - HIST_STEP_BITS + 1,
 		HIST_STEPS);
 }
 

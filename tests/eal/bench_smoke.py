@@ -203,6 +203,11 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(command('run', f.name, want=2).stderr.decode(),
                              f"{f.name}:3:1: key 'cons' unknown, did you mean 'conns'?\n")
 
+    def test_a_name_that_is_none(self):
+        for args in ['run', 'nope'], ['nope']:
+            self.assertIn(b"nope", command(*args, want=2).stderr)
+            self.assertIn(b"list`", command(*args, want=2).stderr)
+
     def test_nothing_is_measured_when_it_cannot_be_kept(self):
         done = command('run', 'refresh', '--json', '/nowhere/r.json', want=2)
         self.assertIn(b'/nowhere/r.json', done.stderr)
