@@ -26,8 +26,7 @@
 // (dpdk.md 2.5): the generator leaves last.
 #define MEMIF "net_memif0,role=%s,id=0,socket=regate-bench-%d,rsize=10,bsize=2048"
 #define LINK_MS 5000
-#define CALIBRATION_US 100000
-#define CALIBRATION_POLLS 10000
+#define LOOK_US 100000
 #define DRAW_S 1
 
 // On n of the CPUs of the scenario.
@@ -66,20 +65,9 @@ static int make_ports(struct bed *b) {
 	return 0;
 }
 
-// The gateway does nothing, for long enough to tell what that costs.
-static void calibrate(struct bed *b) {
-	gateway_tell(b->sh, LOAD_RUN);
-	do
-		rte_delay_us_sleep(CALIBRATION_US);
-	while (rg_stat_get(&b->sh->stats.s, RG_STAT_polls) < CALIBRATION_POLLS);
-	gateway_stop(b->sh);
-	b->empty_poll_ns = (double)b->sh->cpu_ns / (double)b->sh->polls;
-}
-
 static int generator_main(void *arg) {
 	struct bed *b = arg;
 
-	calibrate(b);
 	gateway_mark(b->sh, MARK_READY);
 	b->rc = b->what->measure(b);
 	gateway_tell(b->sh, LOAD_QUIT);
@@ -182,7 +170,7 @@ static int memif_gateway(struct bed *b) {
 	}
 	atomic_store_explicit(&b->sh->is_up, true, memory_order_release);
 	while (rte_eal_get_lcore_state(GATEWAY_LCORE) != WAIT)
-		rte_delay_us_sleep(CALIBRATION_US);
+		rte_delay_us_sleep(LOOK_US);
 	gateway_fini(&b->gw);
 	eal_stop();
 	return 0;
@@ -195,7 +183,7 @@ static int memif_wait(struct bed *b) {
 			snprintf(b->err, b->err_len, "the gateway did not start");
 			return -EIO;
 		}
-		rte_delay_us_sleep(CALIBRATION_US);
+		rte_delay_us_sleep(LOOK_US);
 	}
 	return 0;
 }
@@ -272,9 +260,7 @@ void bed_settle(struct bed *b) {
 }
 
 double bed_busy_ns(const struct bed *b) {
-	uint64_t n_empty = b->sh->polls - b->sh->polls_busy;
-
-	return (double)b->sh->cpu_ns - (double)n_empty * b->empty_poll_ns;
+	return (double)b->sh->cpu_ns * (double)b->sh->busy_ns / (double)b->sh->wall_ns;
 }
 
 int bed_silent(struct bed *b, const char *when) {

@@ -17,7 +17,6 @@ struct bed {
 	struct gateway gw;
 	struct rg_dp eal; // keeps back what DPDK says
 	struct gen gen;
-	double empty_poll_ns; // of the gateway, without connections
 	char *err;
 	size_t err_len;
 	int rc;
@@ -38,8 +37,8 @@ struct measurement {
 [[nodiscard]] int bed_open(struct bed *b, uint32_t from, uint32_t to);
 // Waits until the gateway has taken all that was sent, a second at most: a port may lose some.
 void bed_settle(struct bed *b);
-// Processor time of the gateway in the last LOAD_RUN without its empty polls, as it would be had
-// it not been interrupted, ns.
+// Processor time of the gateway in the last LOAD_RUN, less the share of its polls that found nothing,
+// ns. Who takes the processor from it takes it from both kinds alike.
 double bed_busy_ns(const struct bed *b);
 // "The gateway fell silent", or -ECANCELED when somebody wants the end. Ends LOAD_RUN.
 int bed_silent(struct bed *b, const char *when);

@@ -50,7 +50,6 @@ void bed_report(struct bed *b) {
 	result_fact(b->r, "suite", "AES-128-GCM");
 	result_fact_n(b->r, "request_bytes", LOAD_REQUEST_LEN);
 	result_fact_n(b->r, "token_bytes", LOAD_TOKEN_LEN);
-	result_fact_n(b->r, "empty_poll_ns", b->empty_poll_ns);
 	result_fact_n(b->r, "poll_burst", BURST);
 	result_count(b->r, "connections", b->sh->n_conns);
 	result_count(b->r, "answers", s->n_replies);

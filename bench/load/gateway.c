@@ -205,7 +205,7 @@ static uint64_t heap_traffic(void) {
 static void run(struct gateway *g) {
 	struct load_shared *sh = g->sh;
 	struct rg_stats *s = &sh->stats.s;
-	uint64_t polls = rg_stat_get(s, RG_STAT_polls);
+	uint64_t busy_ns = rg_stat_get(s, RG_STAT_busy_ns);
 	uint64_t polls_busy = rg_stat_get(s, RG_STAT_polls_busy);
 	uint64_t heap = heap_traffic(), ns = cpu_ns(), wall_ns = idle_now_ns();
 
@@ -214,7 +214,7 @@ static void run(struct gateway *g) {
 	sh->is_heap_counted = mallctl != NULL;
 	sh->cpu_ns = cpu_ns() - ns;
 	sh->wall_ns = idle_now_ns() - wall_ns;
-	sh->polls = rg_stat_get(s, RG_STAT_polls) - polls;
+	sh->busy_ns = rg_stat_get(s, RG_STAT_busy_ns) - busy_ns;
 	sh->polls_busy = rg_stat_get(s, RG_STAT_polls_busy) - polls_busy;
 }
 

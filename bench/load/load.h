@@ -70,15 +70,16 @@ struct load_memory {
 };
 
 struct load_shared {
-	_Atomic(bool) is_up;        // gateway: w
-	_Atomic(bool) is_gone;      // generator: rw; its process has ended
-	pid_t pid;                  // of the gateway's process; 0: ours
-	_Atomic(int) cmd;           // generator: w; gateway: LOAD_IDLE when it is done
-	_Atomic(bool) is_stopping;  // generator: w
-	struct worker_stats stats;  // gateway: w
-	uint64_t cpu_ns;            // of the last LOAD_RUN: processor time of the gateway's thread
-	uint64_t wall_ns;           // the same
-	uint64_t polls, polls_busy; // the same
+	_Atomic(bool) is_up;       // gateway: w
+	_Atomic(bool) is_gone;     // generator: rw; its process has ended
+	pid_t pid;                 // of the gateway's process; 0: ours
+	_Atomic(int) cmd;          // generator: w; gateway: LOAD_IDLE when it is done
+	_Atomic(bool) is_stopping; // generator: w
+	struct worker_stats stats; // gateway: w
+	uint64_t cpu_ns;           // of the last LOAD_RUN: processor time of the gateway's thread
+	uint64_t wall_ns;          // the same
+	uint64_t busy_ns;          // the same, of polls that found something
+	uint64_t polls_busy;       // the same: how many
 	uint64_t allocated; // the same: bytes that this thread took from the heap, and gave back
 	bool is_heap_counted;
 	uint32_t n_conns; // after the last command

@@ -29,7 +29,6 @@ static const struct {
 	{"environment", "clock_probe_ns", IGNORED},
 	{"environment", "probes", IGNORED},
 	// Measured, not set.
-	{"facts", "empty_poll_ns", IGNORED},
 	{"facts", "refreshes_per_s", IGNORED},
 	{"facts", "highest_rate_per_s", IGNORED},
 	{"facts", "target_bytes_per_conn", IGNORED},
