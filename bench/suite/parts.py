@@ -77,7 +77,9 @@ def short(n):
 def refresh_step(size, who, conns, runs):
     keys = {"kind": "refresh", "conns": conns, "runs": runs}
     seconds = 4 + conns / 50000
-    if who != "ring":
+    if who == "ring":
+        keys["requests"] = min(65536, 100 * conns)
+    else:
         keys["duration"] = f"{size.duration}s"
         seconds = 3 + conns / OPENED_PER_S + (runs + 1) * size.duration
     return Step(f"refresh-{who}-{conns}", f"refresh, {short(conns)}", who, keys, seconds)
