@@ -88,8 +88,9 @@ class Bench(Case):
         self.assertGreater(os.path.getsize(os.path.join(self.out, "report.html")), 1000)
 
     def test_tap(self):
-        self.bench("--conns", "60", "--runs", "1", "--time", "300", "--only", "tap")
-        self.assertEqual([r["name"] for r in self.suite()["rows"]], ["refresh-tap-60", "cold-tap"])
+        # No connection may send more than 1000 REGISTERs per second.
+        self.bench("--conns", "400", "--runs", "1", "--time", "300", "--only", "tap")
+        self.assertEqual([r["name"] for r in self.suite()["rows"]], ["refresh-tap-400", "cold-tap"])
 
     def test_a_peer_that_is_missing(self):
         done = self.bench(*SMALL, "--only", "refresh,cold", want=3, PATH="/usr/bin:/bin")
