@@ -105,8 +105,10 @@ static inline bool cut_from(const struct line *l, struct rg_slice *value) {
 static inline bool cut_cseq(const struct line *l, uint32_t *cseq, struct rg_slice *digits) {
 	const uint8_t *p = l->p + 6, *end = sip_quick_number(p, cseq);
 
+	if (end == NULL)
+		return false;
 	*digits = sip_piece(p, end);
-	return end != NULL && SIP_AT(end, " REGISTER");
+	return SIP_AT(end, " REGISTER");
 }
 
 // From the Contact, or else the header.
