@@ -105,6 +105,7 @@ void gen_ack_all(struct gen *g); // those of is_ack_due
 #define GEN_N_FLOWS 64
 enum ssl_kind {
 	SSL_FULL,  // OpenSSL's client: handshake, upgrade, first REGISTER
+	SSL_ONLY,  // the same, done with the handshake
 	SSL_HELLO, // one recorded ClientHello, and RST for the answer: costs the generator nothing
 };
 [[nodiscard]] struct ssl_clients *ssl_clients_new(enum ssl_kind kind); // NULL without memory

@@ -163,7 +163,7 @@ static bool write_register(struct ssl_flow *f, uint32_t client) {
 }
 
 // As far as it gets with what has come. 1: to its end; -1: it failed.
-static int flow_go_on(struct ssl_flow *f, uint32_t client) {
+static int flow_go_on(enum ssl_kind kind, struct ssl_flow *f, uint32_t client) {
 	int rc;
 
 	switch (f->step) {
@@ -171,6 +171,8 @@ static int flow_go_on(struct ssl_flow *f, uint32_t client) {
 		rc = SSL_do_handshake(f->ssl);
 		if (rc != 1)
 			return SSL_get_error(f->ssl, rc) == SSL_ERROR_WANT_READ ? 0 : -1;
+		if (kind == SSL_ONLY)
+			return 1;
 		f->step = STEP_UPGRADE;
 		return write_upgrade(f) ? 0 : -1;
 	case STEP_UPGRADE:
@@ -202,7 +204,7 @@ void ssl_data(struct gen *g, uint32_t client, struct rg_slice d) {
 		flow_end(g, client, f, false);
 		return;
 	}
-	rc = flow_go_on(f, client);
+	rc = flow_go_on(g->ssl->kind, f, client);
 	while ((n = BIO_read(f->out, bytes, sizeof(bytes))) > 0)
 		send_bytes(g, client, bytes, (size_t)n);
 	if (d.len > 0 && g->clients[client].snd_nxt == sent)

@@ -128,7 +128,7 @@ const struct scenario_key scenario_keys[] = {
 	 SOCK},
 	{{"upgrade", CONF_T_ENUM, FIELD(is_tls_only), .def = "yes", .choices = "yes|no",
 	  .text = "of handshake: no ends behind TLS, for targets without WebSocket"},
-	 SOCK},
+	 ALL},
 	{{"churn", CONF_T_COUNT, FIELD(churn), .def = "5", .max = 100,
 	  .text = "of mixed: per cent that de-register, leave, come back and register"},
 	 SOCK},
