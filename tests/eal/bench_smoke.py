@@ -218,7 +218,9 @@ class CommandLine(unittest.TestCase):
         self.assertIn(b"port: 'net_af_packet0,iface=nope0' does not exist", done.stderr)
 
     def test_list_says_something_of_each(self):
-        for line in command('list').stdout.decode().splitlines():
+        lines = command('list').stdout.decode().splitlines()
+        self.assertEqual(len(lines), len(list((ROOT / 'bench/scenarios').glob('*.yaml'))))
+        for line in lines:
             self.assertRegex(line, r'^\S+ +(ring|memif|nic|socket) +\S')
 
     def test_readme_has_the_keys(self):
