@@ -109,12 +109,14 @@ static void register_done(struct worker *w, struct conn *c, const struct reg_out
 }
 
 // The next REGISTER is probably like this one.
-static void register_learn(struct worker *w, struct conn *c, const struct sip_register *r) {
+static void register_learn(struct worker *w, struct conn *c, const struct sip_register *r,
+			   const struct rg_slice *contact) {
 	struct sip_again a;
 	struct sip_msg m;
 
-	if (sip_again_cut(w->msg.raw, &a, &m) && sip_again_is(&a, r))
-		reg_learn(&w->tokens, &c->flow, &a, &w->view);
+	if (!sip_again_cut(w->msg.raw, &a, &m) || !sip_again_is(&a, r) ||
+	    !reg_learn(&w->tokens, &c->flow, &a, contact, &w->view))
+		reg_unlearn(&c->flow);
 }
 
 static void register_input(struct worker *w, struct conn *c) {
@@ -135,7 +137,7 @@ static void register_input(struct worker *w, struct conn *c) {
 	reg_decide(&w->cfg->reg, &c->flow, &r, peer, is_known ? &w->view : NULL, w->now_ns, &out);
 	register_done(w, c, &out, r.n_bearer > 0 ? &digest : NULL);
 	if (out.is_bind)
-		register_learn(w, c, &r);
+		register_learn(w, c, &r, &out.answer.contact);
 }
 
 // SIP that is no REGISTER: nothing else is offered, and nothing at all before registration (T31).

@@ -11,7 +11,7 @@
 #include "nh.h"
 
 static uint64_t mark_of(uint64_t hash, const struct rg_lease_view *l) {
-	return hash ^ rg_digest_word(l->digest, 1) ^ rg_hash_mix(l->gen, l->client);
+	return hash ^ rg_digest_word(l->digest, 1) ^ rg_hash_mix(rg_hash_mix(0, l->gen), l->client);
 }
 
 static NH uint64_t hash(const struct reg_tag_key *k, const struct sip_again *a) {
@@ -35,10 +35,17 @@ bool reg_find_again(const struct reg_tokens *t, const struct reg_flow *f, const 
 	       (mark_of(hash(t->key, a), out) | REG_MARK_MESSAGE) == f->mark;
 }
 
-void reg_learn(const struct reg_tokens *t, struct reg_flow *f, const struct sip_again *a,
-	       const struct rg_lease_view *lease) {
-	if (!__builtin_cpu_supports("pclmul"))
-		return;
+bool reg_learn(const struct reg_tokens *t, struct reg_flow *f, const struct sip_again *a,
+	       const struct rg_slice *contact, const struct rg_lease_view *lease) {
+	// A Contact in another form than the lease's is answered in that of the lease.
+	if (!__builtin_cpu_supports("pclmul") || contact->p != a->r.contact.p)
+		return false;
 	f->mark = mark_of(hash(t->key, a), lease) | REG_MARK_MESSAGE;
 	f->lease_at = lease->at;
+	return true;
+}
+
+void reg_unlearn(struct reg_flow *f) {
+	if (reg_has_message(f))
+		f->mark = 0;
 }

@@ -77,7 +77,7 @@ void reg_rate(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_ns,
 	      struct reg_out *out);
 
 // The lease of a bearer token: true when the table has one. On a flow that showed the same token
-// before, without its digest and at the place remembered; the table decides in any case, so what
+// before, and has no message to go by, without its digest and at the place remembered; the table decides in any case, so what
 // was revoked is gone at once. *digest is set either way. The view is valid until the worker's
 // quiescent state.
 [[nodiscard]] bool reg_find_lease(const struct reg_tokens *t, struct reg_flow *f,
@@ -88,9 +88,13 @@ void reg_rate(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_ns,
 // decide.
 [[nodiscard]] bool reg_find_again(const struct reg_tokens *t, const struct reg_flow *f,
 				  const struct sip_again *a, struct rg_lease_view *out);
-// The REGISTER is answered 200, its view is as sip_again_is() wants it, and the flow is bound to `lease`.
-void reg_learn(const struct reg_tokens *t, struct reg_flow *f, const struct sip_again *a,
-	       const struct rg_lease_view *lease);
+// The REGISTER is answered 200 with this Contact, its view is as sip_again_is() wants it, and the flow is
+// bound to `lease`. False: one like it is to be looked at anew.
+[[nodiscard]] bool reg_learn(const struct reg_tokens *t, struct reg_flow *f,
+			     const struct sip_again *a, const struct rg_slice *contact,
+			     const struct rg_lease_view *lease);
+// What the flow sends now is of another form: its token's tag does more.
+void reg_unlearn(struct reg_flow *f);
 // For a batch of flows: first this for each, then reg_prefetch_lease() for each (it reads what this
 // fetched), then the work. Both do nothing on a flow that showed no token yet.
 void reg_prefetch(const struct rg_lease_table *leases, const struct reg_flow *f);

@@ -144,12 +144,21 @@ static inline bool cut(const struct line lines[N_KINDS], struct sip_again *a, co
 	return true;
 }
 
-static inline struct rg_slice put_header(struct sip_hdr *h, enum sip_hdr_id id, size_t name_len,
-					 const struct line *l) {
+// Behind "Name: ". False: not even that is there.
+static inline bool value_of(const struct line *l, size_t name_len, struct rg_slice *value) {
+	const uint8_t *p = l->p + name_len + 2;
+
+	if (p > l->cr)
+		return false;
+	*value = sip_piece(p, l->cr);
+	return true;
+}
+
+static inline bool put_header(struct sip_hdr *h, enum sip_hdr_id id, size_t name_len,
+			      const struct line *l) {
 	h->id = id;
 	h->name = rg_slice(l->p, name_len);
-	h->value = sip_piece(l->p + name_len + 2, l->cr);
-	return h->value;
+	return value_of(l, name_len, &h->value);
 }
 
 // The headers of an answer, in the usual order.
@@ -157,11 +166,13 @@ static inline bool put_headers(const struct line lines[N_KINDS], struct sip_agai
 			       struct sip_msg *m) {
 	bool is_from_first = lines[FROM].p < lines[TO].p;
 
-	put_header(&m->hdrs[0], SIP_HDR_VIA, 3, &lines[VIA]);
-	put_header(&m->hdrs[2 - is_from_first], SIP_HDR_FROM, 4, &lines[FROM]);
-	put_header(&m->hdrs[1 + is_from_first], SIP_HDR_TO, 2, &lines[TO]);
-	a->r.call_id = put_header(&m->hdrs[3], SIP_HDR_CALL_ID, 7, &lines[CALL_ID]);
-	put_header(&m->hdrs[4], SIP_HDR_CSEQ, 4, &lines[CSEQ]);
+	if (!put_header(&m->hdrs[0], SIP_HDR_VIA, 3, &lines[VIA]) ||
+	    !put_header(&m->hdrs[2 - is_from_first], SIP_HDR_FROM, 4, &lines[FROM]) ||
+	    !put_header(&m->hdrs[1 + is_from_first], SIP_HDR_TO, 2, &lines[TO]) ||
+	    !put_header(&m->hdrs[3], SIP_HDR_CALL_ID, 7, &lines[CALL_ID]) ||
+	    !put_header(&m->hdrs[4], SIP_HDR_CSEQ, 4, &lines[CSEQ]))
+		return false;
+	a->r.call_id = m->hdrs[3].value;
 	m->n_hdrs = 5;
 	return lines[VIA].p < lines[TO].p && lines[TO].p < lines[CALL_ID].p &&
 	       lines[FROM].p < lines[CALL_ID].p && lines[CALL_ID].p < lines[CSEQ].p;
@@ -177,10 +188,10 @@ bool sip_again_cut(struct rg_slice in, struct sip_again *a, struct sip_msg *m) {
 	sip_clear(r, sizeof(*r));
 	a->same[0].p = in.p;
 	if (!cut(lines, a, in.p + in.len) || !put_headers(lines, a, m) ||
-	    lines[CONTACT].p - in.p < BEFORE || !find_expires(lines, r))
+	    lines[CONTACT].p - in.p < BEFORE || !find_expires(lines, r) ||
+	    !value_of(&lines[CONTACT], 7, &r->contact))
 		return false;
 	r->msg = m;
-	r->contact = sip_piece(lines[CONTACT].p + 9, lines[CONTACT].cr);
 	r->n_contacts = 1;
 	m->raw = in;
 	m->is_request = true;

@@ -69,6 +69,12 @@ static const struct client clients[] = {
 	      "\"<urn:uuid:6f0d2c1e-93ab-4b57-8e21-5d7c12345678>\"\r\nAuthorization: Bearer " TOKEN
 	      "\r\nExpires: 600\r\n\r\n",
 	 false},
+	{HEAD "Via: SIP/2.0/WSS w00007qzv.invalid;branch=%s\r\nTo: " PARTY "\r\nFrom: " PARTY
+	      ";tag=%s\r\nCall-ID: " CALL_ID "\r\nCSeq: %u REGISTER\r\nContact: "
+	      "<sip:k4711@w-7qzv.invalid;transport=ws>;+sip.ice;expires=600;reg-id=1;+sip.instance="
+	      "\"<urn:uuid:6f0d2c1e-93ab-4b57-8e21-5d7c12345678>\"\r\nAuthorization: Bearer " TOKEN
+	      "\r\nExpires: 600\r\n\r\n",
+	 false},
 };
 #define N_CLIENTS (sizeof(clients) / sizeof(*clients))
 
@@ -207,9 +213,11 @@ static void learn(struct way *w) {
 	struct sip_again a;
 	struct sip_msg m;
 
-	if (w->rc == RG_OK && w->out.verdict == REG_ANSWER && w->out.answer.status == 200 &&
-	    sip_again_cut(w->msg.raw, &a, &m) && sip_again_is(&a, &w->r))
-		reg_learn(&tokens, &w->flow, &a, &w->view);
+	if (w->rc != RG_OK || w->out.verdict != REG_ANSWER || w->out.answer.status != 200)
+		return;
+	if (!sip_again_cut(w->msg.raw, &a, &m) || !sip_again_is(&a, &w->r) ||
+	    !reg_learn(&tokens, &w->flow, &a, &w->out.answer.contact, &w->view))
+		reg_unlearn(&w->flow);
 }
 
 static void check_same(const struct way *x, const struct way *y) {
@@ -346,7 +354,7 @@ START_TEST(same_both_ways) {
 			flow.bound = (struct rg_binding){17, 42, NOW};
 	}
 	// all of them were tried, and what was damaged did not pass but where it may
-	ck_assert_uint_gt(n_again, N_ROUNDS / 10);
+	ck_assert_uint_gt(n_again, N_ROUNDS / 20);
 	ck_assert_uint_gt(n_refused, 100);
 	ck_assert_uint_gt(n_punted, 100);
 	ck_assert_uint_lt(n_damaged, n_again / 10);
