@@ -303,6 +303,10 @@ void tcp_out_flush(struct tcp *t, struct tcp_conn *c, uint64_t now_ns) {
 		if (c->timer != TCP_T_WINDOW && is_held_back(c)) {
 			c->n_retries = c->n_backoff = 0;
 			tcp_timer_set(t, c, TCP_T_WINDOW, tcp_timer_rto_ms(c), now_ns);
+		} else if (c->snd_nxt != c->snd_una && c->timer != TCP_T_RTO &&
+			   c->timer != TCP_T_WINDOW) {
+			// SACK led on over what counted as lost: only its word says that it came.
+			tcp_timer_set(t, c, TCP_T_RTO, tcp_timer_rto_ms(c), now_ns);
 		}
 	}
 	if ((c->flags & TCP_F_ACK_NOW) != 0)

@@ -64,9 +64,10 @@ bool tcp_sack_take(struct tcp *t, struct tcp_conn *c, const struct tcp_seg *s) {
 	for (unsigned i = 0; i < s->n_sack; i++) {
 		struct tcp_range x = s->sack[i];
 
-		// What was acknowledged, or never sent, is no news. That takes care of reports of
-		// duplicates too: they lie there, or in the second block (RFC 2883 section 4).
-		if (!tcp_seq_lt(x.seq, x.end) || tcp_seq_lt(x.seq, c->snd_una) ||
+		// What was acknowledged, or never sent, is no news, nor is what the acknowledgement
+		// denies. That takes care of reports of duplicates too: they lie there, or in the
+		// second block (RFC 2883 section 4).
+		if (!tcp_seq_lt(x.seq, x.end) || tcp_seq_leq(x.seq, c->snd_una) ||
 		    tcp_seq_lt(c->snd_max, x.end))
 			continue;
 		if (c->board == TCP_NIL) {
