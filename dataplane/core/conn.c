@@ -298,9 +298,9 @@ static enum rg_stat tls_drop_of(int rc, const struct conn *c) {
 	case RG_E_LIMIT:
 		return RG_DROP_tls_hello_long;
 	case -EDQUOT:
-		return c->phase == RG_PHASE_TLS ? RG_DROP_tls_source : RG_DROP_tls_partial;
+		return tls_is_established(&c->tls) ? RG_DROP_tls_partial : RG_DROP_tls_source;
 	case RG_E_EXHAUSTED:
-		return c->phase == RG_PHASE_TLS ? RG_DROP_tls_half_open : RG_DROP_tls_no_memory;
+		return tls_is_established(&c->tls) ? RG_DROP_tls_no_memory : RG_DROP_tls_half_open;
 	case -ENOMEM:
 		return RG_DROP_tls_no_memory;
 	default: // RG_E_CLOSED is no drop, -ENOBUFS was counted by TCP

@@ -228,7 +228,12 @@ static bool is_posted_to(const struct worker *w, struct rg_slice path) {
 bool conn_http_may_be_long(struct worker *w, struct conn *c, const struct buf *b) {
 	uint32_t head_len = b->head.http.head_len;
 
-	// Without a head of its own it waits behind a request that is being answered.
+	// Behind a request that is being answered it cannot be judged, and may wait for long.
+	if (head_len == 0 && (c->is_http_pending || c->has_src)) {
+		rg_stat_inc(w->stats, RG_DROP_http_too_big);
+		c->end = END_ABORT; // nothing can be said amid a response
+		return false;
+	}
 	if (head_len == 0 || http_req_parse(rg_slice(b->data, head_len), &w->req) != RG_OK)
 		return true;
 	if (is_posted_to(w, w->req.path)) {

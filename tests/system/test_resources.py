@@ -265,6 +265,16 @@ class Hogs(Case):
         wait_for("all buffers back", lambda: self.stat("now_rx_buffers") == 0, 10)
         self.assertEqual(http("POST", "/v1/lease", b"x" * 8000, {"X": "x" * 3000}).status, 400)
 
+    def test_long_bodies_behind_another_request(self):
+        """What waits its turn cannot be judged: it gets no long buffer."""
+        behind = (f"POST /v1/lease HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\nContent-Length: 60000\r\n\r\n{'x' * 14000}").encode()
+        before = self.stat("drop_http_too_big")
+        for _ in range(16):
+            self.held.append(small_window())
+            self.held[-1].sendall(HEAD + behind)
+        wait_for("all of them gone", lambda: self.stat("drop_http_too_big") == before + 16, 10)
+        self.assertEqual(http("POST", "/v1/lease", b"x" * 8000, {"X": "x" * 3000}).status, 400)
+
     def test_long_bodies_where_none_is_taken(self):
         """Whoever posts one to what takes none is told so before it gets a long buffer."""
         before = self.stat("drop_no_rx_buffer")
