@@ -404,13 +404,17 @@ int gateway_new(const struct conf *conf, struct env *env, struct log *log, struc
 // --- start
 
 static int start_digest(struct gateway *g, char *err, size_t err_len) {
+	uint8_t *key = g->dp_cfg.digest_key;
 	size_t len = sizeof(g->dp_cfg.digest_key);
-	int rc = store_get(g->store, DIGEST_KEY_NAME, g->dp_cfg.digest_key, &len);
+	int rc = store_get(g->store, DIGEST_KEY_NAME, key, &len);
 
-	if (rc == RG_E_STALE) { // a new store
-		env_random(g->env, g->dp_cfg.digest_key, sizeof(g->dp_cfg.digest_key));
-		rc = store_put(g->store, DIGEST_KEY_NAME, g->dp_cfg.digest_key,
-			       sizeof(g->dp_cfg.digest_key));
+	if (rc == RG_E_STALE) { // a new store, for us and maybe for others
+		env_random(g->env, key, len);
+		rc = store_put(g->store, DIGEST_KEY_NAME, key, len, true, NULL, NULL);
+		if (rc == 0) {
+			store_flush(g->store);
+			rc = store_get(g->store, DIGEST_KEY_NAME, key, &len);
+		}
 	}
 	if (rc == 0)
 		g->digester = rg_digester_new(g->dp_cfg.digest_key);

@@ -37,11 +37,15 @@ static bool read_boot_id(const struct lease_engine *e, char out[BOOT_ID_LEN]) {
 	return is_good;
 }
 
+static void on_put(void *arg, int rc, uint64_t) {
+	*(int *)arg = rc;
+}
+
 int lease_clock_init(struct lease_engine *e) {
 	int64_t wall_offset_ms = env_wall_ms(e->env) - now_ms(e), step_ms;
 	struct record now = {0}, old;
 	size_t len = sizeof(old);
-	int rc = store_get(e->store, KEY, &old, &len);
+	int rc = store_get(e->store, KEY, &old, &len), put_rc = 0;
 
 	e->disk_offset_ms = wall_offset_ms;
 	if (rc != 0 && rc != RG_E_STALE)
@@ -57,7 +61,10 @@ int lease_clock_init(struct lease_engine *e) {
 		return 0;
 	}
 	memcpy(now.offset_ms, &e->disk_offset_ms, sizeof(now.offset_ms));
-	return store_put(e->store, KEY, &now, sizeof(now));
+	rc = store_put(e->store, KEY, &now, sizeof(now), false, on_put, &put_rc);
+	if (rc == 0)
+		store_flush(e->store);
+	return rc == 0 ? put_rc : rc;
 }
 
 int64_t lease_clock_now_ms(const struct lease_engine *e) {

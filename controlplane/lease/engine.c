@@ -87,6 +87,7 @@ void lease_engine_free(struct lease_engine *e) {
 		lease_op_cancel(op);
 	}
 	env_timer_cancel(e->env, &e->late_timer);
+	store_set_watch(e->store, &(struct store_watch){0});
 	free(e->pools);
 	lease_table_free(e->table);
 	lease_index_fini(&e->by_impi);

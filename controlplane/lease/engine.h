@@ -40,6 +40,7 @@ struct lease_pair {
 	uint64_t dereg_ns;         // call ops.deregister then
 	uint64_t store_ns;         // store it then, after a failure
 	int64_t granted_ms;        // wall clock
+	uint64_t rev;              // of the record in the store; 0 = none
 	const char *fixed_sub;     // the account, ours
 	char *binding_bytes;       // strings of l.binding
 	uint32_t next_free;        // FREE list
@@ -123,6 +124,7 @@ void lease_pool_hold(struct lease_pair *p);                  // into quarantine
 void lease_pool_release(struct lease_pair *p);               // out of it
 
 // --- persist.c
+void lease_on_record(void *engine, const struct store_lease *row); // the store's watch
 void lease_pair_persist(struct lease_pair *p); // stores the record as soon as may be
 void lease_pair_run(struct lease_pair *p);     // starts what waits, if nothing is under way
 // Hands the record to the store, with the token of op if there is one. 0 or negative.

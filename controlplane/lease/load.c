@@ -100,6 +100,8 @@ static int on_row(void *arg, const struct store_lease *row) {
 	struct lease_pair *p = lease_index_find(&ld->e->by_impi, ld->e, row->impi);
 	struct lease_pair *q = lease_index_find(&ld->e->by_impu, ld->e, row->impu);
 
+	if (p != NULL)
+		p->rev = row->rev;
 	if (p != NULL && p == q)
 		return restore(ld, p, row);
 	restore_apart(ld, p, q, row);
@@ -147,10 +149,12 @@ int lease_engine_load(struct lease_engine *e) {
 	struct load ld = {e, calloc(e->n_pairs + (size_t)1, sizeof(int64_t))};
 	struct freed *freed = calloc(e->n_pairs + (size_t)1, sizeof(*freed));
 	const struct store_load cb = {on_row, &ld};
+	const struct store_watch watch = {.lease = lease_on_record, .arg = e};
 	int rc = -ENOMEM;
 
 	if (ld.reassign_ms != NULL && freed != NULL)
 		rc = lease_clock_init(e);
+	store_set_watch(e->store, &watch);
 	if (rc == 0)
 		rc = store_load_all(e->store, &cb);
 	if (rc == 0) {

@@ -42,7 +42,9 @@ static void fill_row(const struct lease_pair *p, const struct lease_op *op,
 		.impu = l->impu,
 		.pool = pool_name(p),
 		.sub = l->sub == NULL ? "" : l->sub,
+		.gateway = "",
 		.gen = l->gen,
+		.rev = p->rev,
 		.state = (uint8_t)l->state,
 		.scenario = l->scenario,
 		.granted_ms = p->granted_ms,
@@ -55,7 +57,16 @@ static void fill_row(const struct lease_pair *p, const struct lease_op *op,
 		fill_token(p->e, &l->tokens[k], &row->tokens[i]);
 }
 
-static void on_commit(void *arg, int rc) {
+// XXX What another gateway did to the pair is not taken over yet: only one may use a store.
+void lease_on_record(void *arg, const struct store_lease *row) {
+	const struct lease_engine *e = arg;
+	struct lease_pair *p = lease_index_find(&e->by_impi, e, row->impi);
+
+	if (p != NULL)
+		p->rev = row->rev;
+}
+
+static void on_commit(void *arg, int rc, uint64_t rev) {
 	struct lease_pair *p = arg;
 	struct lease_engine *e = p->e;
 	struct lease_op *op = p->running;
@@ -67,6 +78,8 @@ static void on_commit(void *arg, int rc) {
 	}
 	p->is_committing = false;
 	p->running = NULL;
+	if (rc == 0)
+		p->rev = rev;
 	if (rc != 0) { // it may be durable or not: what memory knows is written over it
 		log_put(e->log, LOG_ERROR, "lease.not_stored", LOG_U("lease", p->l.idx),
 			LOG_U("gen", p->l.gen), LOG_S("why", rg_strerror(rc)));

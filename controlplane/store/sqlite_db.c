@@ -16,7 +16,7 @@
 
 struct sqlite_db {
 	sqlite3 *h;
-	sqlite3_stmt *begin, *commit, *put_lease, *put_value, *get_value;
+	sqlite3_stmt *begin, *commit, *put_lease, *put_value;
 };
 
 static int map_error(int rc) {
@@ -145,7 +145,6 @@ static int prepare(struct sqlite_db *db) {
 		 "INSERT OR REPLACE INTO lease VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
 		{offsetof(struct sqlite_db, put_value),
 		 "INSERT OR REPLACE INTO value VALUES (?,?)"},
-		{offsetof(struct sqlite_db, get_value), "SELECT value FROM value WHERE name = ?"},
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
@@ -197,7 +196,6 @@ void sqlite_db_close(struct sqlite_db *db) {
 	sqlite3_finalize(db->commit);
 	sqlite3_finalize(db->put_lease);
 	sqlite3_finalize(db->put_value);
-	sqlite3_finalize(db->get_value);
 	sqlite3_close(db->h);
 	free(db);
 }
@@ -290,25 +288,25 @@ int sqlite_db_put_value(struct sqlite_db *db, const char *name, const void *valu
 	return finish(db->put_value);
 }
 
-int sqlite_db_get_value(struct sqlite_db *db, const char *name, void *value, size_t *len) {
-	sqlite3_stmt *st = db->get_value;
-	int rc, n;
+int sqlite_db_load_values(struct sqlite_db *db,
+			  int (*keep)(void *arg, const char *name, const void *value, size_t len),
+			  void *arg) {
+	sqlite3_stmt *st;
+	int rc = sqlite3_prepare_v2(db->h, "SELECT name, value FROM value", -1, &st, NULL);
 
-	sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
-	rc = sqlite3_step(st);
-	if (rc != SQLITE_ROW) {
-		sqlite3_reset(st);
-		return rc == SQLITE_DONE ? RG_E_STALE : map_error(rc);
+	if (rc != SQLITE_OK)
+		return map_error(rc);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		int code = keep(arg, (const char *)sqlite3_column_text(st, 0),
+				sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1));
+
+		if (code != 0) {
+			sqlite3_finalize(st);
+			return code;
+		}
 	}
-	n = sqlite3_column_bytes(st, 0);
-	rc = (size_t)n > *len ? RG_E_LIMIT : 0;
-	if (rc == 0) {
-		*len = (size_t)n;
-		if (n > 0)
-			memcpy(value, sqlite3_column_blob(st, 0), (size_t)n);
-	}
-	sqlite3_reset(st);
-	return rc;
+	sqlite3_finalize(st);
+	return rc == SQLITE_DONE ? 0 : map_error(rc);
 }
 
 static int read_row(sqlite3_stmt *st, struct store_lease *l) {

@@ -19,7 +19,10 @@ void sqlite_db_close(struct sqlite_db *db); // accepts NULL
 				      size_t len);
 void sqlite_db_rollback(struct sqlite_db *db);
 
-[[nodiscard]] int sqlite_db_get_value(struct sqlite_db *db, const char *name, void *value,
-				      size_t *len);
+// Nonzero from keep stops with that code.
+[[nodiscard]] int sqlite_db_load_values(struct sqlite_db *db,
+					int (*keep)(void *arg, const char *name, const void *value,
+						    size_t len),
+					void *arg);
 // RG_E_PROTO for a row whose checksum is wrong.
 [[nodiscard]] int sqlite_db_load(struct sqlite_db *db, const struct store_load *cb);

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Calls through to the store that was opened, and the queue of commits both use.
+// Calls through to the store that was opened, and what all have alike: jobs, their queue, values.
 #include <errno.h>
 #include <stdlib.h>
 
+#include "regate/err.h"
 #include "store/store_impl.h"
+
+struct store_value {
+	struct store_value *next;
+	size_t len;
+	uint8_t bytes[STORE_VALUE_MAX];
+	char name[];
+};
 
 void store_close(struct store *s) {
 	if (s != NULL)
@@ -14,45 +22,135 @@ int store_load_all(struct store *s, const struct store_load *cb) {
 	return s->ops->load_all(s, cb);
 }
 
-int store_get(struct store *s, const char *name, void *value, size_t *len) {
-	return s->ops->get(s, name, value, len);
+void store_set_watch(struct store *s, const struct store_watch *w) {
+	s->watch = *w;
 }
 
-int store_put(struct store *s, const char *name, const void *value, size_t len) {
-	return len > STORE_VALUE_MAX ? -EINVAL : s->ops->put(s, name, value, len);
-}
-
-int store_commit(struct store *s, const struct store_lease *l, store_done_fn *done, void *arg) {
-	return s->ops->commit(s, l, done, arg);
+void store_flush(struct store *s) {
+	s->ops->flush(s);
 }
 
 void store_get_stats(const struct store *s, struct store_stats *out) {
 	s->ops->get_stats(s, out);
 }
 
+// --- values
+
+static struct store_value *value_find(const struct store *s, const char *name) {
+	struct store_value *v = s->values;
+
+	while (v != NULL && strcmp(v->name, name) != 0)
+		v = v->next;
+	return v;
+}
+
+int store_get(struct store *s, const char *name, void *value, size_t *len) {
+	const struct store_value *v = value_find(s, name);
+
+	if (v == NULL)
+		return RG_E_STALE;
+	if (v->len > *len)
+		return RG_E_LIMIT;
+	*len = v->len;
+	if (v->len > 0)
+		memcpy(value, v->bytes, v->len);
+	return 0;
+}
+
+int store_keep(struct store *s, const char *name, const void *value, size_t len) {
+	struct store_value *v = value_find(s, name);
+	size_t n = strlen(name) + 1;
+
+	if (v == NULL) {
+		v = malloc(sizeof(*v) + n);
+		if (v == NULL)
+			return -ENOMEM;
+		memcpy(v->name, name, n);
+		v->next = s->values;
+		s->values = v;
+	}
+	v->len = len;
+	if (len > 0)
+		memcpy(v->bytes, value, len);
+	return 0;
+}
+
+void store_forget(struct store *s) {
+	struct store_value *v;
+
+	while ((v = s->values) != NULL) {
+		s->values = v->next;
+		explicit_bzero(v->bytes, sizeof(v->bytes)); // keys are among them
+		free(v);
+	}
+}
+
+// --- jobs
+
 struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done, void *arg) {
-	const char *const in[] = {l->impi, l->impu, l->pool, l->sub};
+	const char *const in[] = {l->impi, l->impu, l->pool, l->sub, l->gateway};
+	const char **out[5];
 	struct store_job *j;
-	const char **out[4];
 	size_t room = 0;
 	char *p;
 
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		room += (in[i] == NULL ? 0 : strlen(in[i])) + 1;
 	j = malloc(sizeof(*j) + room);
 	if (j == NULL)
 		return NULL;
-	*j = (struct store_job){.done = done, .arg = arg, .lease = *l};
+	*j = (struct store_job){.done = done, .arg = arg, .rev = l->rev, .lease = *l};
 	out[0] = &j->lease.impi;
 	out[1] = &j->lease.impu;
 	out[2] = &j->lease.pool;
 	out[3] = &j->lease.sub;
-	p = j->text;
-	for (size_t i = 0; i < 4; i++) {
+	out[4] = &j->lease.gateway;
+	p = (char *)j->bytes;
+	for (size_t i = 0; i < 5; i++) {
 		*out[i] = p;
 		p = stpcpy(p, in[i] == NULL ? "" : in[i]) + 1;
 	}
 	return j;
+}
+
+static int queue(struct store *s, struct store_job *j) {
+	int rc = j == NULL ? -ENOMEM : s->ops->queue(s, j);
+
+	if (rc != 0)
+		free(j);
+	return rc;
+}
+
+int store_commit(struct store *s, const struct store_lease *l, store_done_fn *done, void *arg) {
+	return queue(s, store_job_new(l, done, arg));
+}
+
+int store_put(struct store *s, const char *name, const void *value, size_t len, bool is_new,
+	      store_done_fn *done, void *arg) {
+	size_t n = strlen(name) + 1;
+	struct store_job *j;
+
+	if (len > STORE_VALUE_MAX)
+		return RG_E_LIMIT;
+	j = malloc(sizeof(*j) + len + n);
+	if (j == NULL)
+		return -ENOMEM;
+	*j = (struct store_job){.done = done, .arg = arg, .is_new = is_new, .len = len};
+	j->name = (char *)j->bytes + len;
+	if (len > 0)
+		memcpy(j->bytes, value, len);
+	memcpy(j->bytes + len, name, n);
+	return queue(s, j);
+}
+
+void store_job_end(struct store *s, struct store_job *j) {
+	if (j->name != NULL && j->rc == 0)
+		j->rc = store_keep(s, j->name, j->bytes, j->len);
+	if (j->done != NULL)
+		j->done(j->arg, j->rc, j->rev);
+	if (j->name != NULL)
+		explicit_bzero(j->bytes, j->len);
+	free(j);
 }
 
 void store_queue_init(struct store_queue *q) {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What must survive: one record per identity pair that was ever assigned, and a few named values.
-// A commit is durable (fsynced) before its callback says 0. Implementations: store_sqlite.c (a
-// thread of its own, group commit) and store_mem.c (tests, with injected failures).
+// What must survive: one record per identity pair, and a few named values. A write is durable
+// before its callback says 0. Several gateways may share one store: every record has a revision,
+// a write names the one that it replaces, and the store refuses it when another came first.
+// Implementations: store_sqlite.c (a thread of its own, group commit) and store_mem.c (tests, with
+// injected failures). All keep one contract, tests/unit/store/contract.c.
 #pragma once
 
 #include <stddef.h>
@@ -12,6 +14,7 @@
 #include "regate/token.h"
 
 #define STORE_TOKENS 2 // tokens of one lease that may be good at once: current and previous
+#define STORE_VALUE_MAX 4096
 
 struct store_token {
 	struct rg_digest digest;
@@ -20,43 +23,74 @@ struct store_token {
 
 struct store_lease {                    // key: impi
 	const char *impi, *impu, *pool; // borrowed for the call
-	const char *sub;                // whom it was given to: account name or anonymous id
-	uint64_t gen;
+	const char *sub;     // whom it was given to: account name or anonymous id; "" = nobody yet
+	const char *gateway; // whose client registered it last, or that gave it out; "" = none
+	uint64_t gen;        // 0 = provisioned, never assigned
+	uint64_t rev;        // of the record that this one is or replaces; 0 = there was none
 	uint8_t state;       // enum lease_state as persisted
+	uint8_t flags;       // STORE_*
 	uint16_t scenario;   // 2 or 3
 	int64_t granted_ms;  // wall clock
 	int64_t reassign_ms; // wall clock: not free before
 	struct store_token tokens[STORE_TOKENS];
 };
+enum {
+	STORE_MOVED = 1 << 0,   // more than one gateway registered this generation
+	STORE_SUSPECT = 1 << 1, // out of rotation until an operator says otherwise
+};
 
 struct store;
-struct store_load { // called once per row, on the loop thread, from store_load_all()
+struct store_load { // called once per record, on the loop thread, from store_load_all()
 	int (*lease)(void *arg, const struct store_lease *l); // nonzero stops with that code
 	void *arg;
 };
 
-// Opens or creates. 0, -errno or RG_E_*, with one line in err (place and cure).
+// Opens or creates, and reads the values. 0, -errno or RG_E_*, with one line in err (place and cure).
 [[nodiscard]] int store_sqlite_open(struct env *e, const char *path, struct store **out, char *err,
 				    size_t err_len);
 [[nodiscard]] int store_mem_open(struct env *e, struct store **out);
-void store_close(struct store *s); // waits for queued commits; accepts NULL
+void store_close(struct store *s); // waits for queued writes, calls them back; accepts NULL
 
+// All records.
 [[nodiscard]] int store_load_all(struct store *s, const struct store_load *cb);
 
-// Named value of at most 64 bytes: get 0 or RG_E_STALE (absent), *len in: room, out: size.
-[[nodiscard]] int store_get(struct store *s, const char *name, void *value, size_t *len);
-[[nodiscard]] int store_put(struct store *s, const char *name, const void *value,
-			    size_t len); // durable on return
+// Told on the loop from store_load_all() on: what other gateways wrote, and records that are not
+// what the last write of ours was said to be. A record comes with the newest revision known.
+struct store_watch {
+	void (*lease)(void *arg, const struct store_lease *l);
+	void (*value)(void *arg, const char *name); // store_get() has it
+	void *arg;
+};
+void store_set_watch(struct store *s, const struct store_watch *w); // copied; members may be NULL
 
-// Queues one lease record. done(arg, rc) runs on the loop once the record is durable (0) or is
-// known to have failed (negative: nothing may be acknowledged). Order of commits is kept.
-typedef void store_done_fn(void *arg, int rc);
+// Queues one record. done(arg, rc, rev) runs on the loop, later, in the order of the calls for one
+// record:
+//   0               durable; rev is the record's new one
+//   RG_E_CONFLICT   not written, the record in the store has another revision than l->rev; the watch
+//                   has been told that record before
+//   other negative  may be durable or not, and nothing may be acknowledged. The next commit of this
+//                   record ends in RG_E_CONFLICT when it was.
+// Returns 0, or negative when nothing was queued and done will not run. At most one commit of a
+// record may be under way.
+typedef void store_done_fn(void *arg, int rc, uint64_t rev);
 [[nodiscard]] int store_commit(struct store *s, const struct store_lease *l, store_done_fn *done,
 			       void *arg);
 
+// Named values of at most STORE_VALUE_MAX bytes.
+// As of the opening, the watch and the last write of ours; no I/O. 0, RG_E_STALE (absent) or RG_E_LIMIT;
+// *len in: room, out: size.
+[[nodiscard]] int store_get(struct store *s, const char *name, void *value, size_t *len);
+// Queues a write; done as above. is_new: only when there is none (RG_E_CONFLICT: store_get() has it
+// now); else it replaces whatever is there.
+[[nodiscard]] int store_put(struct store *s, const char *name, const void *value, size_t len,
+			    bool is_new, store_done_fn *done, void *arg);
+// Waits until all that is queued has been called back; blocks, so only at start and in tests.
+void store_flush(struct store *s);
+
 struct store_stats {
-	uint64_t commits, batches, failures;
+	uint64_t commits, batches, conflicts, failures;
 	uint64_t queued; // waiting now
+	bool is_up;      // the last write or contact succeeded: leases may be given out
 };
 void store_get_stats(const struct store *s, struct store_stats *out);
 

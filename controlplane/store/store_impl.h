@@ -1,39 +1,50 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the two stores share: the table of calls, and records that own their strings.
+// What the stores share: the table of calls, jobs that own their strings, and the values known.
 #pragma once
 
 #include "store/store.h"
 
+struct store_job { // one write on its way
+	struct store_job *next;
+	store_done_fn *done; // may be NULL
+	void *arg;
+	int rc;
+	uint64_t rev;     // of the record now
+	const char *name; // of a value; NULL: a record
+	bool is_new;      // the value must not be there yet
+	size_t len;
+	struct store_lease lease; // strings in bytes[]
+	uint8_t bytes[];          // of a value: value, name
+};
+
 struct store_ops {
 	void (*close)(struct store *s);
 	int (*load_all)(struct store *s, const struct store_load *cb);
-	int (*get)(struct store *s, const char *name, void *value, size_t *len);
-	int (*put)(struct store *s, const char *name, const void *value, size_t len);
-	int (*commit)(struct store *s, const struct store_lease *l, store_done_fn *done, void *arg);
+	int (*queue)(struct store *s, struct store_job *j); // takes j on 0
+	void (*flush)(struct store *s);
 	void (*get_stats)(const struct store *s, struct store_stats *out);
 };
 
-struct store {
+struct store_value;
+struct store { // first in every implementation
 	const struct store_ops *ops;
-};
-
-#define STORE_VALUE_MAX 64
-
-struct store_job { // one commit on its way
-	struct store_job *next;
-	store_done_fn *done;
-	void *arg;
-	int rc;
-	struct store_lease lease; // strings in text[]
-	char text[];
+	struct store_watch watch;
+	struct store_value *values; // a list: there are few
 };
 
 struct store_queue {
 	struct store_job *first, **last; // last: where the next one is hung
 };
 
+// Calls back, and frees j. A value that was written is kept.
+void store_job_end(struct store *s, struct store_job *j);
+// A copy of a record as a job, for implementations that keep records.
 struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done, void *arg);
 void store_queue_init(struct store_queue *q);
 void store_queue_push(struct store_queue *q, struct store_job *j);
 struct store_job *store_queue_pop(struct store_queue *q);                // NULL when empty
 void store_queue_move(struct store_queue *to, struct store_queue *from); // appends all of from
+
+// The value as it is in the store now. 0 or -ENOMEM.
+[[nodiscard]] int store_keep(struct store *s, const char *name, const void *value, size_t len);
+void store_forget(struct store *s); // all values; part of closing

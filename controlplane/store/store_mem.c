@@ -14,18 +14,11 @@ struct mem_job_time { // kept beside the queue: both are in order
 	bool is_lost; // fails without becoming durable
 };
 
-struct mem_value {
-	char *name;
-	size_t len;
-	uint8_t bytes[STORE_VALUE_MAX];
-};
-
 struct store_mem {
 	struct store s;
 	struct env *env;
 	struct env_timer timer;
-	void *leases; // tsearch() trees: struct store_job by IMPI, struct mem_value by name
-	void *values;
+	void *leases; // tsearch() tree: struct store_job by IMPI
 	struct store_queue queue;
 	struct mem_job_time *times; // of the queue
 	size_t n_queued, times_cap;
@@ -46,25 +39,44 @@ static int compare_leases(const void *a, const void *b) {
 	return strcmp(x->lease.impi, y->lease.impi);
 }
 
-static int compare_values(const void *a, const void *b) {
-	const struct mem_value *x = a, *y = b;
+static const struct store_lease *record_of(const struct store_mem *m, const struct store_lease *l) {
+	const struct store_job key = {.lease.impi = l->impi};
+	struct store_job **slot = tfind(&key, &m->leases, compare_leases);
 
-	return strcmp(x->name, y->name);
+	return slot == NULL ? NULL : &(*slot)->lease;
 }
 
-static void value_free(void *p) {
-	struct mem_value *v = p;
+// Compare and swap: RG_E_CONFLICT when the job must not become durable.
+static int judge(struct store_mem *m, const struct store_job *j) {
+	const struct store_lease *now;
+	uint8_t byte;
+	size_t len = 0;
 
-	free(v->name);
-	free(v);
+	if (j->name != NULL)
+		return j->is_new && store_get(&m->s, j->name, &byte, &len) != RG_E_STALE
+			       ? RG_E_CONFLICT
+			       : 0;
+	now = record_of(m, &j->lease);
+	if (j->lease.rev == (now == NULL ? 0 : now->rev))
+		return 0;
+	if (now != NULL && m->s.watch.lease != NULL)
+		m->s.watch.lease(m->s.watch.arg, now);
+	return RG_E_CONFLICT;
 }
 
 // Makes a copy of j the durable record. Without memory a test cannot go on.
-static void apply(struct store_mem *m, const struct store_job *j) {
-	struct store_job *copy = store_job_new(&j->lease, NULL, NULL), **slot, *old;
+static void apply(struct store_mem *m, struct store_job *j) {
+	struct store_job *copy, **slot, *old;
 
+	if (j->name != NULL) {
+		if (store_keep(&m->s, j->name, j->bytes, j->len) != 0)
+			abort();
+		return;
+	}
+	copy = store_job_new(&j->lease, NULL, NULL);
 	if (copy == NULL || (slot = tsearch(copy, &m->leases, compare_leases)) == NULL)
 		abort();
+	copy->lease.rev = j->rev = j->lease.rev + 1;
 	if (*slot == copy)
 		return;
 	old = *slot;
@@ -79,14 +91,20 @@ static void finish_one(struct store_mem *m) {
 
 	m->n_queued--;
 	memmove(m->times, m->times + 1, m->n_queued * sizeof(*m->times));
-	if (!is_lost)
-		apply(m, j);
+	if (!is_lost) {
+		int rc = judge(m, j);
+
+		if (rc == 0)
+			apply(m, j);
+		else
+			j->rc = rc;
+	}
 	m->stats.commits += j->rc == 0;
-	m->stats.failures += j->rc != 0;
+	m->stats.conflicts += j->rc == RG_E_CONFLICT;
+	m->stats.failures += j->rc != 0 && j->rc != RG_E_CONFLICT;
+	m->stats.is_up = j->rc == 0 || j->rc == RG_E_CONFLICT;
 	m->stats.batches++;
-	if (j->done != NULL)
-		j->done(j->arg, j->rc);
-	free(j);
+	store_job_end(&m->s, j);
 }
 
 static void on_timer(struct env_timer *t, uint64_t now_ns) {
@@ -99,14 +117,10 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 		env_timer_set(m->env, &m->timer, m->times[0].due_ns);
 }
 
-static int mem_commit(struct store *s, const struct store_lease *l, store_done_fn *done,
-		      void *arg) {
+static int mem_queue(struct store *s, struct store_job *j) {
 	struct store_mem *m = mem(s);
-	struct store_job *j = store_job_new(l, done, arg);
 	uint64_t due_ns = env_now_ns(m->env) + m->delay_ns;
 
-	if (j == NULL)
-		return -ENOMEM;
 	if (m->n_queued == m->times_cap) {
 		m->times_cap = 2 * m->times_cap + 16;
 		m->times = realloc(m->times, m->times_cap * sizeof(*m->times));
@@ -126,14 +140,20 @@ static int mem_commit(struct store *s, const struct store_lease *l, store_done_f
 	return 0;
 }
 
-static void mem_close(struct store *s) {
+static void mem_flush(struct store *s) {
 	struct store_mem *m = mem(s);
 
 	while (m->n_queued > 0)
 		finish_one(m);
 	env_timer_cancel(m->env, &m->timer);
+}
+
+static void mem_close(struct store *s) {
+	struct store_mem *m = mem(s);
+
+	mem_flush(s);
 	tdestroy(m->leases, free);
-	tdestroy(m->values, value_free);
+	store_forget(s);
 	free(m->times);
 	free(m);
 }
@@ -158,36 +178,6 @@ static int mem_load_all(struct store *s, const struct store_load *cb) {
 	return w.rc;
 }
 
-static int mem_get(struct store *s, const char *name, void *value, size_t *len) {
-	struct mem_value key = {.name = (char *)name}, **slot;
-
-	slot = tfind(&key, &mem(s)->values, compare_values);
-	if (slot == NULL)
-		return RG_E_STALE;
-	if ((*slot)->len > *len)
-		return RG_E_LIMIT;
-	*len = (*slot)->len;
-	memcpy(value, (*slot)->bytes, *len);
-	return 0;
-}
-
-static int mem_put(struct store *s, const char *name, const void *value, size_t len) {
-	struct mem_value *v = calloc(1, sizeof(*v)), **slot, *old;
-
-	if (v == NULL || (v->name = strdup(name)) == NULL ||
-	    (slot = tsearch(v, &mem(s)->values, compare_values)) == NULL)
-		abort();
-	v->len = len;
-	if (len > 0)
-		memcpy(v->bytes, value, len);
-	if (*slot != v) {
-		old = *slot;
-		*slot = v;
-		value_free(old);
-	}
-	return 0;
-}
-
 static void mem_get_stats(const struct store *s, struct store_stats *out) {
 	const struct store_mem *m = (const struct store_mem *)s;
 
@@ -196,8 +186,8 @@ static void mem_get_stats(const struct store *s, struct store_stats *out) {
 }
 
 int store_mem_open(struct env *e, struct store **out) {
-	static const struct store_ops ops = {mem_close, mem_load_all, mem_get,
-					     mem_put,   mem_commit,   mem_get_stats};
+	static const struct store_ops ops = {mem_close, mem_load_all, mem_queue, mem_flush,
+					     mem_get_stats};
 	struct store_mem *m = calloc(1, sizeof(*m));
 
 	if (m == NULL)
@@ -206,6 +196,7 @@ int store_mem_open(struct env *e, struct store **out) {
 	m->env = e;
 	m->timer.fn = on_timer;
 	m->delay_ns = RG_NS_PER_MS;
+	m->stats.is_up = true;
 	store_queue_init(&m->queue);
 	*out = &m->s;
 	return 0;
@@ -232,11 +223,10 @@ void store_mem_crash(struct store *s, unsigned n_durable) {
 
 	env_timer_cancel(m->env, &m->timer);
 	for (size_t i = 0; (j = store_queue_pop(&m->queue)) != NULL; i++) {
-		if (i < n_durable)
+		if (i < n_durable && judge(m, j) == 0)
 			apply(m, j);
-		if (j->done != NULL)
-			j->done(j->arg, -EIO);
-		free(j);
+		j->rc = -EIO;
+		store_job_end(s, j);
 	}
 	m->n_queued = 0;
 }

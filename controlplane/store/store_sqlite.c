@@ -30,7 +30,7 @@ struct store_sqlite {
 	int failed_rc; // 0 = good
 
 	pthread_mutex_t lock; // guards all below
-	pthread_cond_t wake;
+	pthread_cond_t wake, is_done;
 	struct store_queue queue;    // loop to thread
 	struct store_queue finished; // thread to loop
 	bool is_stopping;
@@ -48,8 +48,11 @@ static int write_batch(struct store_sqlite *s, const struct store_queue *batch) 
 
 	if (rc != 0)
 		return rc;
-	for (const struct store_job *j = batch->first; j != NULL && rc == 0; j = j->next)
-		rc = sqlite_db_put_lease(s->db, &j->lease);
+	for (struct store_job *j = batch->first; j != NULL && rc == 0; j = j->next) {
+		j->rev = j->lease.rev + 1;
+		rc = j->name == NULL ? sqlite_db_put_lease(s->db, &j->lease)
+				     : sqlite_db_put_value(s->db, j->name, j->bytes, j->len);
+	}
 	if (rc == 0)
 		return sqlite_db_commit(s->db);
 	sqlite_db_rollback(s->db);
@@ -71,8 +74,10 @@ static void run_batch(struct store_sqlite *s, struct store_queue *batch) {
 	pthread_mutex_lock(&s->lock);
 	s->stats.batches++;
 	s->stats.queued -= n;
+	s->stats.is_up = rc == 0;
 	*(rc == 0 ? &s->stats.commits : &s->stats.failures) += n;
 	store_queue_move(&s->finished, batch);
+	pthread_cond_signal(&s->is_done);
 	pthread_mutex_unlock(&s->lock);
 	// Fails only when the counter is near 2^64, and then the loop is awake already.
 	(void)!write(s->event_fd, &one, sizeof(one));
@@ -108,10 +113,8 @@ static void deliver(struct store_sqlite *s) {
 	pthread_mutex_lock(&s->lock);
 	store_queue_move(&done, &s->finished);
 	pthread_mutex_unlock(&s->lock);
-	while ((j = store_queue_pop(&done)) != NULL) {
-		j->done(j->arg, j->rc);
-		free(j);
-	}
+	while ((j = store_queue_pop(&done)) != NULL)
+		store_job_end(&s->s, j);
 }
 
 static void on_event(void *arg, struct env_sock *, unsigned) {
@@ -122,16 +125,11 @@ static void on_event(void *arg, struct env_sock *, unsigned) {
 	deliver(s);
 }
 
-static int sqlite_commit(struct store *base, const struct store_lease *l, store_done_fn *done,
-			 void *arg) {
+static int sqlite_queue(struct store *base, struct store_job *j) {
 	struct store_sqlite *s = self(base);
-	struct store_job *j;
 
 	if (s->is_stopping) // written by this thread only
 		return -ESHUTDOWN;
-	j = store_job_new(l, done, arg);
-	if (j == NULL)
-		return -ENOMEM;
 	pthread_mutex_lock(&s->lock);
 	if (s->queue.first == NULL)
 		pthread_cond_signal(&s->wake);
@@ -141,46 +139,26 @@ static int sqlite_commit(struct store *base, const struct store_lease *l, store_
 	return 0;
 }
 
+static void sqlite_flush(struct store *base) {
+	struct store_sqlite *s = self(base);
+
+	pthread_mutex_lock(&s->lock);
+	while (s->stats.queued > 0 || s->finished.first != NULL) {
+		if (s->finished.first == NULL)
+			pthread_cond_wait(&s->is_done, &s->lock);
+		pthread_mutex_unlock(&s->lock);
+		deliver(s);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 static int sqlite_load_all(struct store *base, const struct store_load *cb) {
 	struct store_sqlite *s = self(base);
 	int rc;
 
 	pthread_mutex_lock(&s->db_lock);
 	rc = sqlite_db_load(s->db, cb);
-	pthread_mutex_unlock(&s->db_lock);
-	return rc;
-}
-
-static int sqlite_get(struct store *base, const char *name, void *value, size_t *len) {
-	struct store_sqlite *s = self(base);
-	int rc;
-
-	pthread_mutex_lock(&s->db_lock);
-	rc = sqlite_db_get_value(s->db, name, value, len);
-	pthread_mutex_unlock(&s->db_lock);
-	return rc;
-}
-
-static int put_value(struct store_sqlite *s, const char *name, const void *value, size_t len) {
-	int rc = sqlite_db_begin(s->db);
-
-	if (rc != 0)
-		return rc;
-	rc = sqlite_db_put_value(s->db, name, value, len);
-	if (rc == 0)
-		return sqlite_db_commit(s->db);
-	sqlite_db_rollback(s->db);
-	return rc;
-}
-
-static int sqlite_put(struct store *base, const char *name, const void *value, size_t len) {
-	struct store_sqlite *s = self(base);
-	int rc;
-
-	pthread_mutex_lock(&s->db_lock);
-	if (s->failed_rc == 0)
-		s->failed_rc = put_value(s, name, value, len);
-	rc = s->failed_rc;
 	pthread_mutex_unlock(&s->db_lock);
 	return rc;
 }
@@ -213,6 +191,8 @@ static void sqlite_close(struct store *base) {
 	pthread_mutex_destroy(&s->db_lock);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->wake);
+	pthread_cond_destroy(&s->is_done);
+	store_forget(base);
 	free(s);
 }
 
@@ -262,6 +242,20 @@ static int create_private(const char *path, char *err, size_t err_len) {
 	return 0;
 }
 
+static int keep(void *arg, const char *name, const void *value, size_t len) {
+	struct store_sqlite *s = arg;
+
+	return store_keep(&s->s, name, value, len);
+}
+
+static int load_values(struct store_sqlite *s, const char *path, char *err, size_t err_len) {
+	int rc = sqlite_db_load_values(s->db, keep, s);
+
+	if (rc != 0)
+		snprintf(err, err_len, "%s: cannot be read: %s", path, rg_strerror(rc));
+	return rc;
+}
+
 static int start_thread(struct store_sqlite *s, char *err, size_t err_len) {
 	sigset_t all, old;
 	int rc;
@@ -282,8 +276,8 @@ static int start_thread(struct store_sqlite *s, char *err, size_t err_len) {
 
 int store_sqlite_open(struct env *e, const char *path, struct store **out, char *err,
 		      size_t err_len) {
-	static const struct store_ops ops = {sqlite_close, sqlite_load_all, sqlite_get,
-					     sqlite_put,   sqlite_commit,   sqlite_get_stats};
+	static const struct store_ops ops = {sqlite_close, sqlite_load_all, sqlite_queue,
+					     sqlite_flush, sqlite_get_stats};
 	struct store_sqlite *s = calloc(1, sizeof(*s));
 	int rc;
 
@@ -298,11 +292,14 @@ int store_sqlite_open(struct env *e, const char *path, struct store **out, char 
 	pthread_mutex_init(&s->db_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
+	pthread_cond_init(&s->is_done, NULL);
+	s->stats.is_up = true;
 	store_queue_init(&s->queue);
 	store_queue_init(&s->finished);
 	if ((rc = take_lock(s, path, err, err_len)) != 0 ||
 	    (rc = create_private(path, err, err_len)) != 0 ||
 	    (rc = sqlite_db_open(path, &s->db, err, err_len)) != 0 ||
+	    (rc = load_values(s, path, err, err_len)) != 0 ||
 	    (rc = start_thread(s, err, err_len)) != 0) {
 		sqlite_close(&s->s);
 		return rc;

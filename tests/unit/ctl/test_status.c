@@ -32,7 +32,7 @@ START_TEST(status) {
 	fake.pool = (struct lease_pool_stats){
 		.n_pairs = 10, .n_free = 4, .n_offered = 1, .n_registered = 3, .n_quarantine = 2};
 	fake.is_core_connected = true;
-	fake.store = (struct store_stats){1, 2, 3, 4};
+	fake.store = (struct store_stats){.commits = 1, .batches = 2, .failures = 3, .queued = 4};
 	h.conf.reg.domain = "ims.example.net";
 	h.conf.dp.port = "net_tap0";
 	h.conf.dp.listen = 443;

@@ -26,7 +26,7 @@ struct note {
 	uint64_t gen;
 };
 
-static void on_done(void *arg, int rc);
+static void on_done(void *arg, int rc, uint64_t);
 
 static void commit_next(struct child *c) {
 	struct row r;
@@ -38,7 +38,7 @@ static void commit_next(struct child *c) {
 		_exit(2);
 }
 
-static void on_done(void *arg, int rc) {
+static void on_done(void *arg, int rc, uint64_t) {
 	struct child *c = arg;
 	struct note n = {c->i, c->gen};
 

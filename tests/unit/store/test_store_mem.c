@@ -13,12 +13,14 @@ static struct store *s;
 static unsigned n_done;
 static int last_rc;
 static char order[16];
+static uint64_t gens[4], revs[4]; // revs: of the records, when all commits succeed
 
 static void setup(void) {
 	env = env_sim_new(1);
 	ck_assert_int_eq(store_mem_open(env, &s), 0);
 	n_done = 0;
 	memset(order, 0, sizeof(order));
+	memset(revs, 0, sizeof(revs));
 }
 
 static void teardown(void) {
@@ -26,7 +28,7 @@ static void teardown(void) {
 	env_sim_free(env);
 }
 
-static void on_done(void *arg, int rc) {
+static void on_done(void *arg, int rc, uint64_t) {
 	last_rc = rc;
 	order[n_done++] = *(const char *)arg;
 }
@@ -35,17 +37,17 @@ static void commit(unsigned i, uint64_t gen, const char *name) {
 	struct row r;
 
 	row_make(&r, i, gen);
+	r.l.rev = revs[i]++;
 	ck_assert_int_eq(store_commit(s, &r.l, on_done, (void *)name), 0);
 	memset(&r, 0xff, sizeof(r)); // the store has its own copy
 }
-
-static uint64_t gens[4];
 
 static int on_row(void *, const struct store_lease *l) {
 	unsigned i = (unsigned)atoi(l->impi + 1);
 
 	row_check(l, i, l->gen);
 	gens[i] = l->gen;
+	revs[i] = l->rev;
 	return 0;
 }
 
@@ -53,6 +55,7 @@ static void load(void) {
 	const struct store_load cb = {on_row, NULL};
 
 	memset(gens, 0, sizeof(gens));
+	memset(revs, 0, sizeof(revs));
 	ck_assert_int_eq(store_load_all(s, &cb), 0);
 }
 
@@ -100,6 +103,33 @@ START_TEST(failures_on_demand) {
 }
 END_TEST
 
+static void on_record(void *arg, const struct store_lease *l) {
+	row_check(l, 1, 10);
+	*(uint64_t *)arg = l->rev;
+}
+
+START_TEST(a_write_names_the_record_that_it_replaces) {
+	uint64_t told = 0;
+	const struct store_watch w = {.lease = on_record, .arg = &told};
+	struct store_stats st;
+
+	store_set_watch(s, &w);
+	commit(1, 10, "a");
+	store_flush(s);
+	ck_assert_uint_eq(told, 0);
+	revs[1] = 0;
+	commit(1, 11, "b");
+	store_flush(s);
+	ck_assert_int_eq(last_rc, RG_E_CONFLICT);
+	ck_assert_uint_eq(told, 1);
+	store_get_stats(s, &st);
+	ck_assert_uint_eq(st.conflicts, 1);
+	ck_assert_uint_eq(st.failures, 0);
+	load();
+	ck_assert_uint_eq(gens[1], 10);
+}
+END_TEST
+
 START_TEST(crash_keeps_a_prefix) {
 	commit(1, 10, "a");
 	commit(2, 20, "b");
@@ -137,14 +167,16 @@ START_TEST(named_values) {
 	size_t len = sizeof(buf);
 
 	ck_assert_int_eq(store_get(s, "key", buf, &len), RG_E_STALE);
-	ck_assert_int_eq(store_put(s, "key", "0123", 4), 0);
-	ck_assert_int_eq(store_put(s, "key", "45678", 5), 0);
+	ck_assert_int_eq(store_put(s, "key", "0123", 4, false, NULL, NULL), 0);
+	ck_assert_int_eq(store_put(s, "key", "45678", 5, false, NULL, NULL), 0);
+	store_flush(s);
 	ck_assert_int_eq(store_get(s, "key", buf, &len), 0);
 	ck_assert_uint_eq(len, 5);
 	ck_assert_mem_eq(buf, "45678", 5);
 	len = 4;
 	ck_assert_int_eq(store_get(s, "key", buf, &len), RG_E_LIMIT);
-	ck_assert_int_eq(store_put(s, "key", buf, 65), -EINVAL);
+	ck_assert_int_eq(store_put(s, "key", buf, STORE_VALUE_MAX + 1, false, NULL, NULL),
+			 RG_E_LIMIT);
 }
 END_TEST
 
@@ -157,6 +189,7 @@ int main(void) {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, commits_end_in_order_and_later);
 	tcase_add_test(tc, failures_on_demand);
+	tcase_add_test(tc, a_write_names_the_record_that_it_replaces);
 	tcase_add_test(tc, crash_keeps_a_prefix);
 	tcase_add_test(tc, close_ends_what_is_queued);
 	tcase_add_test(tc, named_values);

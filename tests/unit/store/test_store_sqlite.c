@@ -57,7 +57,7 @@ static void refuse(int rc, const char *text) {
 	ck_assert_ptr_null(strchr(err, '\n'));
 }
 
-static void on_done(void *, int rc) {
+static void on_done(void *, int rc, uint64_t) {
 	n_failed += rc != 0;
 	if (++n_done == n_wanted)
 		env_stop(env);
@@ -99,6 +99,18 @@ static void sql(const char *text) {
 	ck_assert_int_eq(sqlite3_open(path, &h), SQLITE_OK);
 	ck_assert_int_eq(sqlite3_exec(h, text, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(h);
+}
+
+static void on_put(void *arg, int rc, uint64_t) {
+	*(int *)arg = rc;
+}
+
+// The store's answer.
+static int put(struct store *s, const char *name, const void *value, size_t len) {
+	int answer = -1, rc = store_put(s, name, value, len, false, on_put, &answer);
+
+	store_flush(s);
+	return rc == 0 ? answer : rc;
 }
 
 START_TEST(rows_survive) {
@@ -154,8 +166,8 @@ START_TEST(named_values_survive) {
 	size_t len = sizeof(v);
 
 	ck_assert_int_eq(store_get(s, "digest_key", v, &len), RG_E_STALE);
-	ck_assert_int_eq(store_put(s, "digest_key", "\0\1\2", 3), 0);
-	ck_assert_int_eq(store_put(s, "empty", NULL, 0), 0);
+	ck_assert_int_eq(put(s, "digest_key", "\0\1\2", 3), 0);
+	ck_assert_int_eq(put(s, "empty", NULL, 0), 0);
 	store_close(s);
 	s = open_store();
 	ck_assert_int_eq(store_get(s, "digest_key", v, &len), 0);
@@ -288,7 +300,7 @@ START_TEST(fails_closed) {
 	commit(s, 3, 1); // there is room again, but nobody knows what the disk holds
 	wait_for(3);
 	ck_assert_uint_eq(n_failed, 2);
-	ck_assert_int_lt(store_put(s, "a", "b", 1), 0);
+	ck_assert_int_lt(put(s, "a", "b", 1), 0);
 	store_close(s);
 	s = open_store();
 	check_rows(s, 1, 1);
