@@ -27,20 +27,21 @@ static void grow(_Atomic(uint64_t) *sum, uint64_t by) {
 	atomic_store_explicit(sum, load(sum) + by, memory_order_relaxed);
 }
 
-void rg_stages_add(struct rg_stages *sum, const struct rg_stages *s) {
+// times: 1 or -1, in arithmetic modulo 2^64.
+static void add_times(struct rg_stages *sum, const struct rg_stages *s, uint64_t times) {
 	for (unsigned i = 0; i < RG_N_STAGES; i++) {
-		grow(&sum->of[i].cycles, load(&s->of[i].cycles));
+		grow(&sum->of[i].cycles, times * load(&s->of[i].cycles));
 		for (unsigned k = 0; k < RG_STAGE_N; k++)
-			grow(&sum->of[i].v[k], load(&s->of[i].v[k]));
+			grow(&sum->of[i].v[k], times * load(&s->of[i].v[k]));
 	}
 }
 
+void rg_stages_add(struct rg_stages *sum, const struct rg_stages *s) {
+	add_times(sum, s, 1);
+}
+
 void rg_stages_sub(struct rg_stages *sum, const struct rg_stages *s) {
-	for (unsigned i = 0; i < RG_N_STAGES; i++) {
-		grow(&sum->of[i].cycles, -load(&s->of[i].cycles));
-		for (unsigned k = 0; k < RG_STAGE_N; k++)
-			grow(&sum->of[i].v[k], -load(&s->of[i].v[k]));
-	}
+	add_times(sum, s, UINT64_MAX);
 }
 
 uint64_t rg_stage_count(const struct rg_stage_hist *h) {
@@ -62,13 +63,11 @@ uint64_t rg_stage_at(const struct rg_stage_hist *h, unsigned step) {
 }
 
 uint64_t rg_stage_lower(unsigned step) {
-	return step == 0 ? 0 : rg_stage_upper(step - 1) + 1;
+	return rg_loglin_lower(step, RG_STAGE_STEP_BITS);
 }
 
 uint64_t rg_stage_upper(unsigned step) {
-	unsigned shift = step < 2 * RG_STAGE_STEPS ? 0 : step / RG_STAGE_STEPS - 1;
-
-	return ((uint64_t)(step - shift * RG_STAGE_STEPS + 1) << shift) - 1;
+	return rg_loglin_upper(step, RG_STAGE_STEP_BITS);
 }
 
 uint64_t rg_stage_quantile(const struct rg_stage_hist *h, double share) {

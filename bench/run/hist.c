@@ -3,15 +3,11 @@
 #include "hist.h"
 
 uint64_t hist_lower(uint32_t step) {
-	uint32_t shift = step < 2 * HIST_STEPS ? 0 : step / HIST_STEPS - 1;
-
-	return (uint64_t)(step - shift * HIST_STEPS) << shift;
+	return rg_loglin_lower(step, HIST_STEP_BITS);
 }
 
 uint64_t hist_upper(uint32_t step) {
-	uint32_t shift = step < 2 * HIST_STEPS ? 0 : step / HIST_STEPS - 1;
-
-	return hist_lower(step) + ((UINT64_C(1) << shift) - 1);
+	return rg_loglin_upper(step, HIST_STEP_BITS);
 }
 
 void hist_merge(struct hist *into, const struct hist *from) {

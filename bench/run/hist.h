@@ -5,9 +5,10 @@
 
 #include <stdint.h>
 
+#include "regate/loglin.h"
+
 #define HIST_STEP_BITS 7
-#define HIST_STEPS (1u << HIST_STEP_BITS)
-#define HIST_N ((64 - HIST_STEP_BITS + 1) * HIST_STEPS)
+#define HIST_N RG_LOGLIN_N(HIST_STEP_BITS, 64)
 
 struct hist {
 	uint64_t n, max;
@@ -15,9 +16,7 @@ struct hist {
 };
 
 static inline uint32_t hist_step(uint64_t v) {
-	unsigned shift = v < HIST_STEPS ? 0 : 63 - HIST_STEP_BITS - (unsigned)__builtin_clzll(v);
-
-	return (uint32_t)((v >> shift) + (uint64_t)shift * HIST_STEPS);
+	return rg_loglin_step(v, HIST_STEP_BITS);
 }
 
 static inline void hist_add_n(struct hist *h, uint64_t v, uint64_t n) {

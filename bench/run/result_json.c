@@ -161,7 +161,7 @@ static void print_hgrm(const struct result_hist *rh, FILE *out) {
 	fprintf(out, "#[Mean    = %12.3f]\n#[Max     = %12.3f, Total count    = %10llu]\n",
 		hist_mean(h) * rh->scale, (double)h->max * rh->scale, (unsigned long long)h->n);
 	fprintf(out, "#[Buckets = %12d, SubBuckets     = %10u]\n", 64 - HIST_STEP_BITS + 1,
-		HIST_STEPS);
+		1u << HIST_STEP_BITS);
 }
 
 int result_write_hgrm(const struct result *r, const char *file) {

@@ -203,9 +203,9 @@ int run_main(int argc, char **argv) {
 		return rc;
 	if (c.scenario == NULL)
 		return usage("run", "name a scenario file, or one of `regate-bench list`");
-	if (strpbrk(c.scenario, "/.") == NULL && find_file(c.scenario, path) != path)
-		return usage(c.scenario, "no such scenario (`regate-bench list`, or name a file)");
 	c.scenario = find_file(c.scenario, path);
+	if (c.scenario != path && strpbrk(c.scenario, "/.") == NULL)
+		return usage(c.scenario, "no such scenario (`regate-bench list`, or name a file)");
 	return run(&c);
 }
 

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "regate/loglin.h"
+
 // X(name, text for operators): what a stage is, and what one sample of it stands for
 #define RG_STAGE_LIST(X)                                                             \
 	X(rx, "a packet read, checked, its connection fetched")                      \
@@ -27,9 +29,8 @@ enum rg_stage { RG_STAGE_LIST(RG_STAGE_FIELD) RG_N_STAGES };
 // Log-linear: 16 steps to each power of two, so a value is known to 6 %; the last step takes what
 // is longer, over a second.
 #define RG_STAGE_STEP_BITS 4
-#define RG_STAGE_STEPS (1u << RG_STAGE_STEP_BITS)
 #define RG_STAGE_MAX_BITS 32
-#define RG_STAGE_N ((RG_STAGE_MAX_BITS - RG_STAGE_STEP_BITS + 1) * RG_STAGE_STEPS)
+#define RG_STAGE_N RG_LOGLIN_N(RG_STAGE_STEP_BITS, RG_STAGE_MAX_BITS)
 
 struct rg_stage_hist {                   // worker: rw, ctl: ro
 	_Atomic(uint64_t) cycles;        // of all samples
@@ -42,13 +43,9 @@ struct rg_stages {
 
 // The step of a value.
 static inline unsigned rg_stage_step(uint64_t cycles) {
-	unsigned shift, i;
+	unsigned step = rg_loglin_step(cycles, RG_STAGE_STEP_BITS);
 
-	if (cycles < RG_STAGE_STEPS)
-		return (unsigned)cycles;
-	shift = 63 - RG_STAGE_STEP_BITS - (unsigned)__builtin_clzll(cycles);
-	i = (unsigned)(cycles >> shift) + shift * RG_STAGE_STEPS;
-	return cycles >> RG_STAGE_MAX_BITS == 0 ? i : RG_STAGE_N - 1;
+	return step < RG_STAGE_N ? step : RG_STAGE_N - 1;
 }
 
 // For the one writer: n samples that took so many cycles together. n may be 0: their samples count
