@@ -175,9 +175,13 @@ static uint32_t sink_source(void *arg) {
 	return (uint32_t)rg_siphash(r->w->cfg->secret, peer->ip, rg_addr_is_v4(peer) ? 16 : 8);
 }
 
+static struct tls_sink sink_to(struct conn_ref *ref) {
+	return (struct tls_sink){ref, sink_plain, sink_cipher, sink_source};
+}
+
 void conn_write(struct worker *w, struct conn *c, struct rg_slice d) {
 	struct conn_ref ref = {w, c};
-	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
+	struct tls_sink sink = sink_to(&ref);
 
 	stage_to(&w->stages, RG_STAGE_tls);
 	if (c->end == END_NO && tls_write(w->tls, &c->tls, d, &sink) != RG_OK) {
@@ -226,7 +230,7 @@ void conn_pump(struct worker *w, struct conn *c) {
 
 void conn_finish(struct worker *w, struct conn *c) {
 	struct conn_ref ref = {w, c};
-	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
+	struct tls_sink sink = sink_to(&ref);
 	uint32_t idx = conn_idx(w, c);
 
 	if (c->end == END_NO || !c->is_open)
@@ -333,7 +337,7 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 	struct worker *w = ctx;
 	struct conn *c = &w->conns[idx];
 	struct conn_ref ref = {w, c};
-	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
+	struct tls_sink sink = sink_to(&ref);
 
 	(void)now_ns; // the same as w->now_ns
 	stage_to(&w->stages, RG_STAGE_tls);
@@ -345,7 +349,7 @@ void conn_data(void *ctx, uint32_t idx, struct rg_slice d, uint64_t now_ns) {
 bool conn_handshake(struct worker *w) {
 	uint32_t idx = tls_ready(w->tls, w->now_ns);
 	struct conn_ref ref = {.w = w};
-	struct tls_sink sink = {&ref, sink_plain, sink_cipher, sink_source};
+	struct tls_sink sink = sink_to(&ref);
 	uint64_t start_ns;
 	int rc;
 

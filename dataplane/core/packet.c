@@ -185,7 +185,6 @@ struct job {
 	struct rte_mbuf *m;
 	struct tcp_in in;
 	bool has_data;
-	const struct conn *c; // it is probably for, when one is known
 };
 
 static void icmp_error(struct worker *w, const struct net_rx *rx) {
@@ -252,7 +251,7 @@ static void fetch_payload(struct worker *w, const struct job *j) {
 // may have to wait for its page to be found, and only those that follow close on it wait along.
 // A guess that an earlier segment made wrong costs the later one a wait, no more.
 static void fetch_state(struct worker *w, struct job *j, unsigned n) {
-	struct job *data[BURST];
+	const struct conn *data[BURST]; // the segments with data are probably for these
 	unsigned n_data = 0;
 
 	for (unsigned i = 0; i < n; i++)
@@ -263,16 +262,15 @@ static void fetch_state(struct worker *w, struct job *j, unsigned n) {
 		if (slot == TCP_NO_SLOT)
 			continue;
 		conn_prefetch(&w->conns[slot], j[i].has_data);
-		j[i].c = &w->conns[slot];
-		data[n_data] = &j[i];
+		data[n_data] = &w->conns[slot];
 		n_data += j[i].has_data;
 	}
 	for (unsigned i = 0; i < n_data; i++)
-		reg_prefetch(w->cfg->leases, &data[i]->c->flow);
+		reg_prefetch(w->cfg->leases, &data[i]->flow);
 	for (unsigned i = 0; i < n; i++)
 		rte_mbuf_prefetch_part2(j[i].m);
 	for (unsigned i = 0; i < n_data; i++)
-		reg_prefetch_lease(w->cfg->leases, &data[i]->c->flow);
+		reg_prefetch_lease(w->cfg->leases, &data[i]->flow);
 }
 
 static void work(struct worker *w, const struct job *j, unsigned n) {

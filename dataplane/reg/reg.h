@@ -77,9 +77,9 @@ void reg_rate(const struct rg_reg_cfg *cfg, struct reg_flow *f, uint64_t now_ns,
 	      struct reg_out *out);
 
 // The lease of a bearer token: true when the table has one. On a flow that showed the same token
-// before, and has no message to go by, without its digest and at the place remembered; the table decides in any case, so what
-// was revoked is gone at once. *digest is set either way. The view is valid until the worker's
-// quiescent state.
+// before, and has no message to go by, without its digest and at the place remembered; the table
+// decides in any case, so what was revoked is gone at once. *digest is set either way. The view is
+// valid until the worker's quiescent state.
 [[nodiscard]] bool reg_find_lease(const struct reg_tokens *t, struct reg_flow *f,
 				  struct rg_slice token, struct rg_digest *digest,
 				  struct rg_lease_view *out);

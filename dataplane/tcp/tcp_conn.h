@@ -21,7 +21,7 @@
 #define TCP_DRAIN_SEGS 64       // segments thrown away after tcp_close()
 #define TCP_DELACK_MS 35        // plus a timer tick stays below 40
 #define TCP_LINGER_MS 60000     // TIME-WAIT, and FIN-WAIT-2 without a FIN from the peer
-#define TCP_CLOSING_MS 300000   // from tcp_close() until the peer has all of it; all retries fit
+#define TCP_CLOSING_MS 300000   // from tcp_close() until the peer has all of it
 #define TCP_KEEP_MAX_S 604800   // times are compared over 24 days
 #define TCP_KEEP_MS 10000       // between keep-alive probes
 #define TCP_KEEP_PROBES 6       // unanswered

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The look at a ClientHello. Runs on a worker, on bytes of anybody: no allocation, linear in what
-// came, however small the pieces. Checks what decides whether OpenSSL is worth its cost; the rest is OpenSSL's.
+// came, however small the pieces. Checks what decides whether OpenSSL is worth its cost; the rest is
+// OpenSSL's.
 #include "hello.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Which slots of an array are free, and how many of them each source has. Made before the worker runs, the worker's from then on.
+// Which slots of an array are free, and how many of them each source has. Made before the worker
+// runs, the worker's from then on.
 #include <openssl/crypto.h>
 
 #include "tls_int.h"

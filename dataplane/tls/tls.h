@@ -72,8 +72,8 @@ void tls_conn_fini(struct tls_ctx *x, struct tls_conn *c); // wipes what it held
 // RG_E_PROTO (an alert was sent where one is due), as are RG_E_UNSUPPORTED, a client without TLS
 // 1.3, and RG_E_LIMIT, one that says too much before its handshake; RG_E_EXHAUSTED when
 // max_half_open connections are amid theirs, or TLS_MAX_PARTIAL have part of a record waiting;
-// -EDQUOT when one source has its share of either; -ENOBUFS when the sink refused; -ENOMEM in a change of keys. The
-// sink may call tls_write() and tls_close() on c, but not end it.
+// -EDQUOT when one source has its share of either; -ENOBUFS when the sink refused; -ENOMEM in a
+// change of keys. The sink may call tls_write() and tls_close() on c, but not end it.
 [[nodiscard]] int tls_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
 			    const struct tls_sink *sink);
 
