@@ -75,6 +75,14 @@ int store_keep(struct store *s, const char *name, const void *value, size_t len)
 	return 0;
 }
 
+int store_keep_all(struct store *to, const struct store *from) {
+	int rc = 0;
+
+	for (const struct store_value *v = from->values; v != NULL && rc == 0; v = v->next)
+		rc = store_keep(to, v->name, v->bytes, v->len);
+	return rc;
+}
+
 void store_forget(struct store *s) {
 	struct store_value *v;
 

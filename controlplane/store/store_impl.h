@@ -47,4 +47,5 @@ void store_queue_move(struct store_queue *to, struct store_queue *from); // appe
 
 // The value as it is in the store now. 0 or -ENOMEM.
 [[nodiscard]] int store_keep(struct store *s, const char *name, const void *value, size_t len);
+[[nodiscard]] int store_keep_all(struct store *to, const struct store *from); // the same, of all
 void store_forget(struct store *s); // all values; part of closing

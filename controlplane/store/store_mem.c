@@ -1,36 +1,78 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Store in memory, for tests: completions come by a timer of the environment, failures on demand.
-// "Durable" is what survives store_mem_crash().
+// Store in memory, for tests: completions and the watch come by a timer of the environment, failures
+// on demand. "Durable" is what survives store_mem_crash(); it belongs to all handles together.
+#include "store/store_mem.h"
+
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
 
 #include "regate/err.h"
 #include "store/store_impl.h"
-#include "store/store_mem.h"
 
-struct mem_job_time { // kept beside the queue: both are in order
-	uint64_t due_ns;
-	bool is_lost; // fails without becoming durable
+struct item { // a write of ours, or what the watch has to tell
+	struct item *next;
+	struct store_job *job;
+	uint64_t due_ns;    // durable then; told then
+	uint64_t answer_ns; // of a write
+	bool is_applied;    // judged, and durable or not
+	bool is_lost;       // fails without becoming durable
+	int answer_rc;      // what is said when it is durable
+};
+
+struct line { // both kinds are in order of time
+	struct item *first, **last;
+	size_t n;
+};
+
+struct store_mem;
+struct backend { // goes with the last handle
+	struct store_mem *handles;
+	void *leases;        // tsearch() tree: struct store_job by IMPI
+	struct store values; // nothing but its values
 };
 
 struct store_mem {
 	struct store s;
+	struct store_mem *next; // of the same backend
+	struct backend *b;
 	struct env *env;
 	struct env_timer timer;
-	void *leases; // tsearch() tree: struct store_job by IMPI
-	struct store_queue queue;
-	struct mem_job_time *times; // of the queue
-	size_t n_queued, times_cap;
-	uint64_t delay_ns;
+	struct line writes, news;
+	uint64_t delay_ns, answer_delay_ns, watch_delay_ns;
 	unsigned n_fail;
 	int fail_rc;
-	bool is_late;
+	bool is_late, is_cut;
 	struct store_stats stats;
 };
 
 static struct store_mem *mem(struct store *s) {
 	return (struct store_mem *)s;
+}
+
+static void line_push(struct line *q, struct item *it) {
+	it->next = NULL;
+	*q->last = it;
+	q->last = &it->next;
+	q->n++;
+}
+
+static struct store_job *line_pop(struct line *q) {
+	struct item *it = q->first;
+	struct store_job *j = it->job;
+
+	q->first = it->next;
+	if (q->first == NULL)
+		q->last = &q->first;
+	q->n--;
+	free(it);
+	return j;
+}
+
+static void *keep(void *p) { // without memory a test cannot go on
+	if (p == NULL)
+		abort();
+	return p;
 }
 
 static int compare_leases(const void *a, const void *b) {
@@ -41,41 +83,126 @@ static int compare_leases(const void *a, const void *b) {
 
 static const struct store_lease *record_of(const struct store_mem *m, const struct store_lease *l) {
 	const struct store_job key = {.lease.impi = l->impi};
-	struct store_job **slot = tfind(&key, &m->leases, compare_leases);
+	struct store_job **slot = tfind(&key, &m->b->leases, compare_leases);
 
 	return slot == NULL ? NULL : &(*slot)->lease;
+}
+
+static void arm(struct store_mem *m) {
+	uint64_t at_ns = RG_NEVER;
+
+	for (const struct item *it = m->writes.first; it != NULL; it = it->next) {
+		uint64_t next_ns = it->is_applied ? it->answer_ns : it->due_ns;
+
+		at_ns = next_ns < at_ns ? next_ns : at_ns;
+	}
+	if (m->news.n > 0 && !m->is_cut && m->news.first->due_ns < at_ns)
+		at_ns = m->news.first->due_ns;
+	if (at_ns == RG_NEVER)
+		env_timer_cancel(m->env, &m->timer);
+	else
+		env_timer_set(m->env, &m->timer, at_ns);
+}
+
+// --- the watch
+
+static void news_add(struct store_mem *m, const struct store_job *j) {
+	struct item *it = keep(calloc(1, sizeof(*it)));
+
+	if (j->name != NULL) {
+		size_t n = sizeof(*j) + j->len + strlen(j->name) + 1;
+
+		it->job = keep(malloc(n));
+		memcpy(it->job, j, n);
+		it->job->name = (char *)it->job->bytes + j->len;
+	} else {
+		it->job = keep(store_job_new(&j->lease, NULL, NULL));
+		it->job->lease.rev = j->rev;
+	}
+	it->due_ns = env_now_ns(m->env) + m->watch_delay_ns;
+	line_push(&m->news, it);
+	arm(m);
+}
+
+static bool is_older(const struct store_job *news, const struct store_job *j, uint64_t rev) {
+	if (news->name != NULL || j->name != NULL)
+		return news->name != NULL && j->name != NULL && strcmp(news->name, j->name) == 0;
+	return strcmp(news->lease.impi, j->lease.impi) == 0 && news->lease.rev <= rev;
+}
+
+// m knows, or wrote, what j names, as of rev: older news of it are none.
+static void news_drop(struct store_mem *m, const struct store_job *j, uint64_t rev) {
+	struct item **at = &m->news.first, *it;
+
+	while ((it = *at) != NULL) {
+		if (!is_older(it->job, j, rev)) {
+			at = &it->next;
+			continue;
+		}
+		*at = it->next;
+		m->news.n--;
+		free(it->job);
+		free(it);
+	}
+	m->news.last = at;
+}
+
+static void tell(struct store_mem *m, const struct store_lease *l) {
+	if (m->s.watch.lease != NULL)
+		m->s.watch.lease(m->s.watch.arg, l);
+}
+
+static void news_tell(struct store_mem *m) {
+	struct store_job *j = line_pop(&m->news);
+
+	if (j->name == NULL) {
+		tell(m, &j->lease);
+	} else {
+		if (store_keep(&m->s, j->name, j->bytes, j->len) != 0)
+			abort();
+		if (m->s.watch.value != NULL)
+			m->s.watch.value(m->s.watch.arg, j->name);
+	}
+	free(j);
+}
+
+static void news_forget(struct store_mem *m) {
+	while (m->news.n > 0)
+		free(line_pop(&m->news));
+}
+
+// --- writes
+
+static int judge_value(struct store_mem *m, const struct store_job *j) {
+	uint8_t value[STORE_VALUE_MAX];
+	size_t len = sizeof(value);
+
+	if (!j->is_new || store_get(&m->b->values, j->name, value, &len) == RG_E_STALE)
+		return 0;
+	return store_keep(&m->s, j->name, value, len) == 0 ? RG_E_CONFLICT : -ENOMEM;
 }
 
 // Compare and swap: RG_E_CONFLICT when the job must not become durable.
 static int judge(struct store_mem *m, const struct store_job *j) {
 	const struct store_lease *now;
-	uint8_t byte;
-	size_t len = 0;
 
 	if (j->name != NULL)
-		return j->is_new && store_get(&m->s, j->name, &byte, &len) != RG_E_STALE
-			       ? RG_E_CONFLICT
-			       : 0;
+		return judge_value(m, j);
 	now = record_of(m, &j->lease);
-	if (j->lease.rev == (now == NULL ? 0 : now->rev))
-		return 0;
-	if (now != NULL && m->s.watch.lease != NULL)
-		m->s.watch.lease(m->s.watch.arg, now);
-	return RG_E_CONFLICT;
+	return j->lease.rev == (now == NULL ? 0 : now->rev) ? 0 : RG_E_CONFLICT;
 }
 
-// Makes a copy of j the durable record. Without memory a test cannot go on.
+// Makes a copy of j the durable record.
 static void apply(struct store_mem *m, struct store_job *j) {
 	struct store_job *copy, **slot, *old;
 
 	if (j->name != NULL) {
-		if (store_keep(&m->s, j->name, j->bytes, j->len) != 0)
+		if (store_keep(&m->b->values, j->name, j->bytes, j->len) != 0)
 			abort();
 		return;
 	}
-	copy = store_job_new(&j->lease, NULL, NULL);
-	if (copy == NULL || (slot = tsearch(copy, &m->leases, compare_leases)) == NULL)
-		abort();
+	copy = keep(store_job_new(&j->lease, NULL, NULL));
+	slot = keep(tsearch(copy, &m->b->leases, compare_leases));
 	copy->lease.rev = j->rev = j->lease.rev + 1;
 	if (*slot == copy)
 		return;
@@ -84,20 +211,29 @@ static void apply(struct store_mem *m, struct store_job *j) {
 	free(old);
 }
 
-// The oldest commit ends: durable or not, then its callback.
-static void finish_one(struct store_mem *m) {
-	struct store_job *j = store_queue_pop(&m->queue);
-	bool is_lost = m->times[0].is_lost;
+static void apply_item(struct store_mem *m, struct item *it) {
+	int rc = it->is_lost ? it->answer_rc : judge(m, it->job);
 
-	m->n_queued--;
-	memmove(m->times, m->times + 1, m->n_queued * sizeof(*m->times));
-	if (!is_lost) {
-		int rc = judge(m, j);
+	it->is_applied = true;
+	it->job->rc = rc;
+	if (rc != 0)
+		return;
+	apply(m, it->job);
+	news_drop(m, it->job, it->job->rev);
+	it->job->rc = it->answer_rc;
+	for (struct store_mem *h = m->b->handles; h != NULL; h = h->next)
+		if (h != m || (it->answer_rc != 0 && m->b->handles->next != NULL))
+			news_add(h, it->job);
+}
 
-		if (rc == 0)
-			apply(m, j);
-		else
-			j->rc = rc;
+// The oldest write is answered. A record that came first is told before (store_set_watch()).
+static void answer_first(struct store_mem *m) {
+	struct store_job *j = line_pop(&m->writes);
+	const struct store_lease *now = j->name == NULL ? record_of(m, &j->lease) : NULL;
+
+	if (now != NULL && j->rc == RG_E_CONFLICT) {
+		news_drop(m, j, now->rev);
+		tell(m, now);
 	}
 	m->stats.commits += j->rc == 0;
 	m->stats.conflicts += j->rc == RG_E_CONFLICT;
@@ -111,50 +247,72 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 	struct store_mem *m =
 		(struct store_mem *)((uint8_t *)t - offsetof(struct store_mem, timer));
 
-	while (m->n_queued > 0 && m->times[0].due_ns <= now_ns)
-		finish_one(m);
-	if (m->n_queued > 0)
-		env_timer_set(m->env, &m->timer, m->times[0].due_ns);
+	for (struct item *it = m->writes.first; it != NULL; it = it->next)
+		if (!it->is_applied && it->due_ns <= now_ns)
+			apply_item(m, it);
+	while (m->writes.n > 0 && m->writes.first->is_applied &&
+	       m->writes.first->answer_ns <= now_ns)
+		answer_first(m);
+	while (m->news.n > 0 && !m->is_cut && m->news.first->due_ns <= now_ns)
+		news_tell(m);
+	arm(m);
 }
 
 static int mem_queue(struct store *s, struct store_job *j) {
 	struct store_mem *m = mem(s);
-	uint64_t due_ns = env_now_ns(m->env) + m->delay_ns;
+	struct item *it = calloc(1, sizeof(*it));
 
-	if (m->n_queued == m->times_cap) {
-		m->times_cap = 2 * m->times_cap + 16;
-		m->times = realloc(m->times, m->times_cap * sizeof(*m->times));
-		if (m->times == NULL)
-			abort();
-	}
-	if (m->n_queued > 0 && m->times[m->n_queued - 1].due_ns > due_ns)
-		due_ns = m->times[m->n_queued - 1].due_ns; // the order is kept
-	m->times[m->n_queued++] = (struct mem_job_time){due_ns, m->n_fail > 0 && !m->is_late};
+	if (it == NULL)
+		return -ENOMEM;
+	it->job = j;
+	it->due_ns = env_now_ns(m->env) + m->delay_ns;
+	for (const struct item *old = m->writes.first; old != NULL; old = old->next)
+		if (old->due_ns > it->due_ns)
+			it->due_ns = old->due_ns; // the order is kept
+	it->answer_ns = it->due_ns + m->answer_delay_ns;
+	it->is_lost = m->is_cut || (m->n_fail > 0 && !m->is_late);
+	it->answer_rc = m->is_cut ? -ETIMEDOUT : 0;
 	if (m->n_fail > 0) {
 		m->n_fail--;
-		j->rc = m->fail_rc;
+		it->answer_rc = m->fail_rc;
 	}
-	store_queue_push(&m->queue, j);
-	if (!env_timer_is_set(&m->timer))
-		env_timer_set(m->env, &m->timer, m->times[0].due_ns);
+	line_push(&m->writes, it);
+	arm(m);
 	return 0;
 }
 
 static void mem_flush(struct store *s) {
 	struct store_mem *m = mem(s);
 
-	while (m->n_queued > 0)
-		finish_one(m);
-	env_timer_cancel(m->env, &m->timer);
+	while (m->writes.n > 0) {
+		if (!m->writes.first->is_applied)
+			apply_item(m, m->writes.first);
+		answer_first(m);
+	}
+	arm(m);
+}
+
+static void backend_leave(struct store_mem *m) {
+	struct store_mem **at = &m->b->handles;
+
+	while (*at != m)
+		at = &(*at)->next;
+	*at = m->next;
+	if (m->b->handles != NULL)
+		return;
+	tdestroy(m->b->leases, free);
+	store_forget(&m->b->values);
+	free(m->b);
 }
 
 static void mem_close(struct store *s) {
 	struct store_mem *m = mem(s);
 
 	mem_flush(s);
-	tdestroy(m->leases, free);
+	news_forget(m);
+	env_timer_cancel(m->env, &m->timer);
+	backend_leave(m);
 	store_forget(s);
-	free(m->times);
 	free(m);
 }
 
@@ -172,9 +330,16 @@ static void visit(const void *node, VISIT which, void *arg) {
 }
 
 static int mem_load_all(struct store *s, const struct store_load *cb) {
+	struct store_mem *m = mem(s);
 	struct walk w = {cb, 0};
 
-	twalk_r(mem(s)->leases, visit, &w);
+	if (m->is_cut)
+		return -ETIMEDOUT;
+	news_forget(m);
+	arm(m);
+	if (store_keep_all(s, &m->b->values) != 0)
+		return -ENOMEM;
+	twalk_r(m->b->leases, visit, &w);
 	return w.rc;
 }
 
@@ -182,25 +347,53 @@ static void mem_get_stats(const struct store *s, struct store_stats *out) {
 	const struct store_mem *m = (const struct store_mem *)s;
 
 	*out = m->stats;
-	out->queued = m->n_queued;
+	out->queued = m->writes.n;
 }
 
-int store_mem_open(struct env *e, struct store **out) {
+static struct store_mem *handle_new(struct env *e, struct backend *b) {
 	static const struct store_ops ops = {mem_close, mem_load_all, mem_queue, mem_flush,
 					     mem_get_stats};
 	struct store_mem *m = calloc(1, sizeof(*m));
 
-	if (m == NULL)
-		return -ENOMEM;
+	if (m == NULL || store_keep_all(&m->s, &b->values) != 0) {
+		free(m);
+		return NULL;
+	}
 	m->s.ops = &ops;
+	m->b = b;
+	m->next = b->handles;
+	b->handles = m;
 	m->env = e;
 	m->timer.fn = on_timer;
-	m->delay_ns = RG_NS_PER_MS;
+	m->delay_ns = m->watch_delay_ns = RG_NS_PER_MS;
 	m->stats.is_up = true;
-	store_queue_init(&m->queue);
+	m->writes.last = &m->writes.first;
+	m->news.last = &m->news.first;
+	return m;
+}
+
+int store_mem_open(struct env *e, struct store **out) {
+	struct backend *b = calloc(1, sizeof(*b));
+	struct store_mem *m = b == NULL ? NULL : handle_new(e, b);
+
+	if (m == NULL) {
+		free(b);
+		return -ENOMEM;
+	}
 	*out = &m->s;
 	return 0;
 }
+
+int store_mem_join(struct store *s, struct env *e, struct store **out) {
+	struct store_mem *m = handle_new(e, mem(s)->b);
+
+	if (m == NULL)
+		return -ENOMEM;
+	*out = &m->s;
+	return 0;
+}
+
+// --- what tests do
 
 void store_mem_fail(struct store *s, unsigned n, int rc) {
 	mem(s)->n_fail = n;
@@ -217,16 +410,38 @@ void store_mem_set_delay(struct store *s, uint64_t delay_ns) {
 	mem(s)->delay_ns = delay_ns;
 }
 
+void store_mem_set_answer_delay(struct store *s, uint64_t delay_ns) {
+	mem(s)->answer_delay_ns = delay_ns;
+}
+
+void store_mem_set_watch_delay(struct store *s, uint64_t delay_ns) {
+	mem(s)->watch_delay_ns = delay_ns;
+}
+
+void store_mem_cut(struct store *s, bool is_cut) {
+	struct store_mem *m = mem(s);
+
+	m->is_cut = is_cut;
+	for (struct item *it = m->writes.first; it != NULL && is_cut; it = it->next)
+		it->answer_rc = it->job->rc = -ETIMEDOUT;
+	m->stats.is_up = !is_cut;
+	arm(m);
+}
+
 void store_mem_crash(struct store *s, unsigned n_durable) {
 	struct store_mem *m = mem(s);
-	struct store_job *j;
 
-	env_timer_cancel(m->env, &m->timer);
-	for (size_t i = 0; (j = store_queue_pop(&m->queue)) != NULL; i++) {
-		if (i < n_durable && judge(m, j) == 0)
-			apply(m, j);
+	for (unsigned i = 0; m->writes.n > 0; i++) {
+		struct item *it = m->writes.first;
+		struct store_job *j = it->job;
+
+		it->is_lost |= i >= n_durable;
+		it->answer_rc = -EIO;
+		if (!it->is_applied)
+			apply_item(m, it);
 		j->rc = -EIO;
-		store_job_end(s, j);
+		store_job_end(s, line_pop(&m->writes));
 	}
-	m->n_queued = 0;
+	news_forget(m);
+	arm(m);
 }

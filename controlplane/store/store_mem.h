@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What tests do to a memory store, besides store_mem_fail().
+// What tests do to a memory store, besides store_mem_fail(): how long things take, what gets lost,
+// and several handles on the same records, as gateways have that share a store.
 #pragma once
 
 #include "store/store.h"
 
-// How long a commit takes from now on; 1 ms at first.
+// One more handle on the records of s, for another gateway; both see each other's writes through
+// the watch. Each handle is closed by itself. e may be another environment. 0 or -ENOMEM.
+[[nodiscard]] int store_mem_join(struct store *s, struct env *e, struct store **out);
+
+// How long a commit takes from now on until it is durable; 1 ms at first.
 void store_mem_set_delay(struct store *s, uint64_t delay_ns);
-// As store_mem_fail(), but the records become durable all the same: a lost answer.
+// And from there until its answer; 0 at first.
+void store_mem_set_answer_delay(struct store *s, uint64_t delay_ns);
+// How long until the watch of s tells what others wrote; 1 ms at first. The order is kept.
+void store_mem_set_watch_delay(struct store *s, uint64_t delay_ns);
+// As store_mem_fail(), but the records become durable all the same: a lost answer. Where there are
+// other handles, the watch tells s its own record then.
 void store_mem_fail_late(struct store *s, unsigned n, int rc);
-// The machine stops: of the queued commits the first n_durable stay, the rest is lost. Whoever
-// still listens is told -EIO.
+// Cut off from the records: every commit fails with -ETIMEDOUT, and so does loading; what was queued
+// before becomes durable, though its answer is lost. The watch is silent, and tells all that it
+// missed, in order, when the cut is over.
+void store_mem_cut(struct store *s, bool is_cut);
+// The machine stops: of the queued commits the first n_durable stay, and those that were durable
+// already, the rest is lost. Whoever still listens is told -EIO.
 void store_mem_crash(struct store *s, unsigned n_durable);
