@@ -41,52 +41,62 @@ static const char *check_live(const struct lease_pair *p) {
 		return "an unregistered lease has a flow";
 	if (!env_timer_is_set(&p->timer) && p->running == NULL && p->ops == NULL)
 		return "a live lease has no timer";
-	if (p->fixed_sub == NULL && l->is_fixed)
-		return "a fixed pair has no account";
 	return NULL;
 }
 
-static const char *check_pair(const struct lease_pair *p, uint64_t *n_entries) {
+static const char *check_rest(const struct lease_pair *p) {
 	const struct lease *l = &p->l;
-	const char *fault = check_tokens(p, n_entries);
 
-	if (fault != NULL)
-		return fault;
-	if (lease_is_live(l))
-		return check_live(p);
 	if (p->is_ending)
 		return "a pair without a lease is still ending";
 	if ((l->state == LEASE_QUARANTINE) != (p->heap_pos != 0))
 		return "quarantine and its heap disagree";
-	if (l->state == LEASE_FREE && l->sub != NULL)
-		return "a free pair has an owner (INV-1)";
 	if (l->flow.gen != 0 || l->binding.contact.len != 0)
 		return "a pair without a lease has a binding";
-	return NULL;
+	if (l->state != LEASE_FREE)
+		return NULL;
+	if (l->sub != NULL)
+		return "a free pair has an owner (INV-1)";
+	return p->is_committing || p->is_dirty ? NULL : "a free pair is not at rest";
+}
+
+static const char *check_pair(const struct lease_engine *e, uint32_t idx, uint64_t *n_entries) {
+	const struct lease_slot *slot = &e->slots[idx];
+	const struct lease_pair *p = slot->pair;
+	const char *fault;
+
+	if (p == NULL)
+		return slot->state == LEASE_FREE ? NULL : "a pair at rest is not free";
+	if (p->l.idx != idx || p->l.gen != slot->gen || p->l.state != (enum lease_state)slot->state)
+		return "a pair is not what its slot says";
+	fault = check_tokens(p, n_entries);
+	if (fault != NULL)
+		return fault;
+	return lease_is_live(&p->l) ? check_live(p) : check_rest(p);
 }
 
 static const char *check_free_list(const struct lease_pool *pool) {
-	const struct lease_pair *pairs = pool->e->pairs;
+	const struct lease_slot *slots = pool->e->slots;
 	uint32_t n = 0, n_fixed = 0;
 
-	for (uint32_t i = pool->first_free; i != LEASE_NO_PAIR; i = pairs[i].next_free)
-		if (pairs[i].l.state != LEASE_FREE || pairs[i].l.pool != pool->idx ||
+	for (uint32_t i = pool->first_free; i != LEASE_NO_PAIR; i = slots[i].next_free)
+		if (slots[i].state != LEASE_FREE || slots[i].pool != pool->idx ||
 		    ++n > pool->n_pairs)
 			return "the free list has a pair that is not free";
 	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
-		n_fixed += pairs[i].l.pool == pool->idx && pairs[i].l.is_fixed &&
-			   pairs[i].l.state == LEASE_FREE;
+		n_fixed += slots[i].pool == pool->idx && slots[i].is_fixed &&
+			   slots[i].state == LEASE_FREE;
 	return n + n_fixed == pool->n_state[LEASE_FREE] ? NULL
 							: "the free list lacks a free pair (I3)";
 }
 
 static const char *check_heap(const struct lease_pool *pool) {
-	const struct lease_pair *pairs = pool->e->pairs;
+	const struct lease_slot *slots = pool->e->slots;
 
 	for (uint32_t i = 1; i <= pool->n_heap; i++)
-		if (pairs[pool->heap[i]].heap_pos != i ||
-		    (i > 1 &&
-		     pairs[pool->heap[i]].l.reassign_ns < pairs[pool->heap[i / 2]].l.reassign_ns))
+		if (slots[pool->heap[i]].pair->heap_pos != i ||
+		    (i > 1 && slots[pool->heap[i]].pair->l.reassign_ns <
+				      slots[pool->heap[i / 2]].pair->l.reassign_ns))
 			return "the quarantine heap is out of order";
 	return pool->n_heap == pool->n_state[LEASE_QUARANTINE] ? NULL
 							       : "quarantine and its heap disagree";
@@ -98,8 +108,8 @@ static const char *check_pool(const struct lease_pool *pool) {
 	const char *fault;
 
 	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
-		if (pool->e->pairs[i].l.pool == pool->idx)
-			n_state[pool->e->pairs[i].l.state]++;
+		if (pool->e->slots[i].pool == pool->idx)
+			n_state[pool->e->slots[i].state]++;
 	if (memcmp(n_state, pool->n_state, sizeof(n_state)) != 0)
 		return "a count of states is wrong (I3)";
 	lease_get_pool_stats(pool->e, pool->idx, &st);
@@ -113,7 +123,7 @@ const char *lease_engine_check(const struct lease_engine *e) {
 	uint64_t n_entries = 0;
 
 	for (uint32_t i = 0; i < e->n_pairs; i++) {
-		const char *fault = check_pair(&e->pairs[i], &n_entries);
+		const char *fault = check_pair(e, i, &n_entries);
 
 		if (fault != NULL)
 			return fault;

@@ -9,18 +9,6 @@
 
 #define N_POOLS (UINT16_MAX + 1)
 
-static const char *key_impi(const struct lease_pair *p) {
-	return p->l.impi;
-}
-
-static const char *key_impu(const struct lease_pair *p) {
-	return p->l.impu;
-}
-
-static const char *key_sub(const struct lease_pair *p) {
-	return p->fixed_sub;
-}
-
 struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *env,
 				      struct store *store, struct log *log,
 				      const struct lease_ops *ops, uint32_t max_pairs) {
@@ -36,20 +24,23 @@ struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *e
 	e->max_pairs = max_pairs;
 	e->late_last = &e->late;
 	e->late_timer.fn = lease_late_fn;
-	e->pairs = calloc(max_pairs + (size_t)1, sizeof(*e->pairs));
+	e->slots = calloc(max_pairs + (size_t)1, sizeof(*e->slots));
+	e->view = malloc(sizeof(*e->view));
 	e->pools = calloc(N_POOLS, sizeof(struct lease_pool *));
 	e->table = lease_table_new((uint64_t)max_pairs * STORE_TOKENS);
-	if (e->pairs == NULL || e->pools == NULL || e->table == NULL ||
-	    lease_index_init(&e->by_impi, key_impi, false, max_pairs) != 0 ||
-	    lease_index_init(&e->by_impu, key_impu, false, max_pairs) != 0 ||
-	    lease_index_init(&e->by_sub, key_sub, true, max_pairs) != 0) {
+	if (e->slots == NULL || e->view == NULL || e->pools == NULL || e->table == NULL ||
+	    lease_index_init(&e->by_impi, lease_key_impi, false, max_pairs) != 0 ||
+	    lease_index_init(&e->by_impu, lease_key_impu, false, max_pairs) != 0 ||
+	    lease_index_init(&e->by_sub, lease_key_sub, true, 0) != 0 ||
+	    lease_index_init(&e->by_domain, lease_key_domain, true, 0) != 0) {
 		lease_engine_free(e);
 		return NULL;
 	}
 	return e;
 }
 
-static void pair_fini(struct lease_pair *p) {
+// The store still holds a pointer to what is committing: that goes with its answer.
+static void pair_free(struct lease_pair *p) {
 	struct lease_op *op;
 
 	env_timer_cancel(p->e->env, &p->timer);
@@ -58,15 +49,15 @@ static void pair_fini(struct lease_pair *p) {
 		lease_op_cancel(op);
 	}
 	lease_op_cancel(p->running);
-	free((char *)p->l.impi); // and the strings behind it
 	free(p->l.sub);
 	free(p->binding_bytes);
+	if (!p->is_committing)
+		free(p);
 }
 
 void lease_engine_destroy(struct lease_engine *e) {
 	if (e->n_commits > 0)
 		return;
-	free(e->pairs);
 	free(e);
 }
 
@@ -77,7 +68,11 @@ void lease_engine_free(struct lease_engine *e) {
 	if (e == NULL)
 		return;
 	for (uint32_t i = 0; i < e->n_pairs; i++)
-		pair_fini(&e->pairs[i]);
+		if (e->slots[i].pair != NULL)
+			pair_free(e->slots[i].pair);
+	lease_identity_fini(e);
+	free(e->slots);
+	free(e->view);
 	while ((pool = e->first_pool) != NULL) {
 		e->first_pool = pool->next;
 		lease_pool_free(pool);
@@ -93,7 +88,7 @@ void lease_engine_free(struct lease_engine *e) {
 	lease_index_fini(&e->by_impi);
 	lease_index_fini(&e->by_impu);
 	lease_index_fini(&e->by_sub);
-	// The store still holds pointers to pairs: the array stays until it has answered them all.
+	lease_index_fini(&e->by_domain);
 	e->is_dead = true;
 	lease_engine_destroy(e);
 }
@@ -111,56 +106,101 @@ void lease_set_fence(struct lease_engine *e, const struct lease_fence *fence) {
 	e->fence = *fence;
 }
 
-// One block: IMPI, IMPU, account.
-static int set_strings(struct lease_pair *p, const char *impi, const char *impu,
-		       const char *fixed_sub) {
-	size_t n = strlen(impi) + 1, m = strlen(impu) + 1;
-	size_t k = fixed_sub == NULL ? 0 : strlen(fixed_sub) + 1;
-	char *s = malloc(n + m + k);
+// Room for the view of any pair.
+static int view_grow(struct lease_engine *e, size_t size) {
+	struct lease *view;
 
-	if (s == NULL)
+	if (size <= e->view_room)
+		return 0;
+	view = realloc(e->view, sizeof(*view) + size);
+	if (view == NULL)
 		return -ENOMEM;
-	memcpy(s, impi, n);
-	memcpy(s + n, impu, m);
-	p->l.impi = s;
-	p->l.impu = s + n;
-	if (fixed_sub != NULL) {
-		memcpy(s + n + m, fixed_sub, k);
-		p->fixed_sub = s + n + m;
-	}
+	e->view = view;
+	e->view_room = size;
 	return 0;
+}
+
+static bool has(const struct lease_engine *e, const struct lease_index *x, const char *s) {
+	return s != NULL && lease_index_find(x, e, rg_str(s)) != LEASE_NO_PAIR;
+}
+
+static int make_room(struct lease_engine *e, uint16_t pool, size_t view_size) {
+	int rc = lease_pool_grow(e, pool) == NULL ? -ENOMEM : view_grow(e, view_size);
+
+	if (rc == 0)
+		rc = lease_index_room(&e->by_impi, e);
+	if (rc == 0)
+		rc = lease_index_room(&e->by_impu, e);
+	return rc == 0 ? lease_index_room(&e->by_sub, e) : rc;
+}
+
+static void add(struct lease_engine *e, uint32_t idx) {
+	struct lease_pool *pool = e->pools[e->slots[idx].pool];
+
+	e->n_pairs++;
+	pool->n_pairs++;
+	pool->n_state[LEASE_FREE]++;
+	lease_index_add(&e->by_impi, e, idx);
+	lease_index_add(&e->by_impu, e, idx);
+	if (e->slots[idx].is_fixed)
+		lease_index_add(&e->by_sub, e, idx);
+	lease_pool_give(e, idx);
 }
 
 int lease_add_pair(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const char *impi,
 		   const char *impu, const char *fixed_sub) {
-	struct lease_pair *p = &e->pairs[e->n_pairs];
-	struct lease_pool *home;
+	struct lease_slot *slot = &e->slots[e->n_pairs];
+	int rc;
 
 	if (e->n_pairs == e->max_pairs)
 		return RG_E_LIMIT;
-	if (lease_index_find(&e->by_impi, e, impi) != NULL ||
-	    lease_index_find(&e->by_impu, e, impu) != NULL ||
-	    (fixed_sub != NULL && lease_index_find(&e->by_sub, e, fixed_sub) != NULL))
+	if (has(e, &e->by_impi, impi) || has(e, &e->by_impu, impu) || has(e, &e->by_sub, fixed_sub))
 		return RG_E_CONFLICT;
-	home = lease_pool_grow(e, pool);
-	if (home == NULL || set_strings(p, impi, impu, fixed_sub) != 0)
-		return -ENOMEM;
+	rc = make_room(e, pool, strlen(impi) + strlen(impu) + 2);
+	if (rc != 0)
+		return rc;
+	*slot = (struct lease_slot){.pool = pool, .wwsf = wwsf, .is_fixed = fixed_sub != NULL};
+	rc = lease_identity_set(e, slot, impi, impu, fixed_sub);
+	if (rc == 0)
+		add(e, e->n_pairs);
+	return rc;
+}
+
+static void fill(const struct lease_engine *e, struct lease *l, uint32_t idx, char *text) {
+	const struct lease_slot *slot = &e->slots[idx];
+
+	*l = (struct lease){.idx = idx,
+			    .gen = slot->gen,
+			    .state = LEASE_FREE,
+			    .is_fixed = slot->is_fixed,
+			    .wwsf = slot->wwsf,
+			    .pool = slot->pool};
+	lease_identity_write(e, l, text);
+}
+
+struct lease_pair *lease_pair_get(struct lease_engine *e, uint32_t idx) {
+	struct lease_pair *p = e->slots[idx].pair;
+
+	if (p != NULL)
+		return p;
+	p = calloc(1, sizeof(*p) + lease_identity_size(e, idx));
+	if (p == NULL)
+		return NULL;
+	fill(e, &p->l, idx, p->text);
 	p->e = e;
-	p->l.idx = e->n_pairs++;
-	p->l.pool = pool;
-	p->l.wwsf = wwsf;
-	p->l.is_fixed = fixed_sub != NULL;
 	p->timer.fn = lease_pair_fn;
 	p->ops_last = &p->ops;
 	p->grace_ns = p->dereg_ns = p->store_ns = RG_NEVER;
-	home->n_pairs++;
-	home->n_state[LEASE_FREE]++;
-	lease_index_add(&e->by_impi, p);
-	lease_index_add(&e->by_impu, p);
-	if (fixed_sub != NULL)
-		lease_index_add(&e->by_sub, p);
-	lease_pool_give(p);
-	return 0;
+	e->slots[idx].pair = p;
+	return p;
+}
+
+void lease_pair_rest(struct lease_pair *p) {
+	if (p->l.state != LEASE_FREE || p->is_committing || p->is_dirty || p->is_starting ||
+	    p->ops != NULL)
+		return;
+	p->e->slots[p->l.idx].pair = NULL;
+	pair_free(p);
 }
 
 void lease_pair_set_state(struct lease_pair *p, enum lease_state s) {
@@ -169,10 +209,11 @@ void lease_pair_set_state(struct lease_pair *p, enum lease_state s) {
 	pool->n_state[p->l.state]--;
 	pool->n_state[s]++;
 	p->l.state = s;
+	p->e->slots[p->l.idx].state = (uint8_t)s;
 }
 
 struct lease_pair *lease_pair_find(const struct lease_engine *e, uint32_t idx, uint64_t gen) {
-	struct lease_pair *p = idx < e->n_pairs ? &e->pairs[idx] : NULL;
+	struct lease_pair *p = idx < e->n_pairs ? e->slots[idx].pair : NULL;
 
 	return p != NULL && p->l.gen == gen && lease_is_live(&p->l) ? p : NULL;
 }
@@ -184,7 +225,12 @@ const struct lease *lease_get(const struct lease_engine *e, uint32_t idx, uint64
 }
 
 const struct lease *lease_at(const struct lease_engine *e, uint32_t idx) {
-	return idx < e->n_pairs ? &e->pairs[idx].l : NULL;
+	if (idx >= e->n_pairs)
+		return NULL;
+	if (e->slots[idx].pair != NULL)
+		return &e->slots[idx].pair->l;
+	fill(e, e->view, idx, (char *)(e->view + 1));
+	return e->view;
 }
 
 uint32_t lease_n_pairs(const struct lease_engine *e) {

@@ -20,7 +20,7 @@ struct lease_op { // a grant or a renewal
 	size_t token_len;
 };
 
-struct lease_pair {
+struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	struct lease l; // first: lease_at() hands it out
 	struct lease_engine *e;
 	struct env_timer timer;
@@ -40,12 +40,32 @@ struct lease_pair {
 	uint64_t dereg_ns;         // call ops.deregister then
 	uint64_t store_ns;         // store it then, after a failure
 	int64_t granted_ms;        // wall clock
-	uint64_t rev;              // of the record in the store; 0 = none
-	const char *fixed_sub;     // the account, ours
 	char *binding_bytes;       // strings of l.binding
-	uint32_t next_free;        // FREE list
 	uint64_t fence;            // ticket: not free before it has passed; 0 = none
 	uint32_t heap_pos;         // in the pool's quarantine; 0 = not
+	char text[];               // l.impi, l.impu
+};
+
+// A text in pieces; what lease_index looks by.
+#define LEASE_KEY_PARTS 3
+struct lease_key {
+	struct rg_slice part[LEASE_KEY_PARTS];
+};
+
+struct lease_domain; // identity.c
+struct lease_text;
+
+// What there is of every pair; the rest only from its assignment until it is free again.
+struct lease_slot {
+	struct lease_pair *pair; // NULL: FREE, and nothing under way
+	struct lease_text *text; // identities
+	uint64_t gen;            // of the last assignment
+	uint64_t rev;            // of the record in the store; 0 = none
+	uint32_t domain;
+	uint32_t next_free; // FREE list
+	uint16_t pool, wwsf;
+	uint8_t state; // enum lease_state
+	bool is_fixed;
 };
 
 struct lease_pool {
@@ -59,13 +79,13 @@ struct lease_pool {
 	struct env_timer timer; // its first
 };
 
-// Pairs by a string of theirs.
-typedef const char *lease_key_fn(const struct lease_pair *p);
+typedef struct lease_key lease_key_fn(const struct lease_engine *e, uint32_t i);
 struct lease_index {
 	lease_key_fn *key;
 	bool is_exact;   // else without regard to ASCII case
-	uint64_t *slots; // hash << 32 | index + 1; 0 = empty
-	uint32_t mask;
+	uint8_t *tags;   // n; 0 = empty
+	uint32_t *slots; // n; what has that key
+	uint32_t n, n_used;
 };
 
 struct lease_engine {
@@ -77,13 +97,17 @@ struct lease_engine {
 	struct lease_fence fence;
 	int64_t disk_offset_ms; // from CLOCK_BOOTTIME to the times in the store
 	struct rg_lease_table *table;
-	struct lease_pair *pairs;
+	struct lease_slot *slots;
 	uint32_t n_pairs, max_pairs;
+	struct lease_domain **domains;
+	uint32_t n_domains;
+	struct lease *view;            // of a pair at rest, for lease_at()
+	size_t view_room;              // bytes behind it, for its texts
 	struct lease_pool **pools;     // by uint16_t, NULL = none of its pairs
 	struct lease_pool *first_pool; // the same, as a list
 	const char *const *pool_names;
 	size_t n_pool_names;
-	struct lease_index by_impi, by_impu, by_sub;
+	struct lease_index by_impi, by_impu, by_sub, by_domain;
 	struct lease_op *late, **late_last; // answers that wait for the next turn
 	struct env_timer late_timer;
 	uint32_t n_commits; // in the store's hands
@@ -102,26 +126,48 @@ static inline bool lease_is_registered(const struct lease *l) {
 // --- engine.c
 // The live pair of that generation; NULL otherwise.
 struct lease_pair *lease_pair_find(const struct lease_engine *e, uint32_t idx, uint64_t gen);
+// The pair of a slot, made if it is at rest. NULL without memory.
+struct lease_pair *lease_pair_get(struct lease_engine *e, uint32_t idx);
+void lease_pair_rest(struct lease_pair *p); // consumed if it is FREE and nothing is under way
 void lease_pair_set_state(struct lease_pair *p, enum lease_state s);
 void lease_engine_destroy(struct lease_engine *e); // once is_dead and n_commits is 0
 
+// --- identity.c
+// Sets text and domain. 0, -ENOMEM, RG_E_LIMIT.
+[[nodiscard]] int lease_identity_set(struct lease_engine *e, struct lease_slot *slot,
+				     const char *impi, const char *impu, const char *fixed_sub);
+void lease_identity_fini(struct lease_engine *e);
+size_t lease_identity_size(const struct lease_engine *e, uint32_t idx); // bytes to write it
+// Writes the identities of l->idx to text and has l point there.
+void lease_identity_write(const struct lease_engine *e, struct lease *l, char *text);
+const char *lease_fixed_sub(const struct lease_slot *slot); // the account; NULL = none
+size_t lease_key_len(const struct lease_key *k);
+struct lease_key lease_key_impi(const struct lease_engine *e, uint32_t idx);
+struct lease_key lease_key_impu(const struct lease_engine *e, uint32_t idx);
+struct lease_key lease_key_sub(const struct lease_engine *e, uint32_t idx); // of a fixed pair
+struct lease_key lease_key_domain(const struct lease_engine *e, uint32_t i);
+
 // --- index.c
+// With room for n. 0 or -ENOMEM.
 [[nodiscard]] int lease_index_init(struct lease_index *x, lease_key_fn *key, bool is_exact,
-				   uint32_t max_pairs);
+				   uint32_t n);
 void lease_index_fini(struct lease_index *x);
-struct lease_pair *lease_index_find(const struct lease_index *x, const struct lease_engine *e,
-				    const char *s);
-void lease_index_add(struct lease_index *x, const struct lease_pair *p); // not there yet
+// LEASE_NO_PAIR when there is none.
+uint32_t lease_index_find(const struct lease_index *x, const struct lease_engine *e,
+			  struct rg_slice s);
+// Makes room for one more. 0, -ENOMEM, RG_E_LIMIT.
+[[nodiscard]] int lease_index_room(struct lease_index *x, const struct lease_engine *e);
+void lease_index_add(struct lease_index *x, const struct lease_engine *e, uint32_t of); // is new
 
 // --- pool.c: free list and quarantine
 struct lease_pool *lease_pool_of(const struct lease_pair *p);
 // Makes room for one more pair. NULL without memory.
 struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx);
 void lease_pool_free(struct lease_pool *pool);
-void lease_pool_give(struct lease_pair *p);                  // to the end of the free list
-struct lease_pair *lease_pool_take(struct lease_pool *pool); // the oldest; NULL when none
-void lease_pool_hold(struct lease_pair *p);                  // into quarantine
-void lease_pool_release(struct lease_pair *p);               // out of it
+void lease_pool_give(struct lease_engine *e, uint32_t idx); // to the end of the free list
+uint32_t lease_pool_take(struct lease_pool *pool);          // the oldest; LEASE_NO_PAIR when none
+void lease_pool_hold(struct lease_pair *p);                 // into quarantine
+void lease_pool_release(struct lease_pair *p);              // out of it
 
 // --- persist.c
 void lease_on_record(void *engine, const struct store_lease *row); // the store's watch

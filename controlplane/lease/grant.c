@@ -59,7 +59,7 @@ static int assign(struct lease_pair *p, struct lease_op *op) {
 		lease_pool_release(p);
 	free(l->sub);
 	l->sub = sub;
-	l->gen++;
+	l->gen = ++p->e->slots[l->idx].gen;
 	l->is_stale = false;
 	p->lost_register_ns = p->lost_dereg_ns = 0;
 	l->scenario = op->ask.is_account ? 2 : 3;
@@ -178,27 +178,34 @@ static void enqueue(struct lease_pair *p, struct lease_op *op) {
 	p->ops_last = &op->next;
 	lease_pair_run(p);
 	lease_pair_arm(p);
+	lease_pair_rest(p); // without memory to assign it
 }
 
 static void grant_account(struct lease_engine *e, struct lease_op *op) {
-	struct lease_pair *p = lease_index_find(&e->by_sub, e, op->ask.sub);
+	uint32_t idx = lease_index_find(&e->by_sub, e, rg_str(op->ask.sub));
+	struct lease_pair *p = idx == LEASE_NO_PAIR ? NULL : lease_pair_get(e, idx);
 
 	if (p == NULL)
-		lease_op_answer_late(e, op, RG_E_STALE);
+		lease_op_answer_late(e, op, idx == LEASE_NO_PAIR ? RG_E_STALE : -ENOMEM);
 	else
 		enqueue(p, op);
 }
 
 static void grant_pool(struct lease_engine *e, struct lease_op *op) {
-	struct lease_pair *p = lease_pool_take(e->pools[op->ask.pool]);
-	int rc = p == NULL ? RG_E_EXHAUSTED : assign(p, op);
+	uint32_t idx = lease_pool_take(e->pools[op->ask.pool]);
+	struct lease_pair *p = idx == LEASE_NO_PAIR ? NULL : lease_pair_get(e, idx);
+	int rc = idx == LEASE_NO_PAIR ? RG_E_EXHAUSTED : -ENOMEM;
 
+	if (p != NULL)
+		rc = assign(p, op);
 	if (rc == 0) {
 		enqueue(p, op);
 		return;
 	}
+	if (idx != LEASE_NO_PAIR)
+		lease_pool_give(e, idx);
 	if (p != NULL)
-		lease_pool_give(p);
+		lease_pair_rest(p);
 	lease_op_answer_late(e, op, rc);
 }
 

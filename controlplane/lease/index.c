@@ -1,59 +1,119 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Hash index of the pairs by IMPI, IMPU and account. Filled at start, never shrinks. The strings
-// come from the operator's files: no keyed hash needed.
+// Hash index by texts that come in pieces: identities, accounts, domains. Filled at start, never
+// shrinks. The texts come from the operator's files: no keyed hash needed.
 #include <errno.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #include "lease/engine.h"
+#include "regate/err.h"
 
-static uint32_t hash(const char *s) {
+static uint32_t hash(const struct lease_key *k) {
 	uint32_t h = 2166136261U; // FNV-1a
 
-	for (; *s != '\0'; s++)
-		h = (h ^ rg_lower((uint8_t)*s)) * 16777619U;
+	for (unsigned i = 0; i < LEASE_KEY_PARTS; i++)
+		for (size_t n = 0; n < k->part[i].len; n++)
+			h = (h ^ rg_lower(k->part[i].p[n])) * 16777619U;
 	// FNV leaves names that differ in one digit side by side, which linear probing pays for.
 	h = (h ^ h >> 16) * 0x85ebca6bU;
 	h = (h ^ h >> 13) * 0xc2b2ae35U;
 	return h ^ h >> 16;
 }
 
-int lease_index_init(struct lease_index *x, lease_key_fn *key, bool is_exact, uint32_t max_pairs) {
-	uint64_t n = 16;
+static bool is_text(const struct lease_key *k, struct rg_slice s, bool is_exact) {
+	if (lease_key_len(k) != s.len)
+		return false;
+	for (unsigned i = 0; i < LEASE_KEY_PARTS; i++) {
+		struct rg_slice head = rg_slice(s.p, k->part[i].len);
 
-	while (n < 2 * (uint64_t)max_pairs)
-		n *= 2;
-	x->key = key;
-	x->is_exact = is_exact;
-	x->mask = (uint32_t)(n - 1);
-	x->slots = calloc(n, sizeof(*x->slots));
-	return x->slots == NULL ? -ENOMEM : 0;
+		if (!(is_exact ? rg_eq(k->part[i], head) : rg_ieq(k->part[i], head)))
+			return false;
+		s = rg_skip(s, head.len);
+	}
+	return true;
+}
+
+// The high bits of the hash are the place, the low ones the tag, which spares most of the texts of
+// others, each of which is a cache miss or two. 0 marks an empty slot.
+static uint32_t place(const struct lease_index *x, uint32_t h) {
+	return (uint32_t)((uint64_t)h * x->n >> 32);
+}
+
+static uint8_t tag(uint32_t h) {
+	return (uint8_t)(h % 255 + 1);
+}
+
+static uint32_t next(const struct lease_index *x, uint32_t i) {
+	return i + 1 == x->n ? 0 : i + 1;
+}
+
+static void put(struct lease_index *x, uint32_t h, uint32_t of) {
+	uint32_t i = place(x, h);
+
+	while (x->tags[i] != 0)
+		i = next(x, i);
+	x->tags[i] = tag(h);
+	x->slots[i] = of;
+}
+
+static int resize(struct lease_index *x, const struct lease_engine *e, uint64_t n) {
+	struct lease_index old = *x;
+
+	if (n > UINT32_MAX)
+		return RG_E_LIMIT;
+	x->n = (uint32_t)n;
+	x->tags = calloc(n, sizeof(*x->tags));
+	x->slots = malloc(n * sizeof(*x->slots));
+	if (x->tags == NULL || x->slots == NULL) {
+		lease_index_fini(x);
+		*x = old;
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < old.n; i++)
+		if (old.tags[i] != 0) {
+			const struct lease_key k = x->key(e, old.slots[i]);
+
+			put(x, hash(&k), old.slots[i]);
+		}
+	lease_index_fini(&old);
+	return 0;
+}
+
+// At most three of four slots are taken.
+int lease_index_init(struct lease_index *x, lease_key_fn *key, bool is_exact, uint32_t n) {
+	*x = (struct lease_index){.key = key, .is_exact = is_exact};
+	return resize(x, NULL, (uint64_t)n * 4 / 3 + 4);
 }
 
 void lease_index_fini(struct lease_index *x) {
+	free(x->tags);
 	free(x->slots);
+	x->tags = NULL;
 	x->slots = NULL;
 }
 
-// The hash in the slot spares most of the strings of others, each of which is a cache miss or two.
-struct lease_pair *lease_index_find(const struct lease_index *x, const struct lease_engine *e,
-				    const char *s) {
-	uint32_t h = hash(s);
+uint32_t lease_index_find(const struct lease_index *x, const struct lease_engine *e,
+			  struct rg_slice s) {
+	uint32_t h = hash(&(struct lease_key){{s}});
 
-	for (uint32_t i = h & x->mask; x->slots[i] != 0; i = (i + 1) & x->mask) {
-		struct lease_pair *p = &e->pairs[(uint32_t)x->slots[i] - 1];
+	for (uint32_t i = place(x, h); x->tags[i] != 0; i = next(x, i))
+		if (x->tags[i] == tag(h)) {
+			const struct lease_key k = x->key(e, x->slots[i]);
 
-		if (x->slots[i] >> 32 == h &&
-		    (x->is_exact ? strcmp(x->key(p), s) : strcasecmp(x->key(p), s)) == 0)
-			return p;
-	}
-	return NULL;
+			if (is_text(&k, s, x->is_exact))
+				return x->slots[i];
+		}
+	return LEASE_NO_PAIR;
 }
 
-void lease_index_add(struct lease_index *x, const struct lease_pair *p) {
-	uint32_t h = hash(x->key(p)), i = h & x->mask;
+int lease_index_room(struct lease_index *x, const struct lease_engine *e) {
+	if ((uint64_t)(x->n_used + 1) * 4 <= (uint64_t)x->n * 3)
+		return 0;
+	return resize(x, e, (uint64_t)x->n * 2);
+}
 
-	while (x->slots[i] != 0)
-		i = (i + 1) & x->mask;
-	x->slots[i] = (uint64_t)h << 32 | (p->l.idx + 1);
+void lease_index_add(struct lease_index *x, const struct lease_engine *e, uint32_t of) {
+	const struct lease_key k = x->key(e, of);
+
+	put(x, hash(&k), of);
+	x->n_used++;
 }

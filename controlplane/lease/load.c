@@ -31,21 +31,27 @@ static uint64_t to_boot_ns(const struct lease_engine *e, int64_t disk_ms) {
 	return ns > now_ns ? 0 : now_ns - ns;
 }
 
-static void hold(struct load *ld, struct lease_pair *p, const struct store_lease *row) {
+// A pair that was free long ago needs no more than its generation.
+static int hold(struct load *ld, uint32_t idx, const struct store_lease *row) {
 	uint64_t until_ns = to_boot_ns(ld->e, row->reassign_ms);
+	struct lease_pair *p;
 
+	if (row->reassign_ms > ld->reassign_ms[idx])
+		ld->reassign_ms[idx] = row->reassign_ms;
+	if (until_ns <= env_now_ns(ld->e->env))
+		return 0;
+	p = lease_pair_get(ld->e, idx);
+	if (p == NULL)
+		return -ENOMEM;
 	if (until_ns > p->l.reassign_ns)
 		p->l.reassign_ns = until_ns;
-	if (row->reassign_ms > ld->reassign_ms[p->l.idx])
-		ld->reassign_ms[p->l.idx] = row->reassign_ms;
+	return 0;
 }
 
 static void restore_tokens(struct lease_pair *p, const struct store_lease *row) {
 	uint64_t now_ns = env_now_ns(p->e->env);
 	unsigned n = 0;
 
-	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE)
-		return;
 	for (unsigned i = 0; i < STORE_TOKENS; i++) {
 		uint64_t end_ns =
 			row->tokens[i].end_ms == 0 ? 0 : to_boot_ns(p->e, row->tokens[i].end_ms);
@@ -73,39 +79,58 @@ static int restore_live(struct lease_pair *p, const struct store_lease *row) {
 	return lease_pair_publish(p);
 }
 
-static int restore(struct load *ld, struct lease_pair *p, const struct store_lease *row) {
-	hold(ld, p, row);
-	p->l.gen = row->gen;
+static bool has_token(const struct lease_engine *e, const struct store_lease *row) {
+	uint64_t now_ns = env_now_ns(e->env);
+	bool is_found = false;
+
+	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE)
+		return false;
+	for (unsigned i = 0; i < STORE_TOKENS; i++)
+		is_found |=
+			row->tokens[i].end_ms != 0 && to_boot_ns(e, row->tokens[i].end_ms) > now_ns;
+	return is_found;
+}
+
+static void set_gen(struct lease_engine *e, uint32_t idx, uint64_t gen) {
+	e->slots[idx].gen = gen;
+	if (e->slots[idx].pair != NULL)
+		e->slots[idx].pair->l.gen = gen;
+}
+
+static int restore(struct load *ld, uint32_t idx, const struct store_lease *row) {
+	struct lease_pair *p;
+
+	set_gen(ld->e, idx, row->gen);
+	if (ld->e->slots[idx].pair == NULL && !has_token(ld->e, row))
+		return 0;
+	p = lease_pair_get(ld->e, idx);
+	if (p == NULL)
+		return -ENOMEM;
 	p->l.sub = strdup(row->sub);
 	if (p->l.sub == NULL)
 		return -ENOMEM;
+	if (!has_token(ld->e, row))
+		return 0;
 	restore_tokens(p, row);
-	return p->l.tokens[0].end_ns == 0 ? 0 : restore_live(p, row);
-}
-
-// Identities that were paired differently: no token of then can be good, and neither may be given
-// out before the old pair was over.
-static void restore_apart(struct load *ld, struct lease_pair *p, struct lease_pair *q,
-			  const struct store_lease *row) {
-	if (p != NULL) {
-		hold(ld, p, row);
-		p->l.gen = row->gen;
-	}
-	if (q != NULL)
-		hold(ld, q, row);
+	return restore_live(p, row);
 }
 
 static int on_row(void *arg, const struct store_lease *row) {
 	struct load *ld = arg;
-	struct lease_pair *p = lease_index_find(&ld->e->by_impi, ld->e, row->impi);
-	struct lease_pair *q = lease_index_find(&ld->e->by_impu, ld->e, row->impu);
+	struct lease_engine *e = ld->e;
+	uint32_t i = lease_index_find(&e->by_impi, e, rg_str(row->impi));
+	uint32_t u = lease_index_find(&e->by_impu, e, rg_str(row->impu));
+	int rc = i == LEASE_NO_PAIR ? 0 : hold(ld, i, row);
 
-	if (p != NULL)
-		p->rev = row->rev;
-	if (p != NULL && p == q)
-		return restore(ld, p, row);
-	restore_apart(ld, p, q, row);
-	return 0;
+	if (i != LEASE_NO_PAIR)
+		e->slots[i].rev = row->rev;
+	if (i != LEASE_NO_PAIR && i == u)
+		return rc == 0 ? restore(ld, i, row) : rc;
+	// Identities that were paired differently: no token of then can be good, and neither may be
+	// given out before the old pair was over.
+	if (i != LEASE_NO_PAIR)
+		set_gen(e, i, row->gen);
+	return rc != 0 || u == LEASE_NO_PAIR ? rc : hold(ld, u, row);
 }
 
 struct freed {
@@ -127,22 +152,18 @@ static void sort_out(struct load *ld, struct freed *freed) {
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < e->n_pairs; i++) {
-		struct lease_pair *p = &e->pairs[i];
+		struct lease_pair *p = e->slots[i].pair;
 
-		if (lease_is_live(&p->l))
-			continue;
-		if (p->l.reassign_ns > env_now_ns(e->env)) {
+		if (p == NULL) {
+			freed[n++] = (struct freed){ld->reassign_ms[i], i};
+		} else if (!lease_is_live(&p->l)) {
 			lease_pair_set_state(p, LEASE_QUARANTINE);
 			lease_pool_hold(p);
-			continue;
 		}
-		free(p->l.sub);
-		p->l.sub = NULL;
-		freed[n++] = (struct freed){ld->reassign_ms[i], i};
 	}
 	qsort(freed, n, sizeof(*freed), compare_freed);
 	for (size_t i = 0; i < n; i++)
-		lease_pool_give(&e->pairs[freed[i].idx]);
+		lease_pool_give(e, freed[i].idx);
 }
 
 int lease_engine_load(struct lease_engine *e) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Records of the store: at most one of a pair is in its hands at a time, so that none can overtake
 // another, and each holds all that memory knew when it left.
+#include <stdlib.h>
+
 #include "lease/engine.h"
 
 #include "regate/err.h"
@@ -44,7 +46,7 @@ static void fill_row(const struct lease_pair *p, const struct lease_op *op,
 		.sub = l->sub == NULL ? "" : l->sub,
 		.gateway = "",
 		.gen = l->gen,
-		.rev = p->rev,
+		.rev = p->e->slots[l->idx].rev,
 		.state = (uint8_t)l->state,
 		.scenario = l->scenario,
 		.granted_ms = p->granted_ms,
@@ -59,11 +61,11 @@ static void fill_row(const struct lease_pair *p, const struct lease_op *op,
 
 // XXX What another gateway did to the pair is not taken over yet: only one may use a store.
 void lease_on_record(void *arg, const struct store_lease *row) {
-	const struct lease_engine *e = arg;
-	struct lease_pair *p = lease_index_find(&e->by_impi, e, row->impi);
+	struct lease_engine *e = arg;
+	uint32_t idx = lease_index_find(&e->by_impi, e, rg_str(row->impi));
 
-	if (p != NULL)
-		p->rev = row->rev;
+	if (idx != LEASE_NO_PAIR)
+		e->slots[idx].rev = row->rev;
 }
 
 static void on_commit(void *arg, int rc, uint64_t rev) {
@@ -73,13 +75,14 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 
 	e->n_commits--;
 	if (e->is_dead) {
+		free(p);
 		lease_engine_destroy(e);
 		return;
 	}
 	p->is_committing = false;
 	p->running = NULL;
 	if (rc == 0)
-		p->rev = rev;
+		e->slots[p->l.idx].rev = rev;
 	if (rc != 0) { // it may be durable or not: what memory knows is written over it
 		log_put(e->log, LOG_ERROR, "lease.not_stored", LOG_U("lease", p->l.idx),
 			LOG_U("gen", p->l.gen), LOG_S("why", rg_strerror(rc)));
@@ -90,6 +93,7 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 		lease_op_end(p, op, rc);
 	lease_pair_run(p);
 	lease_pair_arm(p);
+	lease_pair_rest(p);
 }
 
 int lease_pair_commit(struct lease_pair *p, struct lease_op *op) {

@@ -12,17 +12,17 @@ struct lease_pool *lease_pool_of(const struct lease_pair *p) {
 }
 
 static uint64_t key(const struct lease_pool *pool, uint32_t pos) {
-	return pool->e->pairs[pool->heap[pos]].l.reassign_ns;
+	return pool->e->slots[pool->heap[pos]].pair->l.reassign_ns;
 }
 
 static void place(struct lease_pool *pool, uint32_t pos, uint32_t idx) {
 	pool->heap[pos] = idx;
-	pool->e->pairs[idx].heap_pos = pos;
+	pool->e->slots[idx].pair->heap_pos = pos;
 }
 
 // Puts idx where it belongs, from the hole at pos.
 static void sift(struct lease_pool *pool, uint32_t pos, uint32_t idx) {
-	uint64_t k = pool->e->pairs[idx].l.reassign_ns;
+	uint64_t k = pool->e->slots[idx].pair->l.reassign_ns;
 	uint32_t child;
 
 	for (; pos > 1 && k < key(pool, pos / 2); pos /= 2)
@@ -63,27 +63,26 @@ void lease_pool_release(struct lease_pair *p) {
 		arm(pool);
 }
 
-void lease_pool_give(struct lease_pair *p) {
-	struct lease_pool *pool = lease_pool_of(p);
+void lease_pool_give(struct lease_engine *e, uint32_t idx) {
+	struct lease_slot *slot = &e->slots[idx];
+	struct lease_pool *pool = e->pools[slot->pool];
 
-	if (p->l.is_fixed)
+	if (slot->is_fixed)
 		return;
-	p->next_free = LEASE_NO_PAIR;
+	slot->next_free = LEASE_NO_PAIR;
 	if (pool->first_free == LEASE_NO_PAIR)
-		pool->first_free = p->l.idx;
+		pool->first_free = idx;
 	else
-		pool->e->pairs[pool->last_free].next_free = p->l.idx;
-	pool->last_free = p->l.idx;
+		e->slots[pool->last_free].next_free = idx;
+	pool->last_free = idx;
 }
 
-struct lease_pair *lease_pool_take(struct lease_pool *pool) {
-	struct lease_pair *p;
+uint32_t lease_pool_take(struct lease_pool *pool) {
+	uint32_t idx = pool == NULL ? LEASE_NO_PAIR : pool->first_free;
 
-	if (pool == NULL || pool->first_free == LEASE_NO_PAIR)
-		return NULL;
-	p = &pool->e->pairs[pool->first_free];
-	pool->first_free = p->next_free;
-	return p;
+	if (idx != LEASE_NO_PAIR)
+		pool->first_free = pool->e->slots[idx].next_free;
+	return idx;
 }
 
 static bool is_fenced(const struct lease_pair *p) {
@@ -98,7 +97,7 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 		(struct lease_pool *)((uint8_t *)t - offsetof(struct lease_pool, timer));
 
 	while (pool->n_heap > 0 && key(pool, 1) <= now_ns) {
-		struct lease_pair *p = &pool->e->pairs[pool->heap[1]];
+		struct lease_pair *p = pool->e->slots[pool->heap[1]].pair;
 
 		if (!is_fenced(p)) {
 			env_timer_set(pool->e->env, t, now_ns + FENCE_RETRY_NS);
@@ -109,7 +108,8 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 		lease_pair_set_state(p, LEASE_FREE);
 		free(p->l.sub);
 		p->l.sub = NULL;
-		lease_pool_give(p);
+		lease_pool_give(p->e, p->l.idx);
+		lease_pair_rest(p);
 	}
 }
 

@@ -274,11 +274,10 @@ void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 
 void lease_set_core_dialog(struct lease_engine *e, uint32_t idx, const char *call_id,
 			   uint32_t cseq) {
-	struct lease *l;
+	struct lease_pair *p = idx < e->n_pairs ? e->slots[idx].pair : NULL;
 
-	if (idx >= e->n_pairs)
+	if (p == NULL)
 		return;
-	l = &e->pairs[idx].l;
-	snprintf(l->core_call_id, sizeof(l->core_call_id), "%s", call_id);
-	l->core_cseq = cseq;
+	snprintf(p->l.core_call_id, sizeof(p->l.core_call_id), "%s", call_id);
+	p->l.core_cseq = cseq;
 }
