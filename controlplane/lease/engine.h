@@ -3,11 +3,11 @@
 // is named above it.
 #pragma once
 
+#include "lease/identity.h"
 #include "lease/lease.h"
 #include "lease/lease_table.h"
 
 #define LEASE_N_STATES (LEASE_QUARANTINE + 1)
-#define LEASE_NO_PAIR UINT32_MAX
 
 struct lease_op { // a grant or a renewal
 	struct lease_op *next;
@@ -46,15 +46,6 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	char text[];               // l.impi, l.impu
 };
 
-// A text in pieces; what lease_index looks by.
-#define LEASE_KEY_PARTS 3
-struct lease_key {
-	struct rg_slice part[LEASE_KEY_PARTS];
-};
-
-struct lease_domain; // identity.c
-struct lease_text;
-
 // What there is of every pair; the rest only from its assignment until it is free again.
 struct lease_slot {
 	struct lease_pair *pair; // NULL: FREE, and nothing under way
@@ -77,15 +68,6 @@ struct lease_pool {
 	uint32_t *heap;                 // pairs in QUARANTINE by reassign_ns, from 1
 	uint32_t n_heap, heap_cap;
 	struct env_timer timer; // its first
-};
-
-typedef struct lease_key lease_key_fn(const struct lease_engine *e, uint32_t i);
-struct lease_index {
-	lease_key_fn *key;
-	bool is_exact;   // else without regard to ASCII case
-	uint8_t *tags;   // n; 0 = empty
-	uint32_t *slots; // n; what has that key
-	uint32_t n, n_used;
 };
 
 struct lease_engine {
@@ -131,33 +113,6 @@ struct lease_pair *lease_pair_get(struct lease_engine *e, uint32_t idx);
 void lease_pair_rest(struct lease_pair *p); // consumed if it is FREE and nothing is under way
 void lease_pair_set_state(struct lease_pair *p, enum lease_state s);
 void lease_engine_destroy(struct lease_engine *e); // once is_dead and n_commits is 0
-
-// --- identity.c
-// Sets text and domain. 0, -ENOMEM, RG_E_LIMIT.
-[[nodiscard]] int lease_identity_set(struct lease_engine *e, struct lease_slot *slot,
-				     const char *impi, const char *impu, const char *fixed_sub);
-void lease_identity_fini(struct lease_engine *e);
-size_t lease_identity_size(const struct lease_engine *e, uint32_t idx); // bytes to write it
-// Writes the identities of l->idx to text and has l point there.
-void lease_identity_write(const struct lease_engine *e, struct lease *l, char *text);
-const char *lease_fixed_sub(const struct lease_slot *slot); // the account; NULL = none
-size_t lease_key_len(const struct lease_key *k);
-struct lease_key lease_key_impi(const struct lease_engine *e, uint32_t idx);
-struct lease_key lease_key_impu(const struct lease_engine *e, uint32_t idx);
-struct lease_key lease_key_sub(const struct lease_engine *e, uint32_t idx); // of a fixed pair
-struct lease_key lease_key_domain(const struct lease_engine *e, uint32_t i);
-
-// --- index.c
-// With room for n. 0 or -ENOMEM.
-[[nodiscard]] int lease_index_init(struct lease_index *x, lease_key_fn *key, bool is_exact,
-				   uint32_t n);
-void lease_index_fini(struct lease_index *x);
-// LEASE_NO_PAIR when there is none.
-uint32_t lease_index_find(const struct lease_index *x, const struct lease_engine *e,
-			  struct rg_slice s);
-// Makes room for one more. 0, -ENOMEM, RG_E_LIMIT.
-[[nodiscard]] int lease_index_room(struct lease_index *x, const struct lease_engine *e);
-void lease_index_add(struct lease_index *x, const struct lease_engine *e, uint32_t of); // is new
 
 // --- pool.c: free list and quarantine
 struct lease_pool *lease_pool_of(const struct lease_pair *p);
