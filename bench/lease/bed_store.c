@@ -3,31 +3,40 @@
 #include <stdlib.h>
 
 #include "bed.h"
-#include "regate/err.h"
 #include "store/store_impl.h"
-
-#define ROOM 65536 // commits on their way; a power of two
 
 struct null_store {
 	struct store s;
 	struct env *env;
 	struct env_timer timer;
-	struct {
-		store_done_fn *done;
-		void *arg;
-	} jobs[ROOM];
-	uint64_t head, tail;
+	struct store_queue queue;
 };
+
+static void end_all(struct null_store *n) {
+	struct store_queue done;
+	struct store_job *j;
+
+	store_queue_init(&done);
+	store_queue_move(&done, &n->queue);
+	while ((j = store_queue_pop(&done)) != NULL) {
+		j->rev++;
+		store_job_end(&n->s, j);
+	}
+}
+
+static void null_flush(struct store *s) {
+	struct null_store *n = (struct null_store *)s;
+
+	while (n->queue.first != NULL)
+		end_all(n);
+}
 
 static void null_close(struct store *s) {
 	struct null_store *n = (struct null_store *)s;
 
+	null_flush(s);
 	env_timer_cancel(n->env, &n->timer);
-	while (n->head < n->tail) {
-		uint64_t at = n->head++ % ROOM;
-
-		n->jobs[at].done(n->jobs[at].arg, 0);
-	}
+	store_forget(s);
 	free(n);
 }
 
@@ -35,45 +44,30 @@ static int null_load(struct store *, const struct store_load *) {
 	return 0;
 }
 
-static int null_get(struct store *, const char *, void *, size_t *) {
-	return RG_E_STALE;
-}
-
-static int null_put(struct store *, const char *, const void *, size_t) {
-	return 0;
-}
-
-static int null_commit(struct store *s, const struct store_lease *, store_done_fn *done,
-		       void *arg) {
+static int null_queue(struct store *s, struct store_job *j) {
 	struct null_store *n = (struct null_store *)s;
 
-	if (n->tail - n->head == ROOM)
-		return RG_E_LIMIT;
-	n->jobs[n->tail % ROOM].done = done;
-	n->jobs[n->tail++ % ROOM].arg = arg;
+	store_queue_push(&n->queue, j);
 	env_timer_set(n->env, &n->timer, env_now_ns(n->env));
 	return 0;
 }
 
 static void null_stats(const struct store *, struct store_stats *out) {
-	*out = (struct store_stats){0};
+	*out = (struct store_stats){.is_up = true};
 }
 
 static void on_timer(struct env_timer *t, uint64_t) {
-	struct null_store *n =
-		(struct null_store *)((char *)t - offsetof(struct null_store, timer));
-	uint64_t end = n->tail;
-
-	while (n->head < end) {
-		uint64_t at = n->head++ % ROOM;
-
-		n->jobs[at].done(n->jobs[at].arg, 0);
-	}
+	end_all((struct null_store *)((char *)t - offsetof(struct null_store, timer)));
 }
 
 struct store *bed_store_null(struct env *e) {
-	static const struct store_ops ops = {null_close, null_load,   null_get,
-					     null_put,   null_commit, null_stats};
+	static const struct store_ops ops = {
+		.close = null_close,
+		.load_all = null_load,
+		.queue = null_queue,
+		.flush = null_flush,
+		.get_stats = null_stats,
+	};
 	struct null_store *n = calloc(1, sizeof(*n));
 
 	if (n == NULL)
@@ -81,5 +75,6 @@ struct store *bed_store_null(struct env *e) {
 	n->s.ops = &ops;
 	n->env = e;
 	n->timer.fn = on_timer;
+	store_queue_init(&n->queue);
 	return &n->s;
 }

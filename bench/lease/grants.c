@@ -59,7 +59,7 @@ static double tokens_per_s(struct bed *b) {
 
 static uint64_t n_left;
 
-static void stored(void *arg, int rc) {
+static void stored(void *arg, int rc, uint64_t) {
 	struct bed *b = arg;
 
 	if (rc != 0)
