@@ -151,13 +151,73 @@ int store_put(struct store *s, const char *name, const void *value, size_t len, 
 	return queue(s, j);
 }
 
+// --- history
+
+struct store_past store_past_of(const struct store_lease *l) {
+	struct store_past p = {l->gen,        l->sub,      l->gateway,
+			       l->granted_ms, l->ended_ms, l->reassign_ms};
+
+	for (size_t i = 0; i < STORE_TOKENS && l->ended_ms == 0; i++)
+		if (l->tokens[i].end_ms > p.ended_ms)
+			p.ended_ms = l->tokens[i].end_ms;
+	return p;
+}
+
+int store_history_add(struct store_history *h, const struct store_past *p) {
+	size_t n = strlen(p->sub) + 1, m = strlen(p->gateway) + 1;
+	char *s;
+
+	if (p->gen == 0 || h->n == STORE_PASTS)
+		return 0;
+	s = malloc(n + m);
+	if (s == NULL)
+		return -ENOMEM;
+	memcpy(s, p->sub, n);
+	memcpy(s + n, p->gateway, m);
+	h->past[h->n] = *p;
+	h->past[h->n].sub = s;
+	h->past[h->n].gateway = s + n;
+	h->n++;
+	return 0;
+}
+
+static void history_free(struct store_history *h) {
+	for (size_t i = 0; h != NULL && i < h->n; i++)
+		free((char *)h->past[i].sub); // and gateway behind it
+	free(h);
+}
+
+int store_history(struct store *s, const char *impi, store_history_fn *done, void *arg) {
+	struct store_lease key = {.impi = impi};
+	struct store_job *j = store_job_new(&key, NULL, arg);
+	struct store_history *h = calloc(1, sizeof(*h));
+	int rc;
+
+	if (j == NULL || h == NULL) {
+		free(j);
+		free(h);
+		return -ENOMEM;
+	}
+	h->done = done;
+	j->history = h;
+	rc = queue(s, j);
+	if (rc != 0)
+		free(h);
+	return rc;
+}
+
+// --- ends
+
 void store_job_end(struct store *s, struct store_job *j) {
+	if (j->history != NULL)
+		j->history->done(j->arg, j->rc, j->history->past, j->history->n);
 	if (j->name != NULL && j->rc == 0)
 		j->rc = store_keep(s, j->name, j->bytes, j->len);
 	if (j->done != NULL)
 		j->done(j->arg, j->rc, j->rev);
 	if (j->name != NULL)
 		explicit_bzero(j->bytes, j->len);
+	history_free(j->history);
 	free(j);
 }
 

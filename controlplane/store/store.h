@@ -31,6 +31,7 @@ struct store_lease {                    // key: impi
 	uint8_t flags;       // STORE_*
 	uint16_t scenario;   // 2 or 3
 	int64_t granted_ms;  // wall clock
+	int64_t ended_ms;    // wall clock: revoked or given back; 0 = ends with its last token
 	int64_t reassign_ms; // wall clock: not free before
 	struct store_token tokens[STORE_TOKENS];
 };
@@ -84,6 +85,19 @@ typedef void store_done_fn(void *arg, int rc, uint64_t rev);
 // now); else it replaces whatever is there.
 [[nodiscard]] int store_put(struct store *s, const char *name, const void *value, size_t len,
 			    bool is_new, store_done_fn *done, void *arg);
+// One assignment of a pair, as its last record says.
+#define STORE_PASTS 8
+struct store_past {
+	uint64_t gen;
+	const char *sub, *gateway;
+	int64_t granted_ms, ended_ms, reassign_ms; // ended_ms: then no token was good; 0 = had none
+};
+// The last STORE_PASTS assignments, newest first; the first may still go on. past is valid for the
+// call. rc 0, RG_E_STALE (no such record) or another negative. Returns as store_commit() does.
+typedef void store_history_fn(void *arg, int rc, const struct store_past *past, size_t n);
+[[nodiscard]] int store_history(struct store *s, const char *impi, store_history_fn *done,
+				void *arg);
+
 // Waits until all that is queued has been called back; blocks, so only at start and in tests.
 void store_flush(struct store *s);
 

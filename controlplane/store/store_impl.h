@@ -4,14 +4,21 @@
 
 #include "store/store.h"
 
-struct store_job { // one write on its way
+struct store_history { // what store_history() asked for
+	store_history_fn *done;
+	size_t n;
+	struct store_past past[STORE_PASTS]; // strings owned
+};
+
+struct store_job { // one write, or question, on its way
 	struct store_job *next;
 	store_done_fn *done; // may be NULL
 	void *arg;
 	int rc;
-	uint64_t rev;     // of the record now
-	const char *name; // of a value; NULL: a record
-	bool is_new;      // the value must not be there yet
+	uint64_t rev;                  // of the record now
+	const char *name;              // of a value; NULL: a record
+	struct store_history *history; // of lease.impi, a question; NULL: a write
+	bool is_new;                   // the value must not be there yet
 	size_t len;
 	struct store_lease lease; // strings in bytes[]
 	uint8_t bytes[];          // of a value: value, name
@@ -40,6 +47,10 @@ struct store_queue {
 void store_job_end(struct store *s, struct store_job *j);
 // A copy of a record as a job, for implementations that keep records.
 struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done, void *arg);
+// What a record says about its assignment; strings are the record's.
+struct store_past store_past_of(const struct store_lease *l);
+// Appends a copy, up to STORE_PASTS; what has gen 0 is no assignment. 0 or -ENOMEM.
+[[nodiscard]] int store_history_add(struct store_history *h, const struct store_past *p);
 void store_queue_init(struct store_queue *q);
 void store_queue_push(struct store_queue *q, struct store_job *j);
 struct store_job *store_queue_pop(struct store_queue *q);                // NULL when empty

@@ -192,6 +192,48 @@ static int judge(struct store_mem *m, const struct store_job *j) {
 	return j->lease.rev == (now == NULL ? 0 : now->rev) ? 0 : RG_E_CONFLICT;
 }
 
+static void free_chain(void *newest) {
+	struct store_job *j = newest, *older;
+
+	for (; j != NULL; j = older) {
+		older = j->next;
+		free(j);
+	}
+}
+
+// The last record of each earlier generation hangs behind the newest record.
+static void chain(struct store_job *now, struct store_job *old) {
+	struct store_job *j = now;
+
+	now->next = old;
+	if (old->lease.gen == now->lease.gen) {
+		now->next = old->next;
+		free(old);
+	}
+	for (unsigned i = 1; i < STORE_PASTS && j != NULL; i++)
+		j = j->next;
+	if (j != NULL) {
+		free_chain(j->next);
+		j->next = NULL;
+	}
+}
+
+static int answer_history(const struct store_mem *m, struct store_job *j) {
+	const struct store_lease *now = record_of(m, &j->lease);
+	const struct store_job *k;
+	int rc = 0;
+
+	if (now == NULL)
+		return RG_E_STALE;
+	k = (const struct store_job *)((const uint8_t *)now - offsetof(struct store_job, lease));
+	for (; k != NULL && rc == 0; k = k->next) {
+		struct store_past p = store_past_of(&k->lease);
+
+		rc = store_history_add(j->history, &p);
+	}
+	return rc;
+}
+
 // Makes a copy of j the durable record.
 static void apply(struct store_mem *m, struct store_job *j) {
 	struct store_job *copy, **slot, *old;
@@ -208,15 +250,18 @@ static void apply(struct store_mem *m, struct store_job *j) {
 		return;
 	old = *slot;
 	*slot = copy;
-	free(old);
+	chain(copy, old);
 }
 
 static void apply_item(struct store_mem *m, struct item *it) {
-	int rc = it->is_lost ? it->answer_rc : judge(m, it->job);
+	bool is_question = it->job->history != NULL;
+	int rc = it->answer_rc;
 
+	if (!it->is_lost)
+		rc = is_question ? answer_history(m, it->job) : judge(m, it->job);
 	it->is_applied = true;
 	it->job->rc = rc;
-	if (rc != 0)
+	if (rc != 0 || is_question)
 		return;
 	apply(m, it->job);
 	news_drop(m, it->job, it->job->rev);
@@ -231,6 +276,10 @@ static void answer_first(struct store_mem *m) {
 	struct store_job *j = line_pop(&m->writes);
 	const struct store_lease *now = j->name == NULL ? record_of(m, &j->lease) : NULL;
 
+	if (j->history != NULL) {
+		store_job_end(&m->s, j);
+		return;
+	}
 	if (now != NULL && j->rc == RG_E_CONFLICT) {
 		news_drop(m, j, now->rev);
 		tell(m, now);
@@ -300,7 +349,7 @@ static void backend_leave(struct store_mem *m) {
 	*at = m->next;
 	if (m->b->handles != NULL)
 		return;
-	tdestroy(m->b->leases, free);
+	tdestroy(m->b->leases, free_chain);
 	store_forget(&m->b->values);
 	free(m->b);
 }

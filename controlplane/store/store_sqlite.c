@@ -130,6 +130,8 @@ static int sqlite_queue(struct store *base, struct store_job *j) {
 
 	if (s->is_stopping) // written by this thread only
 		return -ESHUTDOWN;
+	if (j->history != NULL)
+		return RG_E_UNSUPPORTED;
 	pthread_mutex_lock(&s->lock);
 	if (s->queue.first == NULL)
 		pthread_cond_signal(&s->wake);

@@ -8,7 +8,7 @@
 #include "store/store.h"
 
 struct row {
-	char impi[24], impu[24], sub[24];
+	char impi[24], impu[24], sub[24], gateway[24];
 	struct store_lease l;
 };
 
@@ -16,14 +16,18 @@ static inline void row_make(struct row *r, unsigned i, uint64_t gen) {
 	snprintf(r->impi, sizeof(r->impi), "p%u@x", i);
 	snprintf(r->impu, sizeof(r->impu), "sip:p%u@x", i);
 	snprintf(r->sub, sizeof(r->sub), "sub-%llu", (unsigned long long)gen);
+	snprintf(r->gateway, sizeof(r->gateway), "gw-%u", i % 3);
 	r->l = (struct store_lease){.impi = r->impi,
 				    .impu = r->impu,
 				    .pool = "pool",
 				    .sub = r->sub,
+				    .gateway = r->gateway,
 				    .gen = gen,
 				    .state = 3,
+				    .flags = gen % 4,
 				    .scenario = 2,
 				    .granted_ms = (int64_t)gen * 7,
+				    .ended_ms = gen % 2 == 0 ? 0 : (int64_t)gen * 9,
 				    .reassign_ms = INT64_MAX - (int64_t)gen};
 	for (unsigned k = 0; k < STORE_TOKENS; k++) {
 		memset(r->l.tokens[k].digest.b, (int)(gen + k), RG_DIGEST_LEN);
