@@ -77,17 +77,17 @@ static const char *check_pair(const struct lease_engine *e, uint32_t idx, uint64
 
 static const char *check_free_list(const struct lease_pool *pool) {
 	const struct lease_slot *slots = pool->e->slots;
-	uint32_t n = 0, n_fixed = 0;
+	uint32_t n = 0, n_unlisted = 0;
 
 	for (uint32_t i = pool->first_free; i != LEASE_NO_PAIR; i = slots[i].next_free)
 		if (slots[i].state != LEASE_FREE || slots[i].pool != pool->idx ||
 		    ++n > pool->n_pairs)
 			return "the free list has a pair that is not free";
 	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
-		n_fixed += slots[i].pool == pool->idx && slots[i].is_fixed &&
-			   slots[i].state == LEASE_FREE;
-	return n + n_fixed == pool->n_state[LEASE_FREE] ? NULL
-							: "the free list lacks a free pair (I3)";
+		n_unlisted += slots[i].pool == pool->idx && slots[i].state == LEASE_FREE &&
+			      (slots[i].is_fixed || slots[i].is_withheld);
+	return n + n_unlisted == pool->n_state[LEASE_FREE] ? NULL
+							   : "the free list lacks a free pair (I3)";
 }
 
 static const char *check_heap(const struct lease_pool *pool) {

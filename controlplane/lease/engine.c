@@ -49,6 +49,7 @@ static void pair_free(struct lease_pair *p) {
 		lease_op_cancel(op);
 	}
 	lease_op_cancel(p->running);
+	lease_import_end(p, -ECANCELED);
 	free(p->l.sub);
 	free(p->binding_bytes);
 	if (!p->is_committing)
@@ -102,6 +103,10 @@ void lease_set_pool_names(struct lease_engine *e, const char *const *names, size
 	e->n_pool_names = n;
 }
 
+void lease_set_pool_wwsfs(struct lease_engine *e, const uint16_t *wwsfs) {
+	e->pool_wwsfs = wwsfs;
+}
+
 void lease_set_fence(struct lease_engine *e, const struct lease_fence *fence) {
 	e->fence = *fence;
 }
@@ -144,10 +149,9 @@ static void add(struct lease_engine *e, uint32_t idx) {
 	lease_index_add(&e->by_impu, e, idx);
 	if (e->slots[idx].is_fixed)
 		lease_index_add(&e->by_sub, e, idx);
-	lease_pool_give(e, idx);
 }
 
-int lease_add_pair(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const char *impi,
+int lease_pair_add(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const char *impi,
 		   const char *impu, const char *fixed_sub) {
 	struct lease_slot *slot = &e->slots[e->n_pairs];
 	int rc;
@@ -163,6 +167,15 @@ int lease_add_pair(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const c
 	rc = lease_identity_set(e, slot, impi, impu, fixed_sub);
 	if (rc == 0)
 		add(e, e->n_pairs);
+	return rc;
+}
+
+int lease_add_pair(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const char *impi,
+		   const char *impu, const char *fixed_sub) {
+	int rc = lease_pair_add(e, pool, wwsf, impi, impu, fixed_sub);
+
+	if (rc == 0)
+		lease_pool_give(e, e->n_pairs - 1);
 	return rc;
 }
 

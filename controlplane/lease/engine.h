@@ -43,7 +43,10 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	char *binding_bytes;       // strings of l.binding
 	uint64_t fence;            // ticket: not free before it has passed; 0 = none
 	uint32_t heap_pos;         // in the pool's quarantine; 0 = not
-	char text[];               // l.impi, l.impu
+
+	lease_import_fn *import_done; // waits for the record that provisions it; NULL = nobody
+	void *import_arg;
+	char text[]; // l.impi, l.impu
 };
 
 // What there is of every pair; the rest only from its assignment until it is free again.
@@ -57,6 +60,8 @@ struct lease_slot {
 	uint16_t pool, wwsf;
 	uint8_t state; // enum lease_state
 	bool is_fixed;
+	bool is_imported; // its record provisions it
+	bool is_withheld; // FREE, but its first record is not durable yet
 };
 
 struct lease_pool {
@@ -88,7 +93,9 @@ struct lease_engine {
 	struct lease_pool **pools;     // by uint16_t, NULL = none of its pairs
 	struct lease_pool *first_pool; // the same, as a list
 	const char *const *pool_names;
+	const uint16_t *pool_wwsfs; // NULL = none of the store's pairs is ours
 	size_t n_pool_names;
+	char load_fault[512];
 	struct lease_index by_impi, by_impu, by_sub, by_domain;
 	struct lease_op *late, **late_last; // answers that wait for the next turn
 	struct env_timer late_timer;
@@ -113,6 +120,15 @@ struct lease_pair *lease_pair_get(struct lease_engine *e, uint32_t idx);
 void lease_pair_rest(struct lease_pair *p); // consumed if it is FREE and nothing is under way
 void lease_pair_set_state(struct lease_pair *p, enum lease_state s);
 void lease_engine_destroy(struct lease_engine *e); // once is_dead and n_commits is 0
+// lease_add_pair() without giving it to the free list.
+[[nodiscard]] int lease_pair_add(struct lease_engine *e, uint16_t pool, uint16_t wwsf,
+				 const char *impi, const char *impu, const char *fixed_sub);
+
+// --- import.c
+// Adds the pair that a record provisions, if it is none of ours yet. 0, also when the record
+// provisions nothing here; RG_E_CONFLICT, RG_E_LIMIT, -ENOMEM.
+[[nodiscard]] int lease_import_record(struct lease_engine *e, const struct store_lease *row);
+void lease_import_end(struct lease_pair *p, int rc); // a record of p is durable, or failed
 
 // --- pool.c: free list and quarantine
 struct lease_pool *lease_pool_of(const struct lease_pair *p);

@@ -96,6 +96,8 @@ const struct rg_lease_table *lease_engine_table(const struct lease_engine *e);
 // Pools by name, in the order of their indices (strings are borrowed); accounts use pool UINT16_MAX,
 // stored as "".
 void lease_set_pool_names(struct lease_engine *e, const char *const *names, size_t n);
+// Whose they are, in the same order (borrowed). Without it no record becomes a pair.
+void lease_set_pool_wwsfs(struct lease_engine *e, const uint16_t *wwsfs);
 // When no worker can still answer from what has left the table; fence is copied. Without one, as
 // in tests, no worker is reckoned with.
 struct lease_fence {
@@ -104,9 +106,23 @@ struct lease_fence {
 	bool (*is_passed)(void *ctx, uint64_t ticket);
 };
 void lease_set_fence(struct lease_engine *e, const struct lease_fence *fence);
-// Restores what the store knows: live leases come back STALE, quarantines run on. A record whose
-// pair is no longer provisioned is kept in the store and never handed out. 0 or the store's error.
+// Restores what the store knows: imported pairs, live leases, which come back STALE, quarantines,
+// which run on. A record whose pair is no longer provisioned is kept in the store and never handed
+// out. 0 or the store's error; RG_E_CONFLICT and RG_E_LIMIT with one line in lease_load_fault().
 [[nodiscard]] int lease_engine_load(struct lease_engine *e);
+const char *lease_load_fault(const struct lease_engine *e); // "" = none
+
+// --- provisioning at run time: the pair gets a record of its own, and is handed out once that is
+// durable. Returns
+//   0                done(arg, rc) runs once, later, on the loop: durable (rc 0), or maybe not
+//   LEASE_IS_THERE   imported before, or earlier with the same arg; done will not run
+//   RG_E_CONFLICT    its IMPI or IMPU belongs to another pair, or pool (INV-2)
+//   -EBUSY           being imported for somebody else; RG_E_LIMIT, -ENOMEM
+// lease_engine_free() answers -ECANCELED to what is left.
+#define LEASE_IS_THERE 1
+typedef void lease_import_fn(void *arg, int rc);
+[[nodiscard]] int lease_import(struct lease_engine *e, uint16_t pool, const char *impi,
+			       const char *impu, lease_import_fn *done, void *arg);
 
 // --- assignment. done runs on the loop once the token may leave (rc 0) or not (negative).
 struct lease_ask {

@@ -6,6 +6,7 @@
 #include "lease/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "regate/err.h"
@@ -115,13 +116,38 @@ static int restore(struct load *ld, uint32_t idx, const struct store_lease *row)
 	return restore_live(p, row);
 }
 
+// What an operator can mend; other codes speak for themselves.
+static int fault(struct lease_engine *e, const struct store_lease *row, int rc) {
+	if (rc == RG_E_CONFLICT)
+		snprintf(e->load_fault, sizeof(e->load_fault),
+			 "pair '%s %s' was imported into pool '%s', but its IMPI or IMPU is also "
+			 "elsewhere, in a pool's or the accounts' file: remove it there, or bring "
+			 "that back as it was and use `regatectl pool remove`",
+			 row->impi, row->impu, row->pool);
+	else if (rc == RG_E_LIMIT)
+		snprintf(e->load_fault, sizeof(e->load_fault),
+			 "more than %u pairs: raise leases.max", e->max_pairs);
+	return rc;
+}
+
+const char *lease_load_fault(const struct lease_engine *e) {
+	return e->load_fault;
+}
+
 static int on_row(void *arg, const struct store_lease *row) {
 	struct load *ld = arg;
 	struct lease_engine *e = ld->e;
+	int rc = lease_import_record(e, row);
 	uint32_t i = lease_index_find(&e->by_impi, e, rg_str(row->impi));
 	uint32_t u = lease_index_find(&e->by_impu, e, rg_str(row->impu));
-	int rc = i == LEASE_NO_PAIR ? 0 : hold(ld, i, row);
 
+	if (rc == RG_E_CONFLICT && i == LEASE_NO_PAIR && e->slots[u].is_imported)
+		// Two gateways imported it at the same time: the first in the store is the pair.
+		log_put(e->log, LOG_ERROR, "lease.identity_twice", LOG_S("impi", row->impi),
+			LOG_S("impu", row->impu));
+	else if (rc != 0)
+		return fault(e, row, rc);
+	rc = i == LEASE_NO_PAIR ? 0 : hold(ld, i, row);
 	if (i != LEASE_NO_PAIR)
 		e->slots[i].rev = row->rev;
 	if (i != LEASE_NO_PAIR && i == u)
@@ -167,8 +193,8 @@ static void sort_out(struct load *ld, struct freed *freed) {
 }
 
 int lease_engine_load(struct lease_engine *e) {
-	struct load ld = {e, calloc(e->n_pairs + (size_t)1, sizeof(int64_t))};
-	struct freed *freed = calloc(e->n_pairs + (size_t)1, sizeof(*freed));
+	struct load ld = {e, calloc(e->max_pairs + (size_t)1, sizeof(int64_t))};
+	struct freed *freed = calloc(e->max_pairs + (size_t)1, sizeof(*freed));
 	const struct store_load cb = {on_row, &ld};
 	const struct store_watch watch = {.lease = lease_on_record, .arg = e};
 	int rc = -ENOMEM;

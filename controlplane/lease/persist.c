@@ -48,6 +48,7 @@ static void fill_row(const struct lease_pair *p, const struct lease_op *op,
 		.gen = l->gen,
 		.rev = p->e->slots[l->idx].rev,
 		.state = (uint8_t)l->state,
+		.flags = p->e->slots[l->idx].is_imported ? STORE_IMPORTED : 0,
 		.scenario = l->scenario,
 		.granted_ms = p->granted_ms,
 		// both clocks are read in whole milliseconds: never earlier than in memory
@@ -91,6 +92,7 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 	}
 	if (op != NULL)
 		lease_op_end(p, op, rc);
+	lease_import_end(p, rc);
 	lease_pair_run(p);
 	lease_pair_arm(p);
 	lease_pair_rest(p);

@@ -38,6 +38,8 @@ struct store_lease {                    // key: impi
 enum {
 	STORE_MOVED = 1 << 0,   // more than one gateway registered this generation
 	STORE_SUSPECT = 1 << 1, // out of rotation until an operator says otherwise
+	STORE_IMPORTED =
+		1 << 2, // provisioned by this record; else by a pool's or the accounts' file
 };
 
 struct store;

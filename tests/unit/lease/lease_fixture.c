@@ -23,7 +23,8 @@ static void on_close(void *ctx, struct rg_conn_id conn, uint16_t code) {
 }
 
 static void start(struct fix *f) {
-	static const char *const names[] = {"p1"};
+	static const char *const names[] = {"p1", "p2"};
+	static const uint16_t wwsfs[] = {7, 9};
 	const struct lease_cfg cfg = {.clock_error_ns = 5 * SEC,
 				      .t_sip_ns = 69 * SEC,
 				      .core_slack_ns = 360 * SEC,
@@ -32,9 +33,10 @@ static void start(struct fix *f) {
 				      .reg_max_ns = 3600 * SEC};
 	const struct lease_ops ops = {f, on_deregister, on_close};
 
-	f->e = lease_engine_new(&cfg, f->env, f->store, NULL, &ops, f->n_pairs + 1);
+	f->e = lease_engine_new(&cfg, f->env, f->store, NULL, &ops, f->n_pairs + 1 + f->n_room);
 	ck_assert_ptr_nonnull(f->e);
-	lease_set_pool_names(f->e, names, 1);
+	lease_set_pool_names(f->e, names, 2);
+	lease_set_pool_wwsfs(f->e, wwsfs);
 	for (unsigned i = 0; i < f->n_pairs; i++) {
 		char impi[32], impu[32];
 

@@ -36,6 +36,7 @@ struct fix {
 	struct rg_conn_id closed;
 	uint16_t close_code;
 	unsigned n_pairs;
+	unsigned n_room; // for as many more, from the next restart on
 };
 
 // n pairs "p<i>@x" in pool 0, then account "alice" with "alice@x".
