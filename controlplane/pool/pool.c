@@ -11,7 +11,6 @@
 
 #define FILE_MAX (256u << 20) // bytes
 #define LINES_MAX 1000000
-#define ID_MAX 255 // bytes of an IMPI or IMPU
 
 struct loader {
 	const char *path;
@@ -26,45 +25,6 @@ struct loader {
 static int fail(struct loader *l, int rc, const char *what) {
 	snprintf(l->err, l->err_len, "%s:%ld: %s", l->path, l->line, what);
 	return rc;
-}
-
-static bool is_alnum(char c) {
-	return (c >= '0' && c <= '9') ||
-	       (rg_lower((uint8_t)c) >= 'a' && rg_lower((uint8_t)c) <= 'z');
-}
-
-// Letters, digits, '.' and '-', as of a domain name or an IPv4 address; no port.
-static bool is_host(const char *s) {
-	if (!is_alnum(*s))
-		return false;
-	for (; *s != '\0'; s++)
-		if (!is_alnum(*s) && *s != '.' && *s != '-')
-			return false;
-	return is_alnum(s[-1]);
-}
-
-// RFC 3261 25.1 user: unreserved, escaped and user-unreserved, without the ';', '?' and '/' that
-// nobody means in an identity.
-static bool is_user(const char *s, size_t len) {
-	for (size_t i = 0; i < len; i++)
-		if (!is_alnum(s[i]) && strchr("-_.!~*'()%&=+$,", s[i]) == NULL)
-			return false;
-	return len > 0;
-}
-
-// Username and realm of a private identity (3GPP TS 23.003 13.3: a NAI, RFC 4282 2.1).
-static bool is_impi(const char *s) {
-	const char *at = strchr(s, '@');
-
-	return at != NULL && strlen(s) <= ID_MAX && is_user(s, (size_t)(at - s)) && is_host(at + 1);
-}
-
-// 3GPP TS 23.003 13.4: a SIP URI here, without port, parameters or headers.
-static bool is_impu(const char *s) {
-	const char *at = strchr(s, '@');
-
-	return strncmp(s, "sip:", 4) == 0 && at != NULL && strlen(s) <= ID_MAX &&
-	       is_user(s + 4, (size_t)(at - s - 4)) && is_host(at + 1);
 }
 
 // Cuts the next field off *s and ends it with NUL; NULL at the end of the line.
@@ -113,10 +73,10 @@ static int parse_line(struct loader *l, char *line) {
 		return fail(
 			l, RG_E_PROTO,
 			"more than two fields: write 'impi impu', comments on lines of their own");
-	if (!is_impi(impi))
+	if (!pool_is_impi(impi))
 		return fail(l, RG_E_PROTO,
 			    "the first field is no IMPI: write user@realm, at most 255 bytes");
-	if (!is_impu(impu))
+	if (!pool_is_impu(impu))
 		return fail(l, RG_E_PROTO,
 			    "the second field is no IMPU: write sip:user@host, at most "
 			    "255 bytes, without port or parameters");
