@@ -99,7 +99,11 @@ void env_sock_close(struct env_sock *s) {
 }
 
 int env_work(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg) {
-	return e->ops->work(e, run, done, arg);
+	return e->ops->work(e, run, done, arg, false);
+}
+
+int env_work_soon(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg) {
+	return e->ops->work(e, run, done, arg, true);
 }
 
 int env_read_file(struct env *e, const char *path, size_t max, uint8_t **data, size_t *len) {

@@ -69,6 +69,9 @@ void env_sock_close(struct env_sock *s); // accepts NULL
 // env_real_free() calls done() of what is left, without run() where that has not begun.
 [[nodiscard]] int env_work(struct env *e, void (*run)(void *arg), void (*done)(void *arg),
 			   void *arg);
+// The same for short work: before all of env_work() that has not begun.
+[[nodiscard]] int env_work_soon(struct env *e, void (*run)(void *arg), void (*done)(void *arg),
+				void *arg);
 
 // --- disk (configuration, keys, pool files; the store has its own). malloc'd, caller frees.
 [[nodiscard]] int env_read_file(struct env *e, const char *path, size_t max, uint8_t **data,

@@ -44,7 +44,8 @@ struct env_ops {
 	int (*accept)(struct env *e, struct env_sock *listener, struct env_cb cb,
 		      struct env_sock **out);
 	int (*watch_fd)(struct env *e, int fd, struct env_cb cb, struct env_sock **out);
-	int (*work)(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg);
+	int (*work)(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg,
+		    bool is_first);
 	int (*read_file)(struct env *e, const char *path, size_t max, uint8_t **data, size_t *len);
 	void (*stop)(struct env *e);
 };

@@ -49,8 +49,9 @@ static void real_random(struct env *, void *p, size_t len) {
 	}
 }
 
-static int real_work(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg) {
-	return env_work_pool_add(real_of(e)->work, (struct env_job){run, done, arg});
+static int real_work(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg,
+		     bool is_first) {
+	return env_work_pool_add(real_of(e)->work, (struct env_job){run, done, arg}, is_first);
 }
 
 static int real_read_file(struct env *, const char *path, size_t max, uint8_t **data, size_t *len) {

@@ -24,10 +24,11 @@ struct env_jobs { // ring; cannot overflow, because n_taken is bounded
 struct env_work_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	struct env_jobs soon; // under lock; before todo
 	struct env_jobs todo; // under lock
 	struct env_jobs done; // under lock
 	bool is_stopping;     // under lock
-	unsigned n_taken;     // loop only: todo + running + done
+	unsigned n_taken;     // loop only: soon + todo + running + done
 	unsigned n_threads;   // loop only
 	pthread_t threads[ENV_WORK_THREADS];
 	int wake_fd; // eventfd of the loop, borrowed
@@ -69,5 +70,6 @@ int env_real_sock_new(struct env *e, int fd, const struct env_real_sock_opts *op
 
 struct env_work_pool *env_work_pool_new(int wake_fd);
 void env_work_pool_free(struct env_work_pool *p); // waits for running jobs; done() for all
-int env_work_pool_add(struct env_work_pool *p, struct env_job job); // 0 or -EAGAIN
-void env_work_pool_deliver(struct env_work_pool *p);                // calls done()
+// 0 or -EAGAIN
+int env_work_pool_add(struct env_work_pool *p, struct env_job job, bool is_first);
+void env_work_pool_deliver(struct env_work_pool *p); // calls done()

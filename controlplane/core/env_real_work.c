@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Work off the loop: two threads run what burns CPU (password hashes, signatures). Jobs start in
-// order; done() runs on the loop. At most ENV_WORK_MAX jobs exist at once, so nothing here grows.
+// order, the short ones first; done() runs on the loop. At most ENV_WORK_MAX jobs exist at once, so nothing here grows.
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,11 +27,11 @@ static void *worker(void *arg) {
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		while (p->todo.n == 0 && !p->is_stopping)
+		while (p->soon.n == 0 && p->todo.n == 0 && !p->is_stopping)
 			pthread_cond_wait(&p->wake, &p->lock);
 		if (p->is_stopping)
 			break;
-		job = pop(&p->todo);
+		job = pop(p->soon.n > 0 ? &p->soon : &p->todo);
 		pthread_mutex_unlock(&p->lock);
 		job.run(job.arg);
 		pthread_mutex_lock(&p->lock);
@@ -82,8 +82,8 @@ void env_work_pool_free(struct env_work_pool *p) {
 		pthread_join(p->threads[i], NULL);
 	// Every job is answered, so that its owner can free it.
 	env_work_pool_deliver(p);
-	while (p->todo.n > 0) {
-		struct env_job job = pop(&p->todo);
+	while (p->soon.n + p->todo.n > 0) {
+		struct env_job job = pop(p->soon.n > 0 ? &p->soon : &p->todo);
 
 		job.done(job.arg);
 	}
@@ -92,12 +92,12 @@ void env_work_pool_free(struct env_work_pool *p) {
 	free(p);
 }
 
-int env_work_pool_add(struct env_work_pool *p, struct env_job job) {
+int env_work_pool_add(struct env_work_pool *p, struct env_job job, bool is_first) {
 	if (p->n_taken == ENV_WORK_MAX)
 		return -EAGAIN;
 	p->n_taken++;
 	pthread_mutex_lock(&p->lock);
-	push(&p->todo, job);
+	push(is_first ? &p->soon : &p->todo, job);
 	pthread_cond_signal(&p->wake);
 	pthread_mutex_unlock(&p->lock);
 	return 0;

@@ -39,7 +39,8 @@ static void sim_random(struct env *e, void *p, size_t len) {
 }
 
 // Runs at once: the pool's threads are not what a simulation is about. done() waits, as always.
-static int sim_work(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg) {
+static int sim_work(struct env *e, void (*run)(void *arg), void (*done)(void *arg), void *arg,
+		    bool) {
 	struct env_sim *sim = env_sim_of(e);
 
 	if (sim->n_jobs == SIM_WORK_MAX)
@@ -119,6 +120,17 @@ static void free_ends(struct env_sim *sim) {
 	}
 }
 
+static unsigned deliver_work(struct env_sim *sim) {
+	struct sim_job jobs[SIM_WORK_MAX];
+	unsigned n = sim->n_jobs;
+
+	memcpy(jobs, sim->jobs, n * sizeof(jobs[0]));
+	sim->n_jobs = 0;
+	for (unsigned i = 0; i < n; i++)
+		jobs[i].done(jobs[i].arg);
+	return n;
+}
+
 void env_sim_free(struct env *e) {
 	struct env_sim *sim = env_sim_of(e);
 	struct sim_file *f;
@@ -126,6 +138,7 @@ void env_sim_free(struct env *e) {
 
 	if (e == NULL)
 		return;
+	deliver_work(sim);
 	env_sock_close_all(e);
 	env_timers_fini(&e->timers);
 	free_ends(sim);
@@ -141,17 +154,6 @@ void env_sim_free(struct env *e) {
 		free(r);
 	}
 	free(sim);
-}
-
-static unsigned deliver_work(struct env_sim *sim) {
-	struct sim_job jobs[SIM_WORK_MAX];
-	unsigned n = sim->n_jobs;
-
-	memcpy(jobs, sim->jobs, n * sizeof(jobs[0]));
-	sim->n_jobs = 0;
-	for (unsigned i = 0; i < n; i++)
-		jobs[i].done(jobs[i].arg);
-	return n;
 }
 
 unsigned env_sim_turn(struct env *e) {
