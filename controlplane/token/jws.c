@@ -6,22 +6,29 @@
 #include "token/b64url.h"
 #include "token/es256.h"
 
-int jws_sign(EVP_PKEY *key, struct rg_slice header, struct rg_slice payload, struct rg_wr *out) {
-	size_t start = out->len;
-	uint8_t sig[ES256_SIG_LEN];
-	int rc;
-
+int jws_prepare(struct rg_slice header, struct rg_slice payload, struct rg_wr *out) {
 	rg_put(out, header);
 	rg_putc(out, '.');
 	b64url_put(out, payload);
-	if (out->overflow)
-		return RG_E_LIMIT;
-	rc = es256_sign(key, rg_slice(out->p + start, out->len - start), sig);
+	return out->overflow ? RG_E_LIMIT : 0;
+}
+
+int jws_seal(EVP_PKEY *key, size_t start, struct rg_wr *out) {
+	uint8_t sig[ES256_SIG_LEN];
+	int rc = es256_sign(key, rg_slice(out->p + start, out->len - start), sig);
+
 	if (rc != 0)
 		return rc;
 	rg_putc(out, '.');
 	b64url_put(out, rg_slice(sig, sizeof(sig)));
 	return out->overflow || out->len - start > RG_TOKEN_MAX ? RG_E_LIMIT : 0;
+}
+
+int jws_sign(EVP_PKEY *key, struct rg_slice header, struct rg_slice payload, struct rg_wr *out) {
+	size_t start = out->len;
+	int rc = jws_prepare(header, payload, out);
+
+	return rc != 0 ? rc : jws_seal(key, start, out);
 }
 
 // The text up to the next dot, which is skipped; false without a dot.

@@ -12,6 +12,9 @@
 // header: base64url text of the protected header. Appends the whole token. 0, RG_E_LIMIT, RG_E_AUTH.
 [[nodiscard]] int jws_sign(EVP_PKEY *key, struct rg_slice header, struct rg_slice payload,
 			   struct rg_wr *out);
+// The same in two steps: what is signed, then its signature, over what out has from start on.
+[[nodiscard]] int jws_prepare(struct rg_slice header, struct rg_slice payload, struct rg_wr *out);
+[[nodiscard]] int jws_seal(EVP_PKEY *key, size_t start, struct rg_wr *out);
 
 struct jws {
 	json_t *header; // object; its alg is ES256, it has no crit

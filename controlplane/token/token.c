@@ -16,34 +16,104 @@
 #define NOT_BEFORE_LEEWAY_S 60 // ims.md 2.5: on nbf and iat only, never on exp
 #define DATE_MAX (INT64_C(1) << 53)
 
-static json_t *claims_to_json(const struct token_claims *c, const char *jti) {
-	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s,s:s,s:{s:s,s:[s],s:s,s:s,s:I,s:I,s:i}}",
-			 "iss", c->iss, "aud", c->aud, "sub", c->sub, "client_id", CLIENT_ID, "iat",
-			 (json_int_t)c->iat, "nbf", (json_int_t)c->nbf, "exp", (json_int_t)c->exp,
-			 "jti", jti, "scope", SCOPE, "ims", "impi", c->impi, "impu", c->impu,
-			 "wwsf", c->wwsf, "pool", c->pool, "idx", (json_int_t)c->idx, "gen",
-			 (json_int_t)c->gen, "scn", (int)c->scenario);
+// What is no plain ASCII is jansson's to escape, and to refuse.
+static bool is_plain(const char *s) {
+	for (; *s != '\0'; s++)
+		if ((uint8_t)*s < ' ' || (uint8_t)*s > '~' || *s == '"' || *s == '\\')
+			return false;
+	return true;
+}
+
+static int put_odd(struct rg_wr *w, const char *s) {
+	json_t *j = json_string(s);
+	size_t room = w->cap - w->len, n;
+
+	if (j == NULL)
+		return RG_E_UTF8; // or no memory: jansson does not tell
+	n = json_dumpb(j, (char *)w->p + w->len, room, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_decref(j);
+	if (n == 0 || n > room)
+		return RG_E_LIMIT;
+	w->len += n;
+	return 0;
+}
+
+// A member with its comma.
+static void put_text(struct rg_wr *w, const char *name, const char *s, int *rc) {
+	rg_puts(w, name);
+	if (*rc == 0 && !is_plain(s)) {
+		*rc = w->overflow ? RG_E_LIMIT : put_odd(w, s);
+	} else {
+		rg_putc(w, '"');
+		rg_puts(w, s);
+		rg_putc(w, '"');
+	}
+}
+
+static void put_int(struct rg_wr *w, const char *name, int64_t v) {
+	rg_puts(w, name);
+	if (v < 0)
+		rg_putc(w, '-');
+	rg_put_u64(w, v < 0 ? -(uint64_t)v : (uint64_t)v);
+}
+
+static int claims_put(const struct token_claims *c, const uint8_t jti[16], struct rg_wr *w) {
+	int rc = 0;
+
+	put_text(w, "{\"iss\":", c->iss, &rc);
+	put_text(w, ",\"aud\":", c->aud, &rc);
+	put_text(w, ",\"sub\":", c->sub, &rc);
+	rg_puts(w, ",\"client_id\":\"" CLIENT_ID "\"");
+	put_int(w, ",\"iat\":", c->iat);
+	put_int(w, ",\"nbf\":", c->nbf);
+	put_int(w, ",\"exp\":", c->exp);
+	rg_puts(w, ",\"jti\":\"");
+	b64url_put(w, rg_slice(jti, 16));
+	rg_puts(w, "\",\"scope\":\"" SCOPE "\"");
+	put_text(w, ",\"ims\":{\"impi\":", c->impi, &rc);
+	put_text(w, ",\"impu\":[", c->impu, &rc);
+	put_text(w, "],\"wwsf\":", c->wwsf, &rc);
+	put_text(w, ",\"pool\":", c->pool, &rc);
+	put_int(w, ",\"idx\":", c->idx);
+	put_int(w, ",\"gen\":", (int64_t)c->gen);
+	put_int(w, ",\"scn\":", c->scenario);
+	rg_puts(w, "}}");
+	return rc == 0 && w->overflow ? RG_E_LIMIT : rc;
+}
+
+int token_prepare(const struct token_key *k, const struct token_claims *c, const uint8_t jti[16],
+		  struct rg_wr *out) {
+	char text[RG_TOKEN_MAX];
+	struct rg_wr w = rg_wr(text, sizeof(text));
+	int rc;
+
+	if (c->gen > INT64_MAX)
+		return RG_E_LIMIT; // JSON integers are signed here
+	rc = claims_put(c, jti, &w);
+	return rc != 0 ? rc : jws_prepare(token_key_header(k), rg_wr_slice(&w), out);
 }
 
 int token_issue(const struct token_key *k, const struct token_claims *c, const uint8_t jti[16],
 		struct rg_wr *out) {
-	char id[24], text[RG_TOKEN_MAX];
-	struct rg_wr w = rg_wr(id, sizeof(id) - 1);
-	json_t *j;
-	size_t n;
+	size_t start = out->len;
+	int rc = token_prepare(k, c, jti, out);
 
-	if (c->gen > INT64_MAX)
-		return RG_E_LIMIT; // JSON integers are signed here
-	b64url_put(&w, rg_slice(jti, 16));
-	id[w.len] = '\0';
-	j = claims_to_json(c, id);
-	if (j == NULL)
-		return RG_E_UTF8; // or no memory: jansson does not tell
-	n = json_dumpb(j, text, sizeof(text), JSON_COMPACT);
-	json_decref(j);
-	if (n == 0 || n > sizeof(text))
-		return RG_E_LIMIT;
-	return jws_sign(token_key_pkey(k), token_key_header(k), rg_slice(text, n), out);
+	return rc != 0 ? rc : jws_seal(token_key_pkey(k), start, out);
+}
+
+// A reference to OpenSSL's key, which counts them with atomics and signs on any thread.
+struct token_signer *token_signer_get(const struct token_key *k) {
+	EVP_PKEY *pkey = token_key_pkey(k);
+
+	return EVP_PKEY_up_ref(pkey) == 1 ? (struct token_signer *)pkey : NULL;
+}
+
+void token_signer_put(struct token_signer *s) {
+	EVP_PKEY_free((EVP_PKEY *)s);
+}
+
+int token_sign(struct token_signer *s, struct rg_wr *out) {
+	return jws_seal((EVP_PKEY *)s, 0, out);
 }
 
 static bool is_string(const json_t *obj, const char *name, const char *want) {

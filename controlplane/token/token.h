@@ -26,6 +26,14 @@ const char *token_key_kid(const struct token_key *k);
 // jti: 16 random bytes. 0 or negative; at most RG_TOKEN_MAX bytes to out.
 [[nodiscard]] int token_issue(const struct token_key *k, const struct token_claims *c,
 			      const uint8_t jti[16], struct rg_wr *out);
+// The same in two steps, of which the second is the longer and may be done on any thread.
+[[nodiscard]] int token_prepare(const struct token_key *k, const struct token_claims *c,
+				const uint8_t jti[16], struct rg_wr *out);
+struct token_signer; // outlives its key
+[[nodiscard]] struct token_signer *token_signer_get(const struct token_key *k);
+void token_signer_put(struct token_signer *s); // accepts NULL
+// out: what token_prepare() wrote, from its begin. 0, RG_E_LIMIT, RG_E_AUTH.
+[[nodiscard]] int token_sign(struct token_signer *s, struct rg_wr *out);
 // Signature, header, and the claims iss, aud, exp, nbf, scope. now: seconds UTC. 0, RG_E_PROTO,
 // RG_E_AUTH, RG_E_EXPIRED. On 0 *out must be given to token_claims_free().
 [[nodiscard]] int token_verify(const struct token_key *k, struct rg_slice token, const char *iss,
