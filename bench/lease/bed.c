@@ -105,6 +105,7 @@ void bed_engine(struct bed *b, uint32_t n_pairs) {
 void bed_close(struct bed *b) {
 	lease_engine_free(b->leases);
 	store_close(b->store);
+	token_signer_put(b->signer);
 	token_key_free(b->key);
 	rg_digester_free(b->digester);
 	env_real_free(b->env);
@@ -130,12 +131,18 @@ static int issue(void *arg, const struct lease *l, uint64_t end_ns, struct rg_wr
 
 	if (b->key != NULL) {
 		env_random(b->env, jti, sizeof(jti));
-		return token_issue(b->key, &claims, jti, token);
+		return token_prepare(b->key, &claims, jti, token);
 	}
 	rg_puts(token, l->impu);
 	rg_put_u64(token, l->gen);
 	rg_put_u64(token, end_ns);
 	return 0;
+}
+
+static int sign(void *arg, struct rg_wr *token) {
+	const struct bed *b = arg;
+
+	return token_sign(b->signer, token);
 }
 
 static void ask(struct bed *b);
@@ -159,6 +166,7 @@ static void ask(struct bed *b) {
 	const struct lease_ask a = {.sub = sub,
 				    .token_life_ns = LIFE_NS,
 				    .issue = issue,
+				    .sign = b->key == NULL ? NULL : sign,
 				    .done = done,
 				    .arg = b,
 				    .digester = b->digester};

@@ -16,6 +16,7 @@ struct bed {
 	struct lease_engine *leases;
 	struct rg_digester *digester;
 	struct token_key *key; // NULL: tokens are texts without a signature
+	struct token_signer *signer;
 	uint32_t n_pairs;
 	uint64_t n_asked, n_done, n_wanted; // grants
 	unsigned n_failed;

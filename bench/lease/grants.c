@@ -34,6 +34,11 @@ static struct token_key *key_new(const char *dir) {
 	return key;
 }
 
+static void set_key(struct bed *b, const char *dir) {
+	b->key = key_new(dir);
+	b->signer = token_signer_get(b->key);
+}
+
 static double tokens_per_s(struct bed *b) {
 	const struct token_claims c = {.iss = "https://10.77.0.2",
 				       .aud = "ep-cscf.ims.example.net",
@@ -118,7 +123,7 @@ static double engine_per_s(const char *db, const char *key_dir, uint32_t n) {
 		db_remove(db);
 	bed_open(&b, db);
 	if (key_dir != NULL)
-		b.key = key_new(key_dir);
+		set_key(&b, key_dir);
 	bed_engine(&b, n);
 	t = bed_now_s();
 	bed_grant(&b, n, WINDOW);
@@ -142,7 +147,7 @@ int bed_grants(uint32_t n, unsigned rounds, const char *dir) {
 		unsigned_[i] = engine_per_s(db, NULL, n);
 		bare[i] = engine_per_s(NULL, NULL, n);
 		bed_open(&b, db);
-		b.key = key_new(dir);
+		set_key(&b, dir);
 		tokens[i] = tokens_per_s(&b);
 		records[i] = records_per_s(&b, n);
 		bed_close(&b);

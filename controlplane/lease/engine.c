@@ -24,6 +24,8 @@ struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *e
 	e->max_pairs = max_pairs;
 	e->late_last = &e->late;
 	e->late_timer.fn = lease_late_fn;
+	e->to_sign_last = &e->to_sign;
+	e->sign_timer.fn = lease_sign_fn;
 	e->slots = calloc(max_pairs + (size_t)1, sizeof(*e->slots));
 	e->view = malloc(sizeof(*e->view));
 	e->pools = calloc(N_POOLS, sizeof(struct lease_pool *));
@@ -39,7 +41,8 @@ struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *e
 	return e;
 }
 
-// The store still holds a pointer to what is committing: that goes with its answer.
+// The store or the crypto pool still holds a pointer to what is committing: that goes with its answer,
+// and with it the operation that is being signed.
 static void pair_free(struct lease_pair *p) {
 	struct lease_op *op;
 
@@ -48,7 +51,8 @@ static void pair_free(struct lease_pair *p) {
 		p->ops = op->next;
 		lease_op_cancel(op);
 	}
-	lease_op_cancel(p->running);
+	if (p->running == NULL || p->running->pair == NULL)
+		lease_op_cancel(p->running);
 	lease_import_end(p, -ECANCELED);
 	free(p->l.sub);
 	free(p->binding_bytes);
@@ -68,6 +72,7 @@ void lease_engine_free(struct lease_engine *e) {
 
 	if (e == NULL)
 		return;
+	lease_sign_stop(e);
 	for (uint32_t i = 0; i < e->n_pairs; i++)
 		if (e->slots[i].pair != NULL)
 			pair_free(e->slots[i].pair);

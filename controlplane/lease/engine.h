@@ -14,10 +14,11 @@ struct lease_op { // a grant or a renewal
 	struct lease_ask ask; // sub is ours
 	bool is_new;          // it began the assignment
 	uint64_t gen;         // 0 = not known before its turn (account)
-	int rc;               // in the list of late answers
+	int rc;               // in the list of late answers; of its signature
 	struct lease_token issued;
 	uint8_t *token; // ours
-	size_t token_len;
+	size_t token_len, token_room;
+	struct lease_pair *pair; // while it is being signed
 };
 
 struct lease_pair {     // of a slot that is not FREE, or not yet at rest
@@ -26,8 +27,8 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	struct env_timer timer;
 
 	struct lease_op *ops, **ops_last; // waiting, oldest first
-	struct lease_op *running;         // in the store's hands
-	bool is_committing;               // so is a record of this pair; never two at a time
+	struct lease_op *running;         // being signed, or in the store's hands
+	bool is_committing;               // so, or a record of this pair is; never two at a time
 	bool is_dirty;                    // memory is ahead of the store
 	bool is_starting;                 // in lease_pair_run(): not again
 
@@ -99,7 +100,10 @@ struct lease_engine {
 	struct lease_index by_impi, by_impu, by_sub, by_domain;
 	struct lease_op *late, **late_last; // answers that wait for the next turn
 	struct env_timer late_timer;
-	uint32_t n_commits; // in the store's hands
+	struct lease_op *to_sign, **to_sign_last; // oldest first
+	unsigned n_to_sign, n_batches;            // n_batches: in the crypto pool
+	struct env_timer sign_timer;
+	uint32_t n_commits; // being signed, or in the store's hands
 	bool is_dead;       // goes with the last of them
 	uint8_t scratch[RG_TOKEN_MAX];
 };
@@ -157,10 +161,16 @@ int64_t lease_clock_now_ms(const struct lease_engine *e);   // in the times of t
 // --- grant.c
 // 0: now in the store's hands.
 [[nodiscard]] int lease_op_start(struct lease_pair *p, struct lease_op *op);
+void lease_op_signed(struct lease_pair *p, struct lease_op *op);      // op->rc
 void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc); // the store has answered
 void lease_op_answer_late(struct lease_engine *e, struct lease_op *op, int rc);
 void lease_op_cancel(struct lease_op *op); // the engine ends; accepts NULL
 void lease_late_fn(struct env_timer *t, uint64_t now_ns);
+
+// --- sign.c
+void lease_sign(struct lease_pair *p, struct lease_op *op); // lease_op_signed() follows
+void lease_sign_fn(struct env_timer *t, uint64_t now_ns);
+void lease_sign_stop(struct lease_engine *e); // cancels what the pool has not
 
 // --- publish.c: the workers' view
 // All tokens; where the snapshot cannot be shown, an entry that sends every REGISTER here.

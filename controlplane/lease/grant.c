@@ -97,17 +97,23 @@ static int issue(struct lease_pair *p, struct lease_op *op) {
 	if (rc == 0 && w.overflow)
 		rc = RG_E_LIMIT;
 	if (rc == 0) {
-		op->token = malloc(w.len + 1);
+		op->token_room = w.len + (op->ask.sign == NULL ? 1 : LEASE_SIGNATURE_MAX);
+		op->token = malloc(op->token_room);
 		rc = op->token == NULL ? -ENOMEM : 0;
 	}
 	if (rc == 0) {
 		memcpy(op->token, w.p, w.len);
 		op->token_len = w.len;
 		op->issued.end_ns = end_ns;
-		rg_token_digest(op->ask.digester, rg_wr_slice(&w), &op->issued.digest);
 	}
 	explicit_bzero(e->scratch, w.len);
 	return rc;
+}
+
+// The token is whole.
+static int commit(struct lease_pair *p, struct lease_op *op) {
+	rg_token_digest(op->ask.digester, rg_slice(op->token, op->token_len), &op->issued.digest);
+	return lease_pair_commit(p, op);
 }
 
 int lease_op_start(struct lease_pair *p, struct lease_op *op) {
@@ -126,7 +132,27 @@ int lease_op_start(struct lease_pair *p, struct lease_op *op) {
 	reassign_ns = lease_reassign_ns(p->e, op->issued.end_ns);
 	if (reassign_ns > p->l.reassign_ns)
 		p->l.reassign_ns = reassign_ns;
-	return lease_pair_commit(p, op);
+	if (op->ask.sign == NULL)
+		return commit(p, op);
+	p->running = op;
+	lease_sign(p, op);
+	return 0;
+}
+
+void lease_op_signed(struct lease_pair *p, struct lease_op *op) {
+	int rc = op->rc;
+
+	op->pair = NULL;
+	if (rc == 0 && op->token_len > RG_TOKEN_MAX)
+		rc = RG_E_LIMIT;
+	if (rc == 0)
+		rc = is_current(p, op) ? commit(p, op) : RG_E_STALE;
+	if (rc != 0) {
+		lease_op_answer_late(p->e, op, rc);
+		lease_pair_run(p);
+	}
+	lease_pair_arm(p);
+	lease_pair_rest(p);
 }
 
 // Durable: from here on the token is good. The two newest stay, a third is void at once.

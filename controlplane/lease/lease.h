@@ -124,6 +124,8 @@ typedef void lease_import_fn(void *arg, int rc);
 [[nodiscard]] int lease_import(struct lease_engine *e, uint16_t pool, const char *impi,
 			       const char *impu, lease_import_fn *done, void *arg);
 
+#define LEASE_SIGNATURE_MAX 512
+
 // --- assignment. done runs on the loop once the token may leave (rc 0) or not (negative).
 struct lease_ask {
 	bool is_account;
@@ -132,6 +134,9 @@ struct lease_ask {
 	uint64_t token_life_ns;
 	// Issues the token of this lease: writes at most RG_TOKEN_MAX bytes, 0 or negative.
 	int (*issue)(void *arg, const struct lease *l, uint64_t token_end_ns, struct rg_wr *token);
+	// NULL: the token is whole. Else appends its signature, at most LEASE_SIGNATURE_MAX bytes, on
+	// any thread: arg is good until done(), and nobody else touches what this needs of it.
+	int (*sign)(void *arg, struct rg_wr *token);
 	// token is valid for the call; rc RG_E_EXHAUSTED (none free, or the account's pair still
 	// has to be given back), RG_E_STALE (no such account, generation gone), RG_E_EXPIRED (the
 	// store took longer than the token lives), RG_E_LIMIT, -errno (store). l is NULL then.

@@ -19,7 +19,8 @@ struct wwsf_call {
 	struct lease_ask ask;
 	char *sub;
 	bool is_renewal;
-	uint64_t token_end_ns; // of the token issued
+	uint64_t token_end_ns;       // of the token issued
+	struct token_signer *signer; // of its key; NULL before
 };
 
 static void call_free(struct wwsf_call *c) {
@@ -28,6 +29,7 @@ static void call_free(struct wwsf_call *c) {
 		if (c->next != NULL)
 			c->next->link = c->link;
 	}
+	token_signer_put(c->signer);
 	free(c->sub);
 	free(c);
 }
@@ -73,7 +75,15 @@ static int call_issue(void *arg, const struct lease *l, uint64_t token_end_ns,
 	};
 	c->token_end_ns = token_end_ns;
 	env_random(w->env, jti, sizeof(jti));
-	return token_issue(w->key, &claims, jti, token);
+	c->signer = token_signer_get(w->key);
+	return c->signer == NULL ? -ENOMEM : token_prepare(w->key, &claims, jti, token);
+}
+
+// Any thread.
+static int call_sign(void *arg, struct rg_wr *token) {
+	const struct wwsf_call *c = arg;
+
+	return token_sign(c->signer, token);
 }
 
 static json_t *lease_json(const struct wwsf_call *c, const struct lease *l, struct rg_slice token) {
@@ -171,6 +181,7 @@ static struct wwsf_call *call_new(struct wwsf *w, const struct wwsf_to *to, cons
 		.sub = copy,
 		.token_life_ns = life_s * RG_NS_PER_S,
 		.issue = call_issue,
+		.sign = call_sign,
 		.done = call_done,
 		.arg = c,
 		.digester = w->digester,

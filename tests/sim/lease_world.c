@@ -245,6 +245,14 @@ static int issue(void *arg, const struct lease *l, uint64_t token_end_ns, struct
 	return 0;
 }
 
+static int sign(void *arg, struct rg_wr *token) {
+	struct request *r = arg;
+
+	rg_puts(token, ".signature");
+	rg_token_digest(r->w->digester, rg_wr_slice(token), &r->digest);
+	return r->is_unsigned ? RG_E_AUTH : 0;
+}
+
 static void done(void *arg, int rc, const struct lease *l, struct rg_slice token) {
 	struct request *r = arg;
 
@@ -261,11 +269,12 @@ static struct lease_ask ask_new(struct world *w, const char *sub) {
 	struct request *r = &w->requests[w->n_requests++];
 
 	world_assert(w, w->n_requests <= MAX_REQUESTS);
-	*r = (struct request){.w = w};
+	*r = (struct request){.w = w, .is_unsigned = chance(w, 2)};
 	snprintf(r->sub, sizeof(r->sub), "%s", sub);
 	return (struct lease_ask){.sub = r->sub,
 				  .token_life_ns = (60 + world_random(w, 7200)) * SEC,
 				  .issue = issue,
+				  .sign = chance(w, 70) ? sign : NULL,
 				  .done = done,
 				  .arg = r,
 				  .digester = w->digester};

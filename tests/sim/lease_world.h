@@ -56,6 +56,7 @@ struct request { // a grant or renewal of a client
 	char sub[16];
 	struct rg_digest digest; // of the token issued for it
 	uint64_t end_ns;
+	bool is_unsigned; // signing fails
 };
 
 struct world {
