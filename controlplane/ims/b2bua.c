@@ -47,7 +47,7 @@ static const char *why_unknown(struct ims *ims, const struct request *r) {
 
 	if (r->punt.reason != RG_WHY_TOKEN_NEW)
 		return "no lease";
-	rc = token_verify(ims->key, r->reg.bearer, ims->conf->token.issuer,
+	rc = token_verify(token_key_set(ims->key), r->reg.bearer, ims->conf->token.issuer,
 			  ims->conf->token.audience, now_s, &c);
 	if (rc != 0)
 		return rg_strerror(rc);

@@ -13,18 +13,20 @@ int jws_prepare(struct rg_slice header, struct rg_slice payload, struct rg_wr *o
 	return out->overflow ? RG_E_LIMIT : 0;
 }
 
-int jws_seal(EVP_PKEY *key, size_t start, struct rg_wr *out) {
-	uint8_t sig[ES256_SIG_LEN];
-	int rc = es256_sign(key, rg_slice(out->p + start, out->len - start), sig);
+int jws_seal(const struct jws_key *key, size_t start, struct rg_wr *out) {
+	uint8_t sig[JWS_SIG_MAX];
+	size_t len;
+	int rc = jws_key_sign(key, rg_slice(out->p + start, out->len - start), sig, &len);
 
 	if (rc != 0)
 		return rc;
 	rg_putc(out, '.');
-	b64url_put(out, rg_slice(sig, sizeof(sig)));
+	b64url_put(out, rg_slice(sig, len));
 	return out->overflow || out->len - start > RG_TOKEN_MAX ? RG_E_LIMIT : 0;
 }
 
-int jws_sign(EVP_PKEY *key, struct rg_slice header, struct rg_slice payload, struct rg_wr *out) {
+int jws_sign(const struct jws_key *key, struct rg_slice header, struct rg_slice payload,
+	     struct rg_wr *out) {
 	size_t start = out->len;
 	int rc = jws_prepare(header, payload, out);
 
@@ -54,13 +56,16 @@ json_t *jws_parse_object(struct rg_slice text) {
 	return j;
 }
 
-// RFC 7515 4.1.1, 4.1.11; RFC 8725 3.1
+// RFC 7515 4.1.10, 4.1.11; RFC 7516 4.1.3; RFC 7797 3: what would change the meaning of the payload
 static int check_header(const json_t *h) {
-	const char *alg = json_string_value(json_object_get(h, "alg"));
+	static const char *const refused[] = {"crit", "b64", "zip", "cty"};
 
-	if (alg == NULL || strcmp(alg, "ES256") != 0)
+	if (!json_is_string(json_object_get(h, "alg")))
 		return RG_E_AUTH;
-	return json_object_get(h, "crit") == NULL ? 0 : RG_E_AUTH;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+		if (json_object_get(h, refused[i]) != NULL)
+			return RG_E_AUTH;
+	return 0;
 }
 
 static int read_header(struct rg_slice text, json_t **out) {
@@ -82,19 +87,8 @@ static int read_header(struct rg_slice text, json_t **out) {
 	return rc;
 }
 
-static int read_signature(struct rg_slice text, uint8_t sig[ES256_SIG_LEN]) {
-	size_t len;
-	int rc = b64url_decode(text, sig, ES256_SIG_LEN, &len);
-
-	if (rc != 0)
-		return rc;
-	return len == ES256_SIG_LEN ? 0 : RG_E_PROTO; // RFC 7518 3.4
-}
-
-int jws_open(EVP_PKEY *key, struct rg_slice token, struct jws *out) {
+int jws_parse(struct rg_slice token, struct jws *out) {
 	struct rg_slice rest = token, header, payload;
-	uint8_t sig[ES256_SIG_LEN];
-	json_t *h;
 	int rc;
 
 	if (token.len > RG_TOKEN_MAX)
@@ -102,20 +96,29 @@ int jws_open(EVP_PKEY *key, struct rg_slice token, struct jws *out) {
 	// A fourth dot stays in rest and is no base64url.
 	if (!take_part(&rest, &header) || !take_part(&rest, &payload))
 		return RG_E_PROTO;
-	rc = read_signature(rest, sig);
-	if (rc != 0)
-		return rc;
-	rc = read_header(header, &h);
-	if (rc != 0)
-		return rc;
-	rc = es256_verify(key, rg_slice(token.p, header.len + 1 + payload.len), sig);
+	rc = b64url_decode(rest, out->sig, sizeof(out->sig), &out->sig_len);
+	if (rc == 0 && out->sig_len == 0)
+		rc = RG_E_PROTO;
 	if (rc == 0)
 		rc = b64url_decode(payload, out->payload, sizeof(out->payload), &out->payload_len);
-	if (rc != 0) {
-		json_decref(h);
-		return rc;
-	}
-	out->header = h;
-	out->is_canonical = es256_is_low_s(sig);
-	return 0;
+	if (rc == 0)
+		rc = read_header(header, &out->header);
+	out->signed_part = rg_slice(token.p, header.len + 1 + payload.len);
+	return rc;
+}
+
+int jws_verify(const struct jws *jws, const struct jws_key *key) {
+	const char *alg = json_string_value(json_object_get(jws->header, "alg"));
+
+	if (strcmp(alg, jws_alg_name(key->alg)) != 0)
+		return RG_E_AUTH;
+	if (key->is_ours && key->alg == JWS_ES256 && jws->sig_len == ES256_SIG_LEN &&
+	    !es256_is_low_s(jws->sig))
+		return RG_E_AUTH;
+	return jws_key_verify(key, jws->signed_part, rg_slice(jws->sig, jws->sig_len));
+}
+
+void jws_close(struct jws *jws) {
+	json_decref(jws->header);
+	jws->header = NULL;
 }

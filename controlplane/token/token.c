@@ -8,6 +8,7 @@
 #include "regate/err.h"
 #include "regate/token.h"
 #include "token/b64url.h"
+#include "token/jwk.h"
 #include "token/jws.h"
 #include "token/key.h"
 
@@ -98,22 +99,34 @@ int token_issue(const struct token_key *k, const struct token_claims *c, const u
 	size_t start = out->len;
 	int rc = token_prepare(k, c, jti, out);
 
-	return rc != 0 ? rc : jws_seal(token_key_pkey(k), start, out);
+	return rc != 0 ? rc : jws_seal(token_key_jws(k), start, out);
 }
 
-// A reference to OpenSSL's key, which counts them with atomics and signs on any thread.
-struct token_signer *token_signer_get(const struct token_key *k) {
-	EVP_PKEY *pkey = token_key_pkey(k);
+struct token_signer { // OpenSSL counts who holds the key with atomics, and signs on any thread
+	struct jws_key key;
+};
 
-	return EVP_PKEY_up_ref(pkey) == 1 ? (struct token_signer *)pkey : NULL;
+struct token_signer *token_signer_get(const struct token_key *k) {
+	struct token_signer *s = malloc(sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->key = *token_key_jws(k);
+	if (EVP_PKEY_up_ref(s->key.pkey) == 1)
+		return s;
+	free(s);
+	return NULL;
 }
 
 void token_signer_put(struct token_signer *s) {
-	EVP_PKEY_free((EVP_PKEY *)s);
+	if (s == NULL)
+		return;
+	jws_key_fini(&s->key);
+	free(s);
 }
 
 int token_sign(struct token_signer *s, struct rg_wr *out) {
-	return jws_seal((EVP_PKEY *)s, 0, out);
+	return jws_seal(&s->key, 0, out);
 }
 
 static bool is_string(const json_t *obj, const char *name, const char *want) {
@@ -122,12 +135,15 @@ static bool is_string(const json_t *obj, const char *name, const char *want) {
 	return s != NULL && strcmp(s, want) == 0;
 }
 
-// RFC 9068 4, RFC 8725 3.11: not another kind of token; and signed by this key, not one like it
-static int check_header(const struct token_key *k, const struct jws *jws) {
-	if (!is_string(jws->header, "typ", "at+jwt") ||
-	    !is_string(jws->header, "kid", token_key_kid(k)))
+// RFC 9068 4, RFC 8725 3.11: not another kind of token; RFC 7515 4.1.4: and signed by this key
+static int check_signature(const struct jwk_set *keys, const struct jws *jws) {
+	const char *kid = json_string_value(json_object_get(jws->header, "kid"));
+	const struct jws_key *key;
+
+	if (!is_string(jws->header, "typ", "at+jwt") || kid == NULL)
 		return RG_E_AUTH;
-	return jws->is_canonical ? 0 : RG_E_AUTH;
+	key = jwk_set_find(keys, kid);
+	return key == NULL ? RG_E_STALE : jws_verify(jws, key);
 }
 
 static bool take_int(const json_t *obj, const char *name, int64_t min, int64_t max, int64_t *out) {
@@ -235,19 +251,19 @@ static int verify_payload(const struct jws *jws, const char *iss, const char *au
 	return rc;
 }
 
-int token_verify(const struct token_key *k, struct rg_slice token, const char *iss, const char *aud,
-		 int64_t now, struct token_claims *out) {
+int token_verify(const struct jwk_set *keys, struct rg_slice token, const char *iss,
+		 const char *aud, int64_t now, struct token_claims *out) {
 	struct jws jws;
-	int rc = jws_open(token_key_pkey(k), token, &jws);
+	int rc = jws_parse(token, &jws);
 
 	if (rc == RG_E_LIMIT)
 		return RG_E_PROTO;
 	if (rc != 0)
 		return rc;
-	rc = check_header(k, &jws);
+	rc = check_signature(keys, &jws);
 	if (rc == 0)
 		rc = verify_payload(&jws, iss, aud, now, out);
-	json_decref(jws.header);
+	jws_close(&jws);
 	return rc;
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Access tokens: JWS compact (RFC 7515) with the claims of ims.md 2.5, signed with ES256
-// (RFC 7518 3.4). Verification follows RFC 8725: the algorithm is the key's, never the header's.
+// Access tokens: JWS compact (RFC 7515) with the claims of ims.md 2.5. Verification follows RFC 8725:
+// the algorithm is the key's, never the header's.
 #pragma once
 
 #include <stdint.h>
 
 #include "regate/slice.h"
 
-struct token_key;
+struct jwk_set;
+struct token_key; // one of ours: it signs
 
 struct token_claims {
 	const char *iss, *aud, *sub, *impi, *impu, *wwsf,
@@ -18,10 +19,11 @@ struct token_claims {
 	uint16_t scenario;
 };
 
-// PEM of an EC P-256 private key. NULL with one line in err. kid is the key's thumbprint (RFC 7638).
+// PEM of an EC P-256 or Ed25519 private key. NULL with one line in err. kid is the key's thumbprint (RFC 7638).
 [[nodiscard]] struct token_key *token_key_load(const char *path, char *err, size_t err_len);
 void token_key_free(struct token_key *k);
 const char *token_key_kid(const struct token_key *k);
+const struct jwk_set *token_key_set(const struct token_key *k); // to verify with; lives with k
 
 // jti: 16 random bytes. 0 or negative; at most RG_TOKEN_MAX bytes to out.
 [[nodiscard]] int token_issue(const struct token_key *k, const struct token_claims *c,
@@ -34,8 +36,9 @@ struct token_signer; // outlives its key
 void token_signer_put(struct token_signer *s); // accepts NULL
 // out: what token_prepare() wrote, from its begin. 0, RG_E_LIMIT, RG_E_AUTH.
 [[nodiscard]] int token_sign(struct token_signer *s, struct rg_wr *out);
-// Signature, header, and the claims iss, aud, exp, nbf, scope. now: seconds UTC. 0, RG_E_PROTO,
-// RG_E_AUTH, RG_E_EXPIRED. On 0 *out must be given to token_claims_free().
-[[nodiscard]] int token_verify(const struct token_key *k, struct rg_slice token, const char *iss,
+// Signature by the key of the set that the header names, header, and the claims iss, aud, exp, nbf,
+// scope. now: seconds UTC. Any thread. 0, RG_E_PROTO, RG_E_STALE (no key of that name), RG_E_AUTH,
+// RG_E_EXPIRED. On 0 *out must be given to token_claims_free().
+[[nodiscard]] int token_verify(const struct jwk_set *keys, struct rg_slice token, const char *iss,
 			       const char *aud, int64_t now, struct token_claims *out);
 void token_claims_free(struct token_claims *c);

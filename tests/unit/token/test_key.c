@@ -10,7 +10,7 @@ START_TEST(thumbprint_is_rfc_7638) {
 	char jwk[256], text[64];
 	struct rg_wr w = rg_wr(jwk, sizeof(jwk));
 
-	ck_assert_int_eq(es256_public(token_key_pkey(k), x, y), 0);
+	ck_assert_int_eq(es256_public(token_key_jws(k)->pkey, x, y), 0);
 	rg_puts(&w, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"");
 	b64url_put(&w, rg_slice(x, 32));
 	rg_puts(&w, "\",\"y\":\"");
@@ -34,8 +34,8 @@ static void refuse(const char *pem, const char *text) {
 
 START_TEST(other_keys_are_refused) {
 	EVP_PKEY *p256 = EVP_EC_gen("P-256"), *p384 = EVP_EC_gen("P-384");
-	EVP_PKEY *rsa = EVP_RSA_gen(2048), *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	EVP_PKEY *others[] = {p384, rsa, ed};
+	EVP_PKEY *rsa = EVP_RSA_gen(2048), *ed448 = EVP_PKEY_Q_keygen(NULL, NULL, "ED448");
+	EVP_PKEY *others[] = {p384, rsa, ed448};
 	char *pem = pem_of(p256, "secret");
 
 	refuse(pem, "not an unencrypted PEM private key"); // and no prompt
@@ -45,7 +45,7 @@ START_TEST(other_keys_are_refused) {
 	       "not an unencrypted PEM private key");
 	for (size_t i = 0; i < 3; i++) {
 		pem = pem_of(others[i], NULL);
-		refuse(pem, "not an EC P-256 key");
+		refuse(pem, "not an EC P-256 or Ed25519 key");
 		free(pem);
 		EVP_PKEY_free(others[i]);
 	}

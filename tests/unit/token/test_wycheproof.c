@@ -1,90 +1,167 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Project Wycheproof: every JWS vector against the P-256 keys of the file. A vector that is valid
-// for the ES256 key of its own group opens; no other one does, whatever its algorithm.
-#include <openssl/core_names.h>
-#include <openssl/param_build.h>
-
+// Project Wycheproof: every JWS and JWK vector has the verdict that the file gives it, but for what is
+// not offered here (other algorithms, the JSON serialisation), which is refused whatever the file says.
+// And no vector opens under a key of another group.
 #include "guard.h"
 #include "tokens.h"
 
-static EVP_PKEY *pkey_of(const json_t *jwk) {
-	const char *x = json_string_value(json_object_get(jwk, "x"));
-	const char *y = json_string_value(json_object_get(jwk, "y"));
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	uint8_t point[65] = {4};
-	OSSL_PARAM *params;
-	EVP_PKEY *pkey = NULL;
-	size_t len;
+struct tally {
+	unsigned n_valid, n_invalid, n_unsupported, n_mislabelled;
+};
 
-	ck_assert_int_eq(b64url_decode(rg_str(x), point + 1, 32, &len), 0);
-	ck_assert_int_eq(b64url_decode(rg_str(y), point + 33, 32, &len), 0);
-	OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0);
-	OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point));
-	params = OSSL_PARAM_BLD_to_param(bld);
-	EVP_PKEY_fromdata_init(ctx);
-	ck_assert_int_eq(EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
-	OSSL_PARAM_free(params);
-	OSSL_PARAM_BLD_free(bld);
-	EVP_PKEY_CTX_free(ctx);
-	return pkey;
+static json_t *load(const char *name) {
+	char path[256];
+	json_t *file;
+
+	snprintf(path, sizeof(path), TEST_DATA "/wycheproof/%s", name);
+	file = json_load_file(path, 0, NULL);
+	ck_assert_ptr_nonnull(file);
+	return file;
 }
 
-static bool is_es256(const json_t *group) {
+static const json_t *key_of(const json_t *group) {
 	const json_t *key = json_object_get(group, "public");
-	const char *alg = json_string_value(json_object_get(key, "alg"));
 
-	return alg != NULL && strcmp(alg, "ES256") == 0;
+	return key == NULL ? json_object_get(group, "private") : key;
 }
 
-// Number of tests in group, all of which must go as want says.
-static unsigned run_group(const json_t *group, EVP_PKEY *pkey, bool is_own) {
+static bool is_open(const json_t *text, const struct jws_key *key) {
+	static struct jws jws;
+	bool is_good =
+		json_is_string(text) && jws_parse(guard_str(json_string_value(text)), &jws) == 0;
+
+	if (is_good) {
+		is_good = key != NULL && jws_verify(&jws, key) == 0;
+		jws_close(&jws);
+	}
+	return is_good;
+}
+
+// One of our algorithms in the header. Two vectors have PS384 there and a key for PS256.
+static bool has_our_alg(const json_t *text) {
+	static struct jws jws;
+	enum jws_alg alg;
+	bool is_ours;
+
+	if (!json_is_string(text) || jws_parse(rg_str(json_string_value(text)), &jws) != 0)
+		return false;
+	is_ours = jws_alg_find(json_string_value(json_object_get(jws.header, "alg")), &alg);
+	jws_close(&jws);
+	return is_ours;
+}
+
+// 367 and 370 are to have padding; it was lost, and they are byte for byte the valid vector 357. 372 and
+// 373 are called valid with a '?' in the base64url.
+static bool is_mislabelled(int id) {
+	return id == 367 || id == 370 || id == 372 || id == 373;
+}
+
+static void judge(const json_t *test, const struct jws_key *key, bool is_offered, struct tally *t) {
+	bool is_valid = strcmp(json_string_value(json_object_get(test, "result")), "valid") == 0;
+	const json_t *text = json_object_get(test, "jws");
+	int id = (int)json_integer_value(json_object_get(test, "tcId"));
+
+	if (is_mislabelled(id)) { // numbers of the larger file
+		is_valid = !is_valid;
+		t->n_mislabelled++;
+	}
+	is_offered &= has_our_alg(text);
+	ck_assert_msg(is_open(text, key) == (is_valid && is_offered), "tcId %d", id);
+	t->n_valid += is_valid && is_offered;
+	t->n_invalid += !is_valid;
+	t->n_unsupported += is_valid && !is_offered;
+}
+
+START_TEST(signatures) {
+	json_t *file = load("json_web_signature_test.json"), *group, *test;
+	struct tally t = {0};
+	size_t i, j;
+
+	json_array_foreach(json_object_get(file, "testGroups"), i, group) {
+		struct jws_key key = {0};
+		int rc = jwk_import(key_of(group), true, &key);
+
+		ck_assert(rc == 0 || rc == RG_E_UNSUPPORTED);
+		json_array_foreach(json_object_get(group, "tests"), j, test)
+			judge(test, rc == 0 ? &key : NULL, rc == 0, &t);
+		jws_key_fini(&key);
+	}
+	ck_assert_uint_eq(t.n_valid + t.n_invalid + t.n_unsupported, 401);
+	ck_assert_uint_eq(t.n_mislabelled, 4);
+	ck_assert_msg(t.n_valid == 26 && t.n_unsupported == 20, "%u %u", t.n_valid,
+		      t.n_unsupported);
+	json_decref(file);
+}
+END_TEST
+
+// The key's name may be the same in two groups; the key is not.
+static bool is_same_key(const json_t *a, const json_t *b) {
+	static const char *const members[] = {"k", "x", "n"};
+
+	for (unsigned i = 0; i < 3; i++)
+		if (json_object_get(a, members[i]) != NULL &&
+		    json_equal(json_object_get(a, members[i]), json_object_get(b, members[i])))
+			return true;
+	return false;
+}
+
+START_TEST(foreign_keys) {
+	json_t *file = load("json_web_signature_test.json"), *group, *other, *test;
+	json_t *groups = json_object_get(file, "testGroups");
+	unsigned n = 0;
+	size_t i, j, m;
+
+	json_array_foreach(groups, i, group) {
+		struct jws_key key = {0};
+
+		if (jwk_import(key_of(group), true, &key) != 0)
+			continue;
+		json_array_foreach(groups, j, other) {
+			if (is_same_key(key_of(group), key_of(other)))
+				continue;
+			json_array_foreach(json_object_get(other, "tests"), m, test) {
+				ck_assert(!is_open(json_object_get(test, "jws"), &key));
+				n++;
+			}
+		}
+		jws_key_fini(&key);
+	}
+	ck_assert_uint_gt(n, 3000);
+	json_decref(file);
+}
+END_TEST
+
+static void judge_set(const json_t *group, struct tally *t) {
+	char *text = json_dumps(key_of(group), 0), err[256];
+	struct jwk_set set = {0};
+	int rc = jwk_set_parse(guard_str(text), true, &set, err, sizeof(err));
 	json_t *test;
 	size_t i;
 
 	json_array_foreach(json_object_get(group, "tests"), i, test) {
-		const json_t *text = json_object_get(test, "jws");
-		const char *result = json_string_value(json_object_get(test, "result"));
-		bool is_good = is_own && strcmp(result, "valid") == 0, is_open;
 		static struct jws jws;
+		const json_t *jws_text = json_object_get(test, "jws");
+		const struct jws_key *key = NULL;
 
-		if (!json_is_string(text))
-			continue; // JSON serialisation: not a token here
-		is_open = jws_open(pkey, guard_str(json_string_value(text)), &jws) == 0;
-		if (is_open)
-			json_decref(jws.header);
-		ck_assert_msg(is_open == is_good, "tcId %d",
-			      (int)json_integer_value(json_object_get(test, "tcId")));
+		ck_assert_int_eq(jws_parse(guard_str(json_string_value(jws_text)), &jws), 0);
+		if (rc == 0)
+			key = jwk_set_find(&set,
+					   json_string_value(json_object_get(jws.header, "kid")));
+		jws_close(&jws);
+		judge(test, key, rc != RG_E_UNSUPPORTED, t);
 	}
-	return (unsigned)i;
+	jwk_set_fini(&set);
+	free(text);
 }
 
-START_TEST(all_vectors) {
-	json_t *file =
-		json_load_file(TEST_DATA "/wycheproof/json_web_signature_test.json", 0, NULL);
-	json_t *groups = json_object_get(file, "testGroups"), *group, *other;
-	unsigned n_own = 0, n_foreign = 0;
-	size_t i, j;
+START_TEST(key_sets) {
+	json_t *file = load("json_web_key_test.json"), *group;
+	struct tally t = {0};
+	size_t i;
 
-	ck_assert_ptr_nonnull(file);
-	json_array_foreach(groups, i, group) {
-		EVP_PKEY *pkey;
-
-		if (!is_es256(group))
-			continue;
-		pkey = pkey_of(json_object_get(group, "public"));
-		n_own += run_group(group, pkey, true);
-		json_array_foreach(groups, j, other) {
-			const json_t *key = json_object_get(other, "public");
-			const char *kty = json_string_value(json_object_get(key, "kty"));
-
-			if (kty == NULL || strcmp(kty, "EC") != 0)
-				n_foreign += run_group(other, pkey, false);
-		}
-		EVP_PKEY_free(pkey);
-	}
-	ck_assert_uint_eq(n_own, 39);
-	ck_assert_uint_gt(n_foreign, 300);
+	json_array_foreach(json_object_get(file, "testGroups"), i, group) judge_set(group, &t);
+	ck_assert_uint_eq(t.n_valid + t.n_invalid + t.n_unsupported, 26);
+	ck_assert_msg(t.n_valid == 3 && t.n_unsupported == 2, "%u %u", t.n_valid, t.n_unsupported);
 	json_decref(file);
 }
 END_TEST
@@ -93,7 +170,10 @@ int main(void) {
 	Suite *s = suite_create("token_wycheproof");
 	TCase *tc = tcase_create("vectors");
 
-	tcase_add_test(tc, all_vectors);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, signatures);
+	tcase_add_test(tc, foreign_keys);
+	tcase_add_test(tc, key_sets);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
 }
