@@ -25,15 +25,12 @@ struct ctl_req {                   // the request under way
 	const struct ctl_cmd *cmd; // NULL = none
 	enum ctl_cmd_id id;
 	json_t *args;
-	json_t *rows;      // collected so far
-	uint64_t limit;    // rows at most
-	uint32_t next_idx; // scan: pair to look at next
-	uint16_t pool;     // lease list --pool; is_any_pool: any
-	bool is_any_pool;
-	bool is_any_state;
-	enum lease_state state; // lease list --state
-	uint64_t ticket;        // conn list: place in the queue, 0 = not queued
-	struct ctl_look *look;  // top: the first one, owned; NULL = none
+	json_t *rows;               // collected so far
+	uint64_t limit;             // rows at most
+	uint32_t next_idx;          // scan: pair to look at next
+	struct lease_filter filter; // lease list; texts of args
+	uint64_t ticket;            // conn list: place in the queue, 0 = not queued
+	struct ctl_look *look;      // top: the first one, owned; NULL = none
 };
 
 struct ctl_client {

@@ -65,80 +65,53 @@ json_t *ctl_json_lease(const struct ctl *c, const struct lease *l, bool is_whole
 	return o;
 }
 
-// --- walk over the pairs
+// --- lease list
 
 static struct ctl_client *client_of(struct env_timer *t) {
 	return (struct ctl_client *)((char *)t - offsetof(struct ctl_client, step));
 }
 
-// Looks at the next pairs with fn until it returns true. True when the walk is over.
-static bool walk(struct ctl_client *cl, bool (*fn)(struct ctl_client *cl, const struct lease *l)) {
-	const struct lease_engine *e = cl->ctl->deps.leases;
-	uint32_t n = lease_n_pairs(e);
-
-	for (unsigned i = 0; i < CTL_SCAN_STEP; i++) {
-		if (cl->req.next_idx >= n || fn(cl, lease_at(e, cl->req.next_idx)))
-			return true;
-		cl->req.next_idx++;
-	}
-	return false;
-}
-
-static void go_on(struct ctl_client *cl, void (*fn)(struct env_timer *t, uint64_t now_ns)) {
-	struct env *e = cl->ctl->deps.env;
-
-	cl->step.fn = fn;
-	env_timer_set(e, &cl->step, env_now_ns(e));
-}
-
-// --- lease list
-
-static bool list_one(struct ctl_client *cl, const struct lease *l) {
-	struct ctl_req *r = &cl->req;
-
-	if (json_array_size(r->rows) == r->limit)
-		return true; // this pair begins the next page
-	if (!r->is_any_pool && l->pool != r->pool)
-		return false;
-	if (r->is_any_state ? l->state == LEASE_FREE : l->state != r->state)
-		return false;
-	ctl_json_add(&r->rows, ctl_json_lease(cl->ctl, l, false));
-	return false;
-}
-
 // Serves a step of the walk. True when the answer is made.
 static bool list_step(struct ctl_client *cl) {
+	const struct lease_engine *e = cl->ctl->deps.leases;
 	struct ctl_req *r = &cl->req;
-	json_t *after;
+	unsigned n = CTL_SCAN_STEP;
+	bool is_full = false, is_end;
 
-	if (!walk(cl, list_one))
+	while (!is_full && lease_scan(e, &r->filter, &r->next_idx, &n)) {
+		ctl_json_add(&r->rows, ctl_json_lease(cl->ctl, lease_at(e, r->next_idx++), false));
+		is_full = json_array_size(r->rows) == r->limit;
+	}
+	is_end = r->next_idx >= lease_n_pairs(e);
+	if (!is_full && !is_end)
 		return false;
-	after = r->next_idx >= lease_n_pairs(cl->ctl->deps.leases)
-			? json_null()
-			: json_integer((json_int_t)r->next_idx - 1);
-	ctl_answer(cl, json_pack("{s:O, s:o}", "leases", r->rows, "next_after", after));
+	ctl_answer(cl, json_pack("{s:O, s:o}", "leases", r->rows, "next_after",
+				 is_end ? json_null() : json_integer((json_int_t)r->next_idx - 1)));
 	return true;
 }
 
 static void on_list_step(struct env_timer *t, uint64_t now_ns) {
 	struct ctl_client *cl = client_of(t);
 
-	(void)now_ns;
 	if (list_step(cl))
 		ctl_client_run(cl);
 	else
-		go_on(cl, on_list_step);
+		env_timer_set(cl->ctl->deps.env, t, now_ns);
 }
 
-// False when no pool has that name.
-static bool pool_by_name(const struct conf *conf, const char *name, uint16_t *pool) {
-	for (size_t i = 0; i < conf->n_pools; i++) {
-		if (strcmp(conf->pools[i].name, name) == 0) {
-			*pool = (uint16_t)i;
-			return true;
-		}
-	}
-	return false;
+// -1 when none has that name.
+static int32_t pool_by_name(const struct conf *conf, const char *name) {
+	for (size_t i = 0; i < conf->n_pools; i++)
+		if (strcmp(conf->pools[i].name, name) == 0)
+			return (int32_t)i;
+	return -1;
+}
+
+static int32_t wwsf_by_id(const struct conf *conf, const char *id) {
+	for (size_t i = 0; i < conf->n_wwsfs; i++)
+		if (strcmp(conf->wwsfs[i].id, id) == 0)
+			return (int32_t)i;
+	return -1;
 }
 
 static enum lease_state state_by_name(const char *name) {
@@ -150,27 +123,42 @@ static enum lease_state state_by_name(const char *name) {
 	return s;
 }
 
+// False after a refusal was sent.
+static bool read_filter(struct ctl_client *cl, struct lease_filter *f) {
+	const struct conf *conf = cl->ctl->deps.conf;
+	const char *pool = ctl_arg_str(&cl->req, "pool"), *wwsf = ctl_arg_str(&cl->req, "wwsf");
+	const char *state = ctl_arg_str(&cl->req, "state"), *impu = ctl_arg_str(&cl->req, "impu");
+
+	*f = (struct lease_filter){.pool = pool == NULL ? -1 : pool_by_name(conf, pool),
+				   .wwsf = wwsf == NULL ? -1 : wwsf_by_id(conf, wwsf),
+				   .state = state == NULL ? -1 : (int32_t)state_by_name(state),
+				   .sub = ctl_arg_str(&cl->req, "sub"),
+				   .impu = impu == NULL ? rg_slice(NULL, 0) : rg_str(impu)};
+	if (pool != NULL && f->pool < 0)
+		ctl_refuse(cl, RG_CTL_NOT_FOUND,
+			   "lease list: no such pool: `pool list` names them");
+	else if (wwsf != NULL && f->wwsf < 0)
+		ctl_refuse(cl, RG_CTL_NOT_FOUND,
+			   "lease list: no such WWSF: `wwsfs` of the configuration names them");
+	else
+		return true;
+	return false;
+}
+
 void ctl_lease_list(struct ctl_client *cl) {
 	struct ctl_req *r = &cl->req;
-	const char *pool = ctl_arg_str(r, "pool");
-	const char *state = ctl_arg_str(r, "state");
 	const char *after = ctl_arg_str(r, "after");
 	uint64_t next = after == NULL ? 0 : ctl_arg_u64(r, "after", 0) + 1;
 
-	r->is_any_pool = pool == NULL;
-	if (pool != NULL && !pool_by_name(cl->ctl->deps.conf, pool, &r->pool)) {
-		ctl_refuse(cl, RG_CTL_NOT_FOUND,
-			   "lease list: no such pool: `pool list` names them");
+	if (!read_filter(cl, &r->filter))
 		return;
-	}
-	r->is_any_state = state == NULL;
-	if (state != NULL)
-		r->state = state_by_name(state);
 	r->limit = ctl_arg_u64(r, "limit", CTL_LIMIT_DEFAULT);
 	r->next_idx = next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
 	r->rows = json_array();
-	if (!list_step(cl))
-		go_on(cl, on_list_step);
+	if (list_step(cl))
+		return;
+	cl->step.fn = on_list_step;
+	env_timer_set(cl->ctl->deps.env, &cl->step, env_now_ns(cl->ctl->deps.env));
 }
 
 // --- lease show, lease revoke
@@ -199,51 +187,22 @@ static void show(struct ctl_client *cl, const struct lease *l) {
 		ctl_answer(cl, ctl_json_lease(cl->ctl, l, true));
 }
 
-static bool is_named(struct ctl_client *cl, const struct lease *l) {
-	const char *name = ctl_arg_str(&cl->req, "lease");
-
-	return strcmp(name, l->impu) == 0 || strcmp(name, l->impi) == 0;
-}
-
-// XXX: the engine offers no look-up by name, so this walks: about 0.1 s of elapsed (not blocked)
-// time per million pairs.
-static bool show_step(struct ctl_client *cl) {
+void ctl_lease_show(struct ctl_client *cl) {
 	const struct lease_engine *e = cl->ctl->deps.leases;
+	const char *name = ctl_arg_str(&cl->req, "lease");
+	bool is_idx;
+	uint64_t idx;
 
-	if (!walk(cl, is_named))
-		return false;
-	if (cl->req.next_idx < lease_n_pairs(e))
-		show(cl, lease_at(e, cl->req.next_idx));
+	is_idx = rg_parse_u64(rg_str(name), &idx);
+	if (!is_idx)
+		idx = lease_find(e, name);
+	if (idx < lease_n_pairs(e))
+		show(cl, lease_at(e, (uint32_t)idx));
+	else if (is_idx)
+		ctl_refuse(cl, RG_CTL_NOT_FOUND, "%s: no pair %ju: the last one is %ju",
+			   cl->req.cmd->name, (uintmax_t)idx, (uintmax_t)lease_n_pairs(e) - 1);
 	else
 		ctl_refuse(cl, RG_CTL_NOT_FOUND,
 			   "%s: no pair has this identity: `lease list` names them",
 			   cl->req.cmd->name);
-	return true;
-}
-
-static void on_show_step(struct env_timer *t, uint64_t now_ns) {
-	struct ctl_client *cl = client_of(t);
-
-	(void)now_ns;
-	if (show_step(cl))
-		ctl_client_run(cl);
-	else
-		go_on(cl, on_show_step);
-}
-
-void ctl_lease_show(struct ctl_client *cl) {
-	const struct lease_engine *e = cl->ctl->deps.leases;
-	uint64_t idx;
-
-	if (rg_parse_u64(rg_str(ctl_arg_str(&cl->req, "lease")), &idx)) {
-		if (idx < lease_n_pairs(e))
-			show(cl, lease_at(e, (uint32_t)idx));
-		else
-			ctl_refuse(cl, RG_CTL_NOT_FOUND, "%s: no pair %ju: the last one is %ju",
-				   cl->req.cmd->name, (uintmax_t)idx,
-				   (uintmax_t)lease_n_pairs(e) - 1);
-		return;
-	}
-	if (!show_step(cl))
-		go_on(cl, on_show_step);
 }

@@ -36,7 +36,7 @@ enum ctl_arg_kind {
 };
 
 #define CTL_WORD_MAX 256
-#define CTL_ARGS_MAX 4
+#define CTL_ARGS_MAX 7
 
 struct ctl_arg {
 	const char *name; // key in "args"; "--name" unless positional; NULL ends the list

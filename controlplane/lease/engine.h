@@ -59,7 +59,8 @@ struct lease_slot {
 	uint32_t domain;
 	uint32_t next_free; // FREE list
 	uint16_t pool, wwsf;
-	uint8_t state; // enum lease_state
+	uint16_t owner; // tag of the pair's sub; 0 = none
+	uint8_t state;  // enum lease_state
 	bool is_fixed;
 	bool is_imported; // its record provisions it
 	bool is_withheld; // FREE, but its first record is not durable yet
@@ -133,6 +134,9 @@ void lease_engine_destroy(struct lease_engine *e); // once is_dead and n_commits
 // provisions nothing here; RG_E_CONFLICT, RG_E_LIMIT, -ENOMEM.
 [[nodiscard]] int lease_import_record(struct lease_engine *e, const struct store_lease *row);
 void lease_import_end(struct lease_pair *p, int rc); // a record of p is durable, or failed
+
+// --- list.c
+void lease_pair_set_sub(struct lease_pair *p, char *sub); // consumed; NULL = no owner
 
 // --- pool.c: free list and quarantine
 struct lease_pool *lease_pool_of(const struct lease_pair *p);

@@ -57,8 +57,7 @@ static int assign(struct lease_pair *p, struct lease_op *op) {
 		return -ENOMEM;
 	if (l->state == LEASE_QUARANTINE)
 		lease_pool_release(p);
-	free(l->sub);
-	l->sub = sub;
+	lease_pair_set_sub(p, sub);
 	l->gen = ++p->e->slots[l->idx].gen;
 	l->is_stale = false;
 	p->lost_register_ns = p->lost_dereg_ns = 0;

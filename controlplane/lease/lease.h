@@ -155,9 +155,20 @@ void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struc
 const struct lease *lease_get(const struct lease_engine *e, uint32_t idx, uint64_t gen);
 // By a digest of one of its live tokens.
 const struct lease *lease_by_digest(const struct lease_engine *e, const struct rg_digest *d);
-const struct lease *lease_at(const struct lease_engine *e,
-			     uint32_t idx); // any state; NULL past the end
+// Any state; NULL past the end. Of a FREE pair it is good until the next call.
+const struct lease *lease_at(const struct lease_engine *e, uint32_t idx);
 uint32_t lease_n_pairs(const struct lease_engine *e);
+// The pair of this IMPU or IMPI, ASCII case aside; RG_LEASE_NONE when there is none.
+uint32_t lease_find(const struct lease_engine *e, const char *name);
+struct lease_filter {
+	int32_t pool, wwsf, state; // -1: any, state: any but FREE
+	const char *sub;           // NULL: any
+	struct rg_slice impu;      // it begins with this, ASCII case aside
+};
+// Looks at pairs from *idx on, *n at most, and counts *n down for each. True: *idx fits. False: *idx is
+// where to go on, lease_n_pairs() at the end.
+bool lease_scan(const struct lease_engine *e, const struct lease_filter *f, uint32_t *idx,
+		unsigned *n);
 uint64_t lease_token_end_ns(const struct lease *l); // of the token that lives longest
 
 // --- registration, driven by ims/. 0, RG_E_STALE (generation gone), RG_E_CONFLICT (wrong state).

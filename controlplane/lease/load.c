@@ -100,6 +100,7 @@ static void set_gen(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 
 static int restore(struct load *ld, uint32_t idx, const struct store_lease *row) {
 	struct lease_pair *p;
+	char *sub;
 
 	set_gen(ld->e, idx, row->gen);
 	if (ld->e->slots[idx].pair == NULL && !has_token(ld->e, row))
@@ -107,9 +108,10 @@ static int restore(struct load *ld, uint32_t idx, const struct store_lease *row)
 	p = lease_pair_get(ld->e, idx);
 	if (p == NULL)
 		return -ENOMEM;
-	p->l.sub = strdup(row->sub);
-	if (p->l.sub == NULL)
+	sub = strdup(row->sub);
+	if (sub == NULL)
 		return -ENOMEM;
+	lease_pair_set_sub(p, sub);
 	if (!has_token(ld->e, row))
 		return 0;
 	restore_tokens(p, row);

@@ -106,8 +106,7 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 		p->fence = 0;
 		lease_pool_release(p);
 		lease_pair_set_state(p, LEASE_FREE);
-		free(p->l.sub);
-		p->l.sub = NULL;
+		lease_pair_set_sub(p, NULL);
 		lease_pool_give(p->e, p->l.idx);
 		lease_pair_rest(p);
 	}

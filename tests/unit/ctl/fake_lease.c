@@ -9,9 +9,35 @@ uint32_t lease_n_pairs(const struct lease_engine *e) {
 	return fake.n_pairs;
 }
 
+uint32_t lease_find(const struct lease_engine *e, const char *name) {
+	(void)e;
+	for (uint32_t i = 0; i < fake.n_pairs; i++)
+		if (strcmp(fake.pairs[i].impu, name) == 0 || strcmp(fake.pairs[i].impi, name) == 0)
+			return i;
+	return RG_LEASE_NONE;
+}
+
+static bool fits(const struct lease *l, const struct lease_filter *f) {
+	return (f->pool < 0 || l->pool == f->pool) && (f->wwsf < 0 || l->wwsf == f->wwsf) &&
+	       (f->state < 0 ? l->state != LEASE_FREE : (int32_t)l->state == f->state) &&
+	       (f->sub == NULL || strcmp(l->sub, f->sub) == 0) &&
+	       rg_is_prefix(rg_str(l->impu), f->impu);
+}
+
+bool lease_scan(const struct lease_engine *e, const struct lease_filter *f, uint32_t *idx,
+		unsigned *n) {
+	(void)e;
+	for (; *n > 0 && *idx < fake.n_pairs; ++*idx) {
+		--*n;
+		fake.n_scanned++;
+		if (fits(&fake.pairs[*idx], f))
+			return true;
+	}
+	return false;
+}
+
 const struct lease *lease_at(const struct lease_engine *e, uint32_t idx) {
 	(void)e;
-	fake.n_lease_at++;
 	return idx < fake.n_pairs ? &fake.pairs[idx] : NULL;
 }
 

@@ -16,7 +16,7 @@
 struct fake { // of the neighbours
 	struct lease *pairs;
 	uint32_t n_pairs;
-	uint64_t n_lease_at; // calls of lease_at()
+	uint64_t n_scanned; // pairs that lease_scan() looked at
 	uint32_t revoked_idx;
 	uint64_t revoked_gen;
 	int revoke_rc;

@@ -60,6 +60,12 @@ static const struct {
 	{"{\"state\":\"free\"}", "1 3 5 7 9", -1},
 	{"{\"state\":\"free\",\"pool\":\"guests\"}", "", -1},
 	{"{\"state\":\"quarantine\"}", "", -1},
+	{"{\"wwsf\":\"demo\"}", "0 2 4 6 8", -1},
+	{"{\"sub\":\"alice\",\"limit\":3}", "0 2 4", 4},
+	{"{\"sub\":\"alic\"}", "", -1},
+	{"{\"impu\":\"sip:p4\"}", "4", -1},
+	{"{\"impu\":\"sip:p\",\"pool\":\"main\"}", "2 6", -1},
+	{"{\"impu\":\"sip:p4\",\"pool\":\"main\"}", "", -1},
 };
 
 START_TEST(list) {
@@ -236,14 +242,14 @@ START_TEST(walk_in_steps) {
 		fake.pairs[i].state = LEASE_FREE;
 	fake.pairs[99999].state = LEASE_UNKNOWN;
 	harness_send(end, "{\"cmd\":\"lease list\",\"args\":{\"state\":\"unknown\"}}");
-	harness_send(end, "{\"cmd\":\"lease show\",\"args\":{\"lease\":\"sip:none\"}}");
+	harness_send(end, "{\"cmd\":\"lease list\",\"args\":{\"sub\":\"nobody\"}}");
 	// 13 steps. A turn has room for two: of its socket and of its timer, of one walk and the next.
 	for (unsigned turn = 0; turn < 12; turn++) {
 		ck_assert_ptr_null(a = harness_read(end));
-		fake.n_lease_at = 0;
+		fake.n_scanned = 0;
 		env_sim_turn(h.env);
-		ck_assert_uint_gt(fake.n_lease_at, 0);
-		ck_assert_uint_le(fake.n_lease_at, 16384);
+		ck_assert_uint_gt(fake.n_scanned, 0);
+		ck_assert_uint_le(fake.n_scanned, 16384);
 	}
 	a = harness_read(end);
 	ck_assert_ptr_nonnull(a);
@@ -251,9 +257,9 @@ START_TEST(walk_in_steps) {
 	json_decref(a);
 	env_sim_turn(h.env);
 	env_sim_reset(end, 104);
-	fake.n_lease_at = 0;
+	fake.n_scanned = 0;
 	env_sim_advance(h.env, RG_NS_PER_S);
-	ck_assert_uint_eq(fake.n_lease_at, 0);
+	ck_assert_uint_eq(fake.n_scanned, 0);
 }
 END_TEST
 
