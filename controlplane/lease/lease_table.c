@@ -23,6 +23,7 @@
 #include "regate/huge.h"
 
 #define N_SLOTS 7
+#define MAX_BUCKETS (UINT64_C(1) << 29)
 
 static struct rg_lease *slot_get(const struct rg_lease_bucket *b, unsigned i) {
 	return atomic_load_explicit(&b->slot[i], memory_order_relaxed); // only we write
@@ -53,8 +54,8 @@ static bool find_in(struct rg_lease_bucket *b, const struct rg_digest *d, struct
 }
 
 static bool find(const struct rg_lease_table *t, const struct rg_digest *d, struct place *out) {
-	return find_in(&t->buckets[rg_lease_bucket_1(d, t->mask)], d, out) ||
-	       find_in(&t->buckets[rg_lease_bucket_2(d, t->mask)], d, out);
+	return find_in(&t->buckets[rg_lease_bucket_1(d, t->n_buckets)], d, out) ||
+	       find_in(&t->buckets[rg_lease_bucket_2(d, t->n_buckets)], d, out);
 }
 
 static unsigned count(const struct rg_lease_bucket *b) {
@@ -66,11 +67,12 @@ static unsigned count(const struct rg_lease_bucket *b) {
 }
 
 // An empty slot in the emptier of the two buckets; that choice is what makes full pairs of buckets
-// so rare at half load that nothing ever needs to move.
+// so rare at 40 % load that nothing ever needs to move: as entries come and go, one bucket in three
+// million is full, and it takes two (at 50 % one in 5000 is).
 static bool find_room(const struct rg_lease_table *t, const struct rg_digest *d,
 		      struct place *out) {
-	struct rg_lease_bucket *b1 = &t->buckets[rg_lease_bucket_1(d, t->mask)];
-	struct rg_lease_bucket *b2 = &t->buckets[rg_lease_bucket_2(d, t->mask)];
+	struct rg_lease_bucket *b1 = &t->buckets[rg_lease_bucket_1(d, t->n_buckets)];
+	struct rg_lease_bucket *b2 = &t->buckets[rg_lease_bucket_2(d, t->n_buckets)];
 	struct rg_lease_bucket *b = count(b2) < count(b1) ? b2 : b1;
 
 	for (unsigned i = 0; i < N_SLOTS; i++)
@@ -83,16 +85,13 @@ static bool find_room(const struct rg_lease_table *t, const struct rg_digest *d,
 
 struct rg_lease_table *lease_table_new(uint64_t max_entries) {
 	struct rg_lease_table *t = calloc(1, sizeof(*t));
-	uint64_t n = 1;
 
 	if (t == NULL)
 		return NULL;
-	while (n * N_SLOTS < 2 * max_entries)
-		n *= 2;
-	t->mask = n - 1;
+	t->n_buckets = max_entries * 10 / (4 * N_SLOTS) + 2;
 	t->max_entries = max_entries;
-	if (lease_shared_init(t, max_entries) == 0)
-		t->buckets = rg_huge_alloc(n, sizeof(*t->buckets));
+	if (t->n_buckets <= MAX_BUCKETS && lease_shared_init(t, max_entries) == 0)
+		t->buckets = rg_huge_alloc(t->n_buckets, sizeof(*t->buckets));
 	if (t->buckets == NULL) {
 		lease_table_free(t);
 		return NULL;
@@ -103,11 +102,11 @@ struct rg_lease_table *lease_table_new(uint64_t max_entries) {
 void lease_table_free(struct rg_lease_table *t) {
 	if (t == NULL)
 		return;
-	for (uint64_t i = 0; t->buckets != NULL && i <= t->mask; i++)
+	for (uint64_t i = 0; t->buckets != NULL && i < t->n_buckets; i++)
 		for (unsigned k = 0; k < N_SLOTS; k++)
 			free(slot_get(&t->buckets[i], k));
 	lease_shared_fini(t);
-	rg_huge_free(t->buckets, t->mask + 1, sizeof(*t->buckets));
+	rg_huge_free(t->buckets, t->n_buckets, sizeof(*t->buckets));
 	free(t);
 }
 

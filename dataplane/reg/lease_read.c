@@ -84,12 +84,12 @@ static void view(const struct rg_lease *l, uint32_t at, struct rg_lease_view *v)
 
 bool rg_lease_find(const struct rg_lease_table *t, const struct rg_digest *d,
 		   struct rg_lease_view *out) {
-	uint64_t second = rg_lease_bucket_2(d, t->mask);
+	uint64_t second = rg_lease_bucket_2(d, t->n_buckets);
 	const struct rg_lease *l;
 	uint32_t at;
 
 	__builtin_prefetch(&t->buckets[second]);
-	l = find_in(t, rg_lease_bucket_1(d, t->mask), d, &at);
+	l = find_in(t, rg_lease_bucket_1(d, t->n_buckets), d, &at);
 	if (l == NULL)
 		l = find_in(t, second, d, &at);
 	if (l == NULL)
@@ -100,8 +100,8 @@ bool rg_lease_find(const struct rg_lease_table *t, const struct rg_digest *d,
 
 // Of a place that may be stale, or of another table: NULL then, too.
 static const struct rg_lease *entry_at(const struct rg_lease_table *t, uint32_t at) {
-	return at >> 3 <= t->mask && (at & 7) < N_SLOTS ? slot_get(&t->buckets[at >> 3], at & 7)
-							: NULL;
+	return at >> 3 < t->n_buckets && (at & 7) < N_SLOTS ? slot_get(&t->buckets[at >> 3], at & 7)
+							    : NULL;
 }
 
 bool rg_lease_at(const struct rg_lease_table *t, uint32_t at, struct rg_lease_view *out) {
@@ -119,16 +119,16 @@ static void prefetch(const struct rg_lease *l) {
 }
 
 void rg_lease_prefetch(const struct rg_lease_table *t, const struct rg_digest *d) {
-	__builtin_prefetch(&t->buckets[rg_lease_bucket_1(d, t->mask)]);
-	__builtin_prefetch(&t->buckets[rg_lease_bucket_2(d, t->mask)]);
+	__builtin_prefetch(&t->buckets[rg_lease_bucket_1(d, t->n_buckets)]);
+	__builtin_prefetch(&t->buckets[rg_lease_bucket_2(d, t->n_buckets)]);
 }
 
 void rg_lease_prefetch_entry(const struct rg_lease_table *t, const struct rg_digest *d) {
-	const struct rg_lease_bucket *b = &t->buckets[rg_lease_bucket_1(d, t->mask)];
+	const struct rg_lease_bucket *b = &t->buckets[rg_lease_bucket_1(d, t->n_buckets)];
 	uint64_t m = fitting(b, d);
 
 	if (m == 0) {
-		b = &t->buckets[rg_lease_bucket_2(d, t->mask)];
+		b = &t->buckets[rg_lease_bucket_2(d, t->n_buckets)];
 		m = fitting(b, d);
 	}
 	if (m != 0)
@@ -136,7 +136,8 @@ void rg_lease_prefetch_entry(const struct rg_lease_table *t, const struct rg_dig
 }
 
 void rg_lease_prefetch_at(const struct rg_lease_table *t, uint32_t at) {
-	__builtin_prefetch(&t->buckets[at >> 3 & t->mask]);
+	if (at >> 3 < t->n_buckets)
+		__builtin_prefetch(&t->buckets[at >> 3]);
 }
 
 void rg_lease_prefetch_entry_at(const struct rg_lease_table *t, uint32_t at) {

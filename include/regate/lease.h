@@ -108,8 +108,8 @@ struct rg_lease_bucket {
 } __attribute__((aligned(64)));
 
 struct rg_lease_table {
-	struct rg_lease_bucket *buckets; // n_buckets, a power of two
-	uint64_t mask;                   // n_buckets - 1, below 2^29: places have 32 bits
+	struct rg_lease_bucket *buckets;
+	uint64_t n_buckets;              // at most 2^29: places have 32 bits
 	uint64_t n_entries;              // ctl only
 	uint64_t max_entries;            // ctl only
 	struct rg_lease_shared **shared; // ctl only: lists by hash
@@ -117,7 +117,8 @@ struct rg_lease_table {
 };
 
 // Where a digest lives; the writer and the readers both go by these. The digest is keyed SHA-256,
-// so its bits serve as they are: the first word names the buckets, the second the tag.
+// so its bits serve as they are: the first word names the buckets, half of it as a fraction of them each,
+// the second the tag.
 static inline uint64_t rg_digest_word(const struct rg_digest *d, unsigned i) {
 	uint64_t w;
 
@@ -128,13 +129,13 @@ static inline uint64_t rg_digest_word(const struct rg_digest *d, unsigned i) {
 	return w;
 }
 
-static inline uint64_t rg_lease_bucket_1(const struct rg_digest *d, uint64_t mask) {
-	return rg_digest_word(d, 0) & mask;
+static inline uint64_t rg_lease_bucket_1(const struct rg_digest *d, uint64_t n_buckets) {
+	return (uint32_t)rg_digest_word(d, 0) * n_buckets >> 32;
 }
 
 // May equal bucket 1.
-static inline uint64_t rg_lease_bucket_2(const struct rg_digest *d, uint64_t mask) {
-	return rg_digest_word(d, 0) >> 32 & mask;
+static inline uint64_t rg_lease_bucket_2(const struct rg_digest *d, uint64_t n_buckets) {
+	return (rg_digest_word(d, 0) >> 32) * n_buckets >> 32;
 }
 
 // Never 0, which marks an empty slot.

@@ -54,7 +54,8 @@ static void teardown(void) {
 }
 
 static struct lease_entry entry(uint8_t i, const char *impu, const char *lines) {
-	return (struct lease_entry){.digest = {{i, 1, 2, 3, i}},
+	return (struct lease_entry){.digest = {{i, 1, 2, (uint8_t)(i * 37), 4, 5, 6,
+						(uint8_t)(i * 101)}},
 				    .idx = i,
 				    .impu = rg_str(impu),
 				    .headers = rg_str(lines),
@@ -73,7 +74,9 @@ static void put(uint8_t i, const char *impu, const char *lines) {
 }
 
 static void del(uint8_t i) {
-	ck_assert_int_eq(lease_table_del(t, &(struct rg_digest){{i, 1, 2, 3, i}}), 0);
+	struct lease_entry e = entry(i, "", "");
+
+	ck_assert_int_eq(lease_table_del(t, &e.digest), 0);
 }
 
 static unsigned n_shared(void) {

@@ -84,7 +84,7 @@ START_TEST(replace_state_delete) {
 	ck_assert_int_eq(lease_table_del(t, &e.digest), RG_E_STALE);
 	ck_assert_int_eq(lease_table_set_state(t, &e.digest, RG_LEASE_STALE), RG_E_STALE);
 	ck_assert_uint_eq(t->n_entries, 0);
-	for (uint64_t i = 0; i <= t->mask; i++)
+	for (uint64_t i = 0; i < t->n_buckets; i++)
 		ck_assert_uint_eq(atomic_load(&t->buckets[i].tags), 0);
 	lease_table_free(t);
 }

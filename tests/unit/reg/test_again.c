@@ -79,7 +79,7 @@ static const struct client clients[] = {
 #define N_CLIENTS (sizeof(clients) / sizeof(*clients))
 
 static struct rg_lease_bucket bucket;
-static const struct rg_lease_table table = {.buckets = &bucket, .mask = 0};
+static const struct rg_lease_table table = {.buckets = &bucket, .n_buckets = 1};
 static struct reg_tag_key key;
 static struct reg_tokens tokens = {.leases = &table, .key = &key};
 static struct rg_lease *lease;

@@ -10,7 +10,7 @@
 #define N_BUCKETS 8
 
 static struct rg_lease_bucket buckets[N_BUCKETS];
-static const struct rg_lease_table table = {.buckets = buckets, .mask = N_BUCKETS - 1};
+static const struct rg_lease_table table = {.buckets = buckets, .n_buckets = N_BUCKETS};
 static struct reg_tag_key key;
 static struct reg_tokens tokens = {.leases = &table, .key = &key};
 static struct reg_flow flow;
@@ -146,7 +146,7 @@ static void put(const char *token, unsigned slot, uint32_t idx) {
 	rg_token_digest(tokens.digester, rg_str(token), &l->digest);
 	l->idx = idx;
 	l->shared = &nothing;
-	b = &buckets[rg_lease_bucket_1(&l->digest, table.mask)];
+	b = &buckets[rg_lease_bucket_1(&l->digest, table.n_buckets)];
 	free(b->slot[slot]);
 	b->slot[slot] = l;
 	b->tags |= (uint64_t)rg_lease_tag(&l->digest) << 8 * slot;
