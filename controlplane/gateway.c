@@ -14,7 +14,7 @@
 #include "ims/ims.h"
 #include "lease/lease.h"
 #include "lease/rcu_fence.h"
-#include "pool/pool.h"
+#include "pairs.h"
 #include "regate/dp.h"
 #include "regate/err.h"
 #include "store/store.h"
@@ -24,8 +24,6 @@
 #define PUNTS_PER_TURN 256
 #define RETRY_NS RG_NS_PER_MS
 #define PROBE_NS (3 * RG_NS_PER_S)
-#define MAX_PAIRS 16777216u // of all pools and accounts together
-#define POOL_ACCOUNTS UINT16_MAX
 #define DIGEST_KEY_NAME "token.digest_key"
 
 struct pending { // a reply that found the worker's ring full
@@ -35,20 +33,13 @@ struct pending { // a reply that found the worker's ring full
 	uint8_t payload[];
 };
 
-struct pair { // read from pool files before the store is open
-	uint16_t pool;
-	char *impi, *impu;
-};
-
 struct gateway {
 	const struct conf *conf;
 	struct env *env;
 	struct log *log;
 	struct token_key *key;
 	struct account_db *accounts;
-	struct pair *pairs;
-	size_t n_pairs, room_pairs;
-	uint16_t loading_pool;
+	struct pairs pairs;
 	const char **pool_names;
 	struct store *store;
 	struct rcu_fence *fence;
@@ -237,45 +228,16 @@ const char *gateway_failure(const struct gateway *g) {
 
 // --- files
 
-static int pair_add(void *arg, const char *impi, const char *impu) {
-	struct gateway *g = arg;
-	struct pair *p;
-
-	if (g->n_pairs == MAX_PAIRS)
-		return RG_E_LIMIT;
-	if (g->n_pairs == g->room_pairs) {
-		size_t room = g->room_pairs == 0 ? 1024 : g->room_pairs * 2;
-
-		p = realloc(g->pairs, room * sizeof(*p));
-		if (p == NULL)
-			return -ENOMEM;
-		g->pairs = p;
-		g->room_pairs = room;
-	}
-	p = &g->pairs[g->n_pairs];
-	*p = (struct pair){g->loading_pool, strdup(impi), strdup(impu)};
-	g->n_pairs++;
-	return p->impi == NULL || p->impu == NULL ? -ENOMEM : 0;
-}
-
 static int load_pools(struct gateway *g, char *err, size_t err_len) {
 	const struct conf *conf = g->conf;
 
 	g->pool_names = calloc(conf->n_pools + 1, sizeof(*g->pool_names));
 	if (g->pool_names == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < conf->n_pools; i++) {
-		long n;
-
+	for (size_t i = 0; i < conf->n_pools; i++)
 		g->pool_names[i] = conf->pools[i].name;
-		g->loading_pool = (uint16_t)i;
-		n = pool_load(g->env, conf->pools[i].file, pair_add, g, err, err_len);
-		if (n < 0)
-			return (int)n;
-		log_put(g->log, LOG_INFO, "pool.loaded", LOG_S("pool", conf->pools[i].name),
-			LOG_U("pairs", (uint64_t)n));
-	}
-	return 0;
+	g->pairs = (struct pairs){.conf = conf, .env = g->env, .log = g->log};
+	return pairs_load(&g->pairs, err, err_len);
 }
 
 static int load_origins(struct gateway *g) {
@@ -426,41 +388,6 @@ static int start_digest(struct gateway *g, char *err, size_t err_len) {
 	return rc;
 }
 
-static int add_pairs(struct gateway *g, char *err, size_t err_len) {
-	size_t n_accounts = g->accounts == NULL ? 0 : account_count(g->accounts);
-	int rc;
-
-	for (size_t i = 0; i < g->n_pairs; i++) {
-		const struct pair *p = &g->pairs[i];
-
-		rc = lease_add_pair(g->leases, p->pool, g->conf->pools[p->pool].wwsf, p->impi,
-				    p->impu, NULL);
-		if (rc != 0) {
-			snprintf(err, err_len,
-				 "pools: %s: pair '%s %s' is given twice over all pools and "
-				 "accounts (%s); "
-				 "each IMPI and IMPU belongs to one",
-				 g->conf->pools[p->pool].file, p->impi, p->impu, rg_strerror(rc));
-			return rc;
-		}
-	}
-	for (size_t i = 0; i < n_accounts; i++) {
-		const struct account *a = account_at(g->accounts, i);
-
-		rc = lease_add_pair(g->leases, POOL_ACCOUNTS, g->conf->accounts_wwsf, a->impi,
-				    a->impu, a->user);
-		if (rc != 0) {
-			snprintf(err, err_len,
-				 "accounts.file: account '%s' has a pair that is in use already "
-				 "(%s); each "
-				 "IMPI and IMPU belongs to one",
-				 a->user, rg_strerror(rc));
-			return rc;
-		}
-	}
-	return 0;
-}
-
 static int start_leases(struct gateway *g, char *err, size_t err_len) {
 	const struct conf *conf = g->conf;
 	struct lease_cfg cfg = {
@@ -472,20 +399,21 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 		.reg_max_ns = conf->reg.max_s * RG_NS_PER_S,
 	};
 	struct lease_ops ops = {g, op_deregister, op_close_flow};
-	uint32_t max =
-		(uint32_t)(g->n_pairs + (g->accounts == NULL ? 0 : account_count(g->accounts)));
-	int rc;
+	int rc = pairs_check_room(conf, g->env, g->log, err, err_len);
 
+	if (rc != 0)
+		return rc;
 	g->fence = rcu_fence_new();
-	g->leases = lease_engine_new(&cfg, g->env, g->store, g->log, &ops, max);
+	g->leases = lease_engine_new(&cfg, g->env, g->store, g->log, &ops, conf->leases_max);
 	if (g->leases == NULL || g->fence == NULL) {
-		snprintf(err, err_len, "pools: no memory for %u pairs", max);
+		snprintf(err, err_len, "leases.max: no memory for %u pairs; lower it",
+			 conf->leases_max);
 		return -ENOMEM;
 	}
 	lease_set_fence(g->leases,
 			&(struct lease_fence){g->fence, rcu_fence_ask, rcu_fence_is_passed});
 	lease_set_pool_names(g->leases, g->pool_names, conf->n_pools);
-	rc = add_pairs(g, err, err_len);
+	rc = pairs_give(&g->pairs, g->leases, g->accounts, err, err_len);
 	if (rc != 0)
 		return rc;
 	rc = lease_engine_load(g->leases);
@@ -580,11 +508,7 @@ void gateway_free(struct gateway *g) {
 	account_free(g->accounts);
 	token_key_free(g->key);
 	wwsf_page_free(g->files, g->n_files);
-	for (size_t i = 0; i < g->n_pairs; i++) {
-		free(g->pairs[i].impi);
-		free(g->pairs[i].impu);
-	}
-	free(g->pairs);
+	pairs_fini(&g->pairs);
 	free(g->pool_names);
 	free(g->origins);
 	free(g->certs);

@@ -90,6 +90,7 @@ struct conf {
 		uint32_t core_slack_s;    // S_core, default 360s
 		uint32_t release_guard_s; // T_guard after a clean de-registration, default 5s
 	} life;
+	uint32_t leases_max;     // leases.max, default 1000000
 	struct conf_cert *certs; // certificates: beside the one of tls:
 	size_t n_certs;
 	struct conf_wwsf *wwsfs;

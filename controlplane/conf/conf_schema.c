@@ -217,6 +217,12 @@ static const struct conf_key accounts_keys[] = {
 	 .text = "the WWSF at which they log in"},
 };
 
+static const struct conf_key leases_keys[] = {
+	{"max", CONF_T_COUNT, FIELD(leases_max), .def = "1000000", .min = 1, .max = 16777216,
+	 .text = "identity pairs of all pools and accounts at most; memory for them is reserved at "
+		 "start and taken as they come"},
+};
+
 static const struct conf_key store_keys[] = {
 	{"path", CONF_T_PATH, FIELD(store_path), REQUIRED,
 	 .text = "SQLite file that remembers leases; its folder must be writable"},
@@ -266,6 +272,7 @@ const struct conf_section conf_sections[] = {
 	 .elem_size = sizeof(struct conf_pool), .list_off = offsetof(struct conf, pools),
 	 .n_off = offsetof(struct conf, n_pools), .max_len = 1000},
 	{"accounts", "users with a password", KEYS(accounts_keys), .is_optional = true},
+	{"leases", "how many", KEYS(leases_keys)},
 	{"store", "durable state", KEYS(store_keys)},
 	{"ctl", "operator access", KEYS(ctl_keys)},
 	{"wic", "the web page", KEYS(wic_keys)},

@@ -69,6 +69,8 @@ static const char *check_pair(const struct lease_engine *e, uint32_t idx, uint64
 		return slot->state == LEASE_FREE ? NULL : "a pair at rest is not free";
 	if (p->l.idx != idx || p->l.gen != slot->gen || p->l.state != (enum lease_state)slot->state)
 		return "a pair is not what its slot says";
+	if (slot->owner != lease_owner_tag(p->l.sub))
+		return "a pair's owner is not what its slot says";
 	fault = check_tokens(p, n_entries);
 	if (fault != NULL)
 		return fault;

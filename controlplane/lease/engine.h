@@ -137,6 +137,7 @@ void lease_import_end(struct lease_pair *p, int rc); // a record of p is durable
 
 // --- list.c
 void lease_pair_set_sub(struct lease_pair *p, char *sub); // consumed; NULL = no owner
+uint16_t lease_owner_tag(const char *sub);                // of lease_slot; 0 = NULL
 
 // --- pool.c: free list and quarantine
 struct lease_pool *lease_pool_of(const struct lease_pair *p);

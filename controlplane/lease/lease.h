@@ -86,6 +86,8 @@ struct lease_engine;
 						    const struct lease_ops *ops,
 						    uint32_t max_pairs);
 void lease_engine_free(struct lease_engine *e);
+// What an engine for max_pairs takes when all of them are there, free or (about) registered.
+uint64_t lease_engine_bytes(uint32_t max_pairs, bool is_leased);
 const struct rg_lease_table *lease_engine_table(const struct lease_engine *e);
 
 // --- provisioning, before lease_engine_load(). RG_E_CONFLICT for an IMPI or IMPU seen before

@@ -7,14 +7,14 @@
 
 #define AHEAD 8 // slots, to fetch texts before they are compared
 
-static uint16_t owner_tag(const char *sub) {
-	return (uint16_t)(rg_text_hash(rg_str(sub), 0) % UINT16_MAX + 1);
+uint16_t lease_owner_tag(const char *sub) {
+	return sub == NULL ? 0 : (uint16_t)(rg_text_hash(rg_str(sub), 0) % UINT16_MAX + 1);
 }
 
 void lease_pair_set_sub(struct lease_pair *p, char *sub) {
 	free(p->l.sub);
 	p->l.sub = sub;
-	p->e->slots[p->l.idx].owner = sub == NULL ? 0 : owner_tag(sub);
+	p->e->slots[p->l.idx].owner = lease_owner_tag(sub);
 }
 
 uint32_t lease_find(const struct lease_engine *e, const char *name) {
@@ -61,7 +61,7 @@ static bool fits(const struct scan *s, uint32_t idx) {
 
 bool lease_scan(const struct lease_engine *e, const struct lease_filter *f, uint32_t *idx,
 		unsigned *n) {
-	const struct scan s = {e, f, f->sub == NULL ? 0 : owner_tag(f->sub)};
+	const struct scan s = {e, f, lease_owner_tag(f->sub)};
 
 	for (; *n > 0 && *idx < e->n_pairs; ++*idx) {
 		if (f->impu.len > 0 && *idx + AHEAD < e->n_pairs)

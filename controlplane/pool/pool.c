@@ -51,7 +51,7 @@ static int add_pair(struct loader *l, const char *impi, const char *impu) {
 			    "this IMPI or IMPU is there already: one pair is one subscription, "
 			    "remove one of the two lines");
 	case RG_E_LIMIT:
-		return fail(l, rc, "more pairs than there is room for: shorten the pools");
+		return fail(l, rc, "more pairs than leases.max: raise it, or shorten the pools");
 	default:
 		return fail(l, rc, rg_strerror(rc));
 	}

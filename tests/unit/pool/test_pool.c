@@ -109,7 +109,7 @@ static const struct {
 	const char *err;
 } refused[] = {
 	{RG_E_CONFLICT, "p.txt:3: this IMPI or IMPU is there already"},
-	{RG_E_LIMIT, "p.txt:3: more pairs than there is room for"},
+	{RG_E_LIMIT, "p.txt:3: more pairs than leases.max"},
 	{-ENOMEM, "p.txt:3: Cannot allocate memory"},
 };
 
