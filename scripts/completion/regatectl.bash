@@ -29,9 +29,12 @@ _regatectl() {
 	"lease") words=" list show revoke" ;;
 	"lease list --pool") words="" ;;
 	"lease list --state") words=" free offered pending active dereg-pending unknown quarantine" ;;
+	"lease list --wwsf") words="" ;;
+	"lease list --sub") words="" ;;
+	"lease list --impu") words="" ;;
 	"lease list --limit") words="" ;;
 	"lease list --after") words="" ;;
-	"lease list") words=" --pool --state --limit --after" ;;
+	"lease list") words=" --pool --state --wwsf --sub --impu --limit --after" ;;
 	"lease show") words="" ;;
 	"lease revoke") words="" ;;
 	"conn") words=" list" ;;

@@ -14,7 +14,7 @@ static const struct {
 	{"", "x", ""},
 	{"lease", "", "list show revoke "},
 	{"lease", "re", "revoke "},
-	{"lease list", "", "--pool --state --limit --after "},
+	{"lease list", "", "--pool --state --wwsf --sub --impu --limit --after "},
 	{"lease list", "--p", "--pool "},
 	{"lease list --state", "de", "dereg-pending "},
 	{"lease list --limit", "", ""},
