@@ -81,6 +81,8 @@ void env_sock_close(struct env_sock *s); // accepts NULL
 [[nodiscard]] struct env *env_real_new(void); // NULL without memory or descriptors
 void env_real_free(struct env *e);            // accepts NULL; sockets still open are closed
 int env_real_run(struct env *e);              // until env_stop(); 0 or -errno
+// One turn, which waits for something to do: for who must wait before or after env_real_run().
+[[nodiscard]] int env_real_turn(struct env *e);
 void env_stop(struct env *e); // any thread and signal handlers; before env_real_run() it ends that
 // env_read_file() for the two that have no env: conf_load() and regatectl. data[*len] is 0.
 [[nodiscard]] int env_real_read_file(const char *path, size_t max, uint8_t **data, size_t *len);

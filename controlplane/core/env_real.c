@@ -185,6 +185,10 @@ static int turn(struct env_real *r) {
 	return 0;
 }
 
+int env_real_turn(struct env *e) {
+	return turn(real_of(e));
+}
+
 int env_real_run(struct env *e) {
 	struct env_real *r = real_of(e);
 	int rc = 0;

@@ -19,6 +19,8 @@ struct store_job { // one write, or question, on its way
 	const char *name;              // of a value; NULL: a record
 	struct store_history *history; // of lease.impi, a question; NULL: a write
 	bool is_new;                   // the value must not be there yet
+	uint64_t seq;                  // of stores that number jobs
+	uint64_t end_ns;               // of stores that give up
 	size_t len;
 	struct store_lease lease; // strings in bytes[]
 	uint8_t bytes[];          // of a value: value, name
