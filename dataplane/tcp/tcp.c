@@ -302,14 +302,18 @@ void tcp_rx_prefetch_entry(const struct tcp *t, const struct tcp_in *in) {
 	__builtin_prefetch(&t->table.entries[tcp_table_home(&t->table, in->hash)]);
 }
 
+void tcp_prefetch(const struct tcp *t, uint32_t idx) {
+	__builtin_prefetch(&t->conns[idx], 1);
+	__builtin_prefetch((uint8_t *)&t->conns[idx] + 64, 1);
+}
+
 uint32_t tcp_rx_prefetch(const struct tcp *t, const struct tcp_in *in) {
 	uint32_t pos = tcp_table_home(&t->table, in->hash);
 	uint32_t idx = tcp_table_next(&t->table, in->hash, &pos);
 
 	if (idx == TCP_NIL)
 		return TCP_NO_SLOT;
-	__builtin_prefetch(&t->conns[idx], 1);
-	__builtin_prefetch((uint8_t *)&t->conns[idx] + 64, 1);
+	tcp_prefetch(t, idx);
 	return idx;
 }
 

@@ -18,6 +18,7 @@ struct tcp;
 #define TCP_MAX_CONNS 0xffffffu // of one engine
 #define TCP_MAX_BUFFERS 0xffffffu
 #define TCP_MAX_LOCALS 256
+#define TCP_QUICK_ALWAYS 16 // quick_acks: no ACK is delayed
 
 struct tcp_cfg {
 	uint32_t max_conns; // at most TCP_MAX_CONNS
@@ -112,6 +113,8 @@ void tcp_icmp_error(struct tcp *t, const struct tcp_error *e, uint64_t now_ns);
 void tcp_tick(struct tcp *t, uint64_t now_ns, unsigned budget);
 uint64_t tcp_next_deadline(const struct tcp *t); // RG_NEVER = none; may be early, never late
 
+// Asks the memory for what a call below reads of the connection: for who has several to call.
+void tcp_prefetch(const struct tcp *t, uint32_t idx);
 // Opens a connection from one of our addresses and a port of the caller's choice. `opened` follows,
 // or `ended` when it comes to nothing (four minutes without an answer). 0; -EADDRNOTAVAIL (local is
 // not ours), -EADDRINUSE (it exists, or is in TIME-WAIT), -ENOBUFS (table full).

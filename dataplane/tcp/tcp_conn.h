@@ -84,7 +84,7 @@ struct tcp_conn {
 	struct rg_addr peer;
 	uint16_t local_port;
 	uint8_t state : 4;
-	uint8_t n_quick : 4; // data segments received, up to cfg.quick_acks
+	uint8_t n_quick : 4; // data segments received, up to cfg.quick_acks; else it goes round
 	uint8_t opened_at;
 	uint16_t flags;
 	uint32_t gen; // 0 only while the slot has never been used

@@ -48,6 +48,22 @@ START_TEST(quick_acks) {
 }
 END_TEST
 
+// More often than the counter of the first ones goes.
+START_TEST(quick_acks_always) {
+	struct tcp_cfg cfg = rig_cfg;
+	struct rig *r;
+
+	cfg.quick_acks = TCP_QUICK_ALWAYS;
+	r = rig_new_cfg(&cfg);
+	rig_open(r);
+	for (uint32_t seq = 1; seq <= 40; seq++) {
+		IN(r, F_PA, seq, 1, .data = RG_LIT("a"));
+		rig_expect(r, F_A, 1, seq + 1, 0);
+	}
+	rig_free(r);
+}
+END_TEST
+
 START_TEST(out_of_order) {
 	struct rig *r = rig_new();
 
@@ -448,6 +464,7 @@ int main(void) {
 	const struct rig_case cases[] = {
 		RIG_CASE(in_order_and_delayed_ack),
 		RIG_CASE(quick_acks),
+		RIG_CASE(quick_acks_always),
 		RIG_CASE(out_of_order),
 		RIG_CASE(wrap_around),
 		RIG_CASE(old_duplicate_and_beyond_window),
