@@ -271,6 +271,11 @@ int bed_silent(struct bed *b, const char *when) {
 	gateway_stop(b->sh);
 	if (progress_is_stopped())
 		return -ECANCELED;
+	if (b->gen.s.n_ended > 0) {
+		snprintf(b->err, b->err_len, "the gateway ended %lu connections %s",
+			 b->gen.s.n_ended, when);
+		return -ECONNRESET;
+	}
 	snprintf(b->err, b->err_len,
 		 "the gateway fell silent %s; its counters are in the result, and %lu packets had "
 		 "no buffer",
@@ -289,5 +294,10 @@ int bed_open(struct bed *b, uint32_t from, uint32_t to) {
 	gateway_tell(b->sh, LOAD_PRESET);
 	gateway_wait(b->sh);
 	gateway_mark(b->sh, MARK_SET);
-	return 0;
+	if (b->sh->n_conns >= to)
+		return 0;
+	snprintf(b->err, b->err_len,
+		 "%u of %u connections are open: the port lost the last packet of others",
+		 b->sh->n_conns, to);
+	return -EIO;
 }

@@ -28,13 +28,13 @@ void bed_add_limit(struct bed *b, enum load_cmd which, uint32_t n, double ns) {
 	result_add(b->r, "ratio_to_limit", "1", BETTER_HIGHER, b->sh->limit_ns / ns);
 }
 
-static void count_gateway(struct bed *b) {
+static void count_stats(struct bed *b, const char *whose, const struct rg_stats *s) {
 	char name[64];
 
 	for (int i = 0; i < RG_N_STATS; i++) {
-		uint64_t n = rg_stat_get(&b->sh->stats.s, i);
+		uint64_t n = rg_stat_get(s, i);
 
-		snprintf(name, sizeof(name), "gateway_%s", rg_stat_name(i));
+		snprintf(name, sizeof(name), "%s_%s", whose, rg_stat_name(i));
 		if (n > 0)
 			result_count(b->r, name, n);
 	}
@@ -55,9 +55,10 @@ void bed_report(struct bed *b) {
 	result_count(b->r, "answers", s->n_replies);
 	result_count(b->r, "answers_looked_at", s->n_checked);
 	result_count(b->r, "bad_answers", s->n_bad);
-	result_count(b->r, "segments_again", s->n_again);
+	result_count(b->r, "connections_ended", s->n_ended);
 	result_count(b->r, "packets_without_buffer", s->n_lost);
-	count_gateway(b);
+	count_stats(b, "gateway", &b->sh->stats.s);
+	count_stats(b, "generator", &b->gen.stats);
 }
 
 static int load_run(const struct scenario *sc, struct result *r, struct progress *p, char *err,

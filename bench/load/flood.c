@@ -2,16 +2,17 @@
 // A SYN flood: as many SYNs as the port takes, from random sources, among them refreshes of
 // connections that stand and the handshakes of new ones. What of these gets through, and what the
 // gateway keeps of a SYN.
+#include <arpa/inet.h>
 #include <rte_cycles.h>
 
 #include "bed.h"
+#include "tcp/tcp_hdr.h"
 
 #define NEW_EVERY 8         // requests for each new connection
 #define NEW_WINDOW 64       // new connections under way at once
 #define SYN_NET 0x0c000000u // up to 76.0.0.0: no client of ours
 #define SYN_NET_LEN 0x40000000u
-#define RETRY_MS 1000 // until a client repeats its SYN (RFC 6298), once all is sent
-#define MAX_RETRIES 10
+#define PATIENCE_S 10 // once all is sent
 
 int run_flood(struct bed *b) {
 	b->plan.n_spare =
@@ -21,22 +22,38 @@ int run_flood(struct bed *b) {
 
 static void put_syn(struct gen *g) {
 	uint64_t w = load_mix(g->rng++);
-	struct tcp_fields f = {
-		.port = (uint16_t)w,
-		.flags = SEG_SYN,
+	struct tcp_out o = {
+		.src = rg_addr_v4(htonl(SYN_NET + gen_draw(g, SYN_NET_LEN)), (uint16_t)w | 1),
+		.dst = g->gateway,
+		.mac = gen_gateway_mac,
+	};
+	const struct tcp_seg seg = {
 		.seq = (uint32_t)(w >> 16),
+		.wnd = UINT16_MAX,
+		.flags = TCP_SYN,
+		.wscale = TCP_WSCALE_NONE,
+		.mss = 1460,
+		.has_sack_ok = true,
+		.has_ts = true,
+		.ts_val = (uint32_t)(g->now_ns / RG_NS_PER_MS),
 	};
 
-	gen_put(g, SYN_NET + gen_draw(g, SYN_NET_LEN), &f, (struct rg_slice){0}, 0);
+	tcp_hdr_put(&o, &seg);
+	gen_output(g, &o);
 }
 
 // What was sent in this run.
 struct flood {
-	uint64_t replies, opened; // as of its begin
-	uint32_t first, n_spare;  // newcomers
+	uint64_t replies, opened, again; // as of its begin
+	uint32_t first, n_spare;         // newcomers
 	uint32_t n_requests, n_new;
-	uint64_t n_syns, n_again; // of the flood; of newcomers, repeated
+	uint64_t n_syns; // of the flood
 };
+
+// Segments of clients, SYNs too, that were sent again.
+static uint64_t n_again(const struct gen *g) {
+	return rg_stat_get(&g->stats, RG_STAT_tcp_retransmits);
+}
 
 static bool send_legit(struct bed *b, struct flood *f) {
 	struct gen *g = &b->gen;
@@ -49,7 +66,9 @@ static bool send_legit(struct bed *b, struct flood *f) {
 	if (f->n_requests == g->n_requests ||
 	    f->n_requests - (g->s.n_replies - f->replies) >= b->sc->window)
 		return false;
-	gen_send_request(g, &g->requests[f->n_requests++]);
+	if (!gen_send_request(g, &g->requests[f->n_requests]))
+		return false;
+	f->n_requests++;
 	return true;
 }
 
@@ -58,41 +77,25 @@ static bool is_complete(const struct bed *b, const struct flood *f) {
 	       b->gen.s.n_opened - f->opened == f->n_spare;
 }
 
-static void repeat_syns(struct bed *b, struct flood *f) {
-	struct gen *g = &b->gen;
-
-	for (uint32_t i = f->first; i < f->first + f->n_spare; i++) {
-		if (g->clients[i].state != CLIENT_SYN_SENT)
-			continue;
-		g->clients[i].snd_nxt--;
-		gen_send(g, i, SEG_SYN, (struct rg_slice){0}, 0);
-		f->n_again++;
-	}
-}
-
-// Until all is answered, or has been given its time. The flood ends with the first repetition: it
-// shows what got through at once.
+// Until all is answered, or has been given its time. The flood ends when all is sent and something
+// has been sent again: it shows what got through at once.
 static void flood(struct bed *b, struct flood *f) {
 	struct gen *g = &b->gen;
-	uint64_t sent_tsc = 0, retry_tsc = rte_get_tsc_hz() / 1000 * RETRY_MS;
-	unsigned n_retries = 0;
+	uint64_t sent_tsc = rte_rdtsc(), patience_tsc = rte_get_tsc_hz() * PATIENCE_S;
 
 	gen_begin(g);
-	while (!is_complete(b, f) && n_retries < MAX_RETRIES && !progress_is_stopped()) {
+	while (!is_complete(b, f) && rte_rdtsc() - sent_tsc < patience_tsc &&
+	       !progress_is_stopped()) {
 		bool is_all = f->n_requests == g->n_requests && f->n_new == f->n_spare;
+		bool is_flood = !is_all || n_again(g) == f->again;
 
 		(void)send_legit(b, f);
-		for (unsigned i = 0; n_retries == 0 && i < b->sc->syns; i++, f->n_syns++)
+		for (unsigned i = 0; is_flood && i < b->sc->syns; i++, f->n_syns++)
 			put_syn(g);
-		(void)gen_turn(g, n_retries == 0);
+		(void)gen_turn(g, is_flood);
 		progress_at(b->p, f->n_requests, g->n_requests);
 		if (!is_all)
 			sent_tsc = rte_rdtsc();
-		if (rte_rdtsc() - sent_tsc > retry_tsc) {
-			repeat_syns(b, f);
-			n_retries++;
-			sent_tsc = rte_rdtsc();
-		}
 	}
 	gen_end(g);
 }
@@ -118,7 +121,7 @@ static void add_run(struct bed *b, const struct flood *f) {
 	result_count(r, "requests", f->n_requests);
 	result_count(r, "new_begun", f->n_new);
 	result_count(r, "new_opened", g->s.n_opened - f->opened);
-	result_count(r, "syns_again", f->n_again);
+	result_count(r, "segments_again", n_again(g) - f->again);
 }
 
 static int one_run(void *ctx, int run) {
@@ -127,6 +130,7 @@ static int one_run(void *ctx, int run) {
 	struct flood f = {
 		.replies = g->s.n_replies,
 		.opened = g->s.n_opened,
+		.again = n_again(g),
 		.n_spare = RTE_MAX(b->plan.n_requests / NEW_EVERY, 1u),
 	};
 

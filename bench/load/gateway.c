@@ -170,12 +170,9 @@ static void preset_conn(struct worker *w, struct conn *c, uint32_t client) {
 static void preset(struct worker *w) {
 	for (uint32_t i = 0; i < w->cfg->max_conns; i++) {
 		struct conn *c = &w->conns[i];
-		uint32_t ip_be;
 
-		if (!c->is_open || c->phase != RG_PHASE_TLS)
-			continue;
-		memcpy(&ip_be, tcp_peer(w->tcp, i)->ip + 12, sizeof(ip_be));
-		preset_conn(w, c, ntohl(ip_be) - LOAD_CLIENT_NET);
+		if (c->is_open && c->phase == RG_PHASE_TLS)
+			preset_conn(w, c, load_client(tcp_peer(w->tcp, i)));
 	}
 }
 

@@ -1,21 +1,81 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The generator: opens connections, makes requests, sends them and takes the answers. One thread,
 // one port. What costs time is done before the clock runs.
+#include <arpa/inet.h>
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <stdlib.h>
 
 #include "gen.h"
+#include "regate/huge.h"
+#include "tcp/tcp_conn.h"
 #include "tls/tls_int.h"
 
 #define N_MBUFS 16383
 #define N_DESC 1024
-#define RX_BURST 64
+#define N_BUFFERS 8192 // and two for each request of a closed loop
+#define TICK_BUDGET 64
 #define OPEN_WINDOW 512
-#define CHECK_EVERY 64
 #define SILENCE_NS (10 * RG_NS_PER_S)
-#define APART 4096u  // requests between two of one client, when there are enough clients
-#define HEADER_LEN 5 // of a record
+#define APART 4096u // requests between two of one client, when there are enough clients
+
+// What takes memory when connections open would be charged to the gateway: its pages are taken now.
+static void touch(struct gen *g) {
+	struct tcp *t = g->tcp;
+
+	memset(t->conns, 0, g->n_clients * sizeof(*t->conns));
+	memset(t->table.entries, 0, t->table.n * sizeof(*t->table.entries));
+	memset(t->pool.mem, 0, (size_t)t->pool.n * TCP_CHUNK_BYTES);
+	memset(t->pool.chunks, 0, t->pool.n * sizeof(*t->pool.chunks));
+	for (uint32_t i = 0; i < g->n_clients; i++) {
+		g->clients[i].due_tsc = RG_NEVER;
+		g->owners[i] = UINT32_MAX;
+	}
+}
+
+static struct tcp *new_engine(struct gen *g, const struct load_plan *plan) {
+	struct rg_addr locals[LOAD_N_ADDRS];
+	const struct tcp_cfg cfg = {
+		.max_conns = g->n_clients,
+		.n_buffers = N_BUFFERS + 2 * plan->sc->window,
+		.locals = locals,
+		.n_locals = LOAD_N_ADDRS,
+		.mss = 1460,
+		.rcv_wnd = UINT16_MAX,
+		.snd_max = UINT16_MAX,
+		.quick_acks = g->is_ack_timed ? TCP_QUICK_ALWAYS : 0,
+		.max_time_wait = 64,
+		.secret = "thirty-two octets of a generator",
+	};
+	const struct tcp_ops ops = {
+		.ctx = g,
+		.output = gen_output,
+		.opened = client_opened,
+		.data = client_data,
+		.sent = client_sent,
+		.peer_closed = client_peer_closed,
+		.ended = client_ended,
+	};
+
+	for (uint32_t i = 0; i < LOAD_N_ADDRS; i++)
+		locals[i] = load_addr(i);
+	return tcp_new(&cfg, &ops, &g->stats);
+}
+
+static int new_memory(struct gen *g, const struct load_plan *plan) {
+	g->clients = rg_huge_alloc(g->n_clients, sizeof(*g->clients));
+	g->owners = rg_huge_alloc(g->n_clients, sizeof(*g->owners));
+	g->requests = malloc(g->n_requests * sizeof(*g->requests));
+	g->tcp = new_engine(g, plan);
+	g->crypt = tls_crypt_new(NULL);
+	g->pool = rte_pktmbuf_pool_create("generator", N_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+					  SOCKET_ID_ANY);
+	if (g->clients == NULL || g->owners == NULL || g->requests == NULL || g->tcp == NULL ||
+	    g->crypt == NULL || g->pool == NULL)
+		return -ENOMEM;
+	touch(g);
+	return 0;
+}
 
 int gen_init(struct gen *g, const struct load_plan *plan, const char *port, char *err,
 	     size_t err_len) {
@@ -26,20 +86,21 @@ int gen_init(struct gen *g, const struct load_plan *plan, const char *port, char
 	g->n_picks = plan->n_conns;
 	g->n_requests = plan->n_requests;
 	g->is_ack_timed = plan->sc->is_ack_after == 0;
-	g->rx_flags = plan->sc->is_sum_by_port ? RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0;
+	g->is_sum_by_port = plan->sc->is_sum_by_port != 0;
+	g->gateway = rg_addr_v4(htonl(LOAD_GATEWAY_IP), LOAD_GATEWAY_PORT);
+	gen_wire_init(g);
 	g->rng = plan->sc->seed;
 	g->tsc_per_ns = (double)rte_get_tsc_hz() / 1e9;
-	g->clients = calloc(g->n_clients, sizeof(*g->clients));
-	g->requests = malloc(g->n_requests * sizeof(*g->requests));
-	g->crypt = tls_crypt_new(NULL);
-	g->pool = rte_pktmbuf_pool_create("generator", N_MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-					  SOCKET_ID_ANY);
-	if (g->clients == NULL || g->requests == NULL || g->crypt == NULL || g->pool == NULL) {
+	g->ns_per_tsc = 1 / g->tsc_per_ns;
+	if (g->n_clients > LOAD_MAX_CLIENTS) {
+		snprintf(err, err_len, "%u connections in all, at most %u have an address",
+			 g->n_clients, LOAD_MAX_CLIENTS);
+		return -E2BIG;
+	}
+	if (new_memory(g, plan) != 0) {
 		snprintf(err, err_len, "no memory for the generator; raise 'memory'");
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < g->n_clients; i++)
-		g->clients[i].due_tsc = RG_NEVER; // and its page is there from now on
 	rc = rte_eth_dev_get_port_by_name(port, &g->port);
 	if (rc == 0)
 		rc = rte_eth_dev_configure(g->port, 1, 1, &conf);
@@ -65,7 +126,9 @@ void gen_fini(struct gen *g) {
 	ssl_clients_free(g->ssl);
 	tls_crypt_free(g->crypt);
 	rte_mempool_free(g->pool);
-	free(g->clients);
+	tcp_free(g->tcp);
+	rg_huge_free(g->clients, g->n_clients, sizeof(*g->clients));
+	rg_huge_free(g->owners, g->n_clients, sizeof(*g->owners));
 	free(g->requests);
 }
 
@@ -73,125 +136,61 @@ uint32_t gen_draw(struct gen *g, uint32_t n) {
 	return (uint32_t)((load_mix(g->rng++) >> 32) * n >> 32);
 }
 
-// The whole records of one segment; returns their length. What is left of one that goes on in the
-// next is not acknowledged, and so comes again with the rest.
-static uint32_t take_records(struct gen *g, uint32_t client, struct rg_slice d) {
-	struct client *c = &g->clients[client];
-	const uint8_t *begin = d.p;
-
-	while (d.len >= HEADER_LEN) {
-		size_t len = HEADER_LEN + ((size_t)d.p[3] << 8 | d.p[4]);
-
-		if (len > d.len)
-			break;
-		if (g->s.n_replies++ % CHECK_EVERY == 0) {
-			g->s.n_checked++;
-			g->s.n_bad += !gen_check(g, client, rg_slice(d.p, len));
-		}
-		if (g->hist != NULL)
-			hist_add(g->hist, rte_rdtsc() - c->due_tsc);
-		c->n_opened++;
-		d = rg_skip(d, len);
-	}
-	return (uint32_t)(d.p - begin);
-}
-
-static void take_segment(struct gen *g, const struct segment *s) {
-	struct client *c = s->client < g->n_clients ? &g->clients[s->client] : NULL;
-
-	if (c == NULL || c->state == CLIENT_NEW)
-		return; // for a SYN of a flood, or a client that is done
-	if (c->state == CLIENT_SYN_SENT && (s->flags & SEG_SYN) != 0) {
-		c->state = CLIENT_OPEN;
-		c->rcv_nxt = s->seq + 1;
-		c->ts_recent = s->ts_val;
-		g->s.n_opened++;
-		gen_send(g, s->client, SEG_ACK, (struct rg_slice){0}, 0);
-		if (c->flow != 0)
-			ssl_opened(g, s->client);
-	} else if (s->data.len > 0 && s->seq == c->rcv_nxt && c->flow != 0) {
-		c->rcv_nxt += (uint32_t)s->data.len;
-		c->ts_recent = s->ts_val;
-		ssl_data(g, s->client, s->data);
-	} else if (s->data.len > 0 && s->seq == c->rcv_nxt) {
-		c->rcv_nxt += take_records(g, s->client, s->data);
-		c->ts_recent = s->ts_val;
-		c->is_ack_due = !g->is_ack_timed;
-		if (g->is_ack_timed)
-			gen_send(g, s->client, SEG_ACK, (struct rg_slice){0}, 0);
-	} else if (s->data.len > 0) {
-		g->s.n_again++;
-		gen_send(g, s->client, SEG_ACK, (struct rg_slice){0}, 0);
-	}
-}
-
-// Returns the packets that came.
-static unsigned gen_poll(struct gen *g) {
-	struct rte_mbuf *m[RX_BURST];
-	struct segment segs[RX_BURST];
-	unsigned n = rte_eth_rx_burst(g->port, 0, m, RX_BURST);
-
-	for (unsigned i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
-	for (unsigned i = 0; i < n; i++) {
-		struct rg_slice frame = rg_slice(rte_pktmbuf_mtod(m[i], uint8_t *), m[i]->data_len);
-
-		segs[i].client = UINT32_MAX;
-		if (!segment_parse(frame, &segs[i]))
-			segs[i] = (struct segment){.client = UINT32_MAX};
-		if (segs[i].client < g->n_clients)
-			rte_prefetch0(&g->clients[segs[i].client]);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		take_segment(g, &segs[i]);
-		rte_pktmbuf_free(m[i]);
-	}
-	return n;
+static void set_now(struct gen *g, uint64_t tsc) {
+	g->turned_tsc = tsc;
+	g->now_ns = (uint64_t)((double)(int64_t)tsc * g->ns_per_tsc);
 }
 
 bool gen_turn(struct gen *g, bool is_busy) {
-	uint64_t tsc = rte_rdtsc(), now;
-	unsigned n;
+	unsigned n = gen_poll(g);
+	uint64_t tsc;
 
-	g->ts_now = (uint32_t)(tsc / (rte_get_tsc_hz() / 1000));
-	n = gen_poll(g);
+	if (!g->has_no_timers && tcp_next_deadline(g->tcp) <= g->now_ns) {
+		tcp_tick(g->tcp, g->now_ns, TICK_BUDGET);
+		is_busy = true;
+	}
 	if (g->n_tx > 0)
 		gen_flush(g);
-	now = rte_rdtsc();
+	tsc = rte_rdtsc();
 	if (n > 0)
-		g->heard_tsc = now;
+		g->heard_tsc = tsc;
 	else if (!is_busy)
-		g->s.idle_tsc += now - tsc;
-	return now - g->heard_tsc < (uint64_t)(SILENCE_NS * g->tsc_per_ns) &&
+		g->idle_tsc += tsc - g->turned_tsc;
+	set_now(g, tsc);
+	return tsc - g->heard_tsc < (uint64_t)(SILENCE_NS * g->tsc_per_ns) && g->s.n_ended == 0 &&
 	       !progress_is_stopped();
 }
 
 void gen_begin(struct gen *g) {
-	g->s.idle_tsc = 0;
-	g->begin_tsc = g->heard_tsc = rte_rdtsc();
+	set_now(g, rte_rdtsc());
+	g->idle_tsc = 0;
+	g->begin_tsc = g->heard_tsc = g->turned_tsc;
 }
 
 void gen_end(struct gen *g) {
 	g->s.wall_tsc = rte_rdtsc() - g->begin_tsc;
+	g->s.busy_tsc = g->s.wall_tsc - g->idle_tsc;
 }
 
 double gen_busy(const struct gen *g) {
-	return 1 - (double)g->s.idle_tsc / (double)g->s.wall_tsc;
+	return (double)g->s.busy_tsc / (double)g->s.wall_tsc;
 }
 
 void gen_begin_open(struct gen *g, uint32_t client) {
-	struct client *c = &g->clients[client];
+	struct rg_addr local = load_addr(client);
+	uint32_t *conn = &g->clients[client].conn;
 
-	c->snd_nxt += (uint32_t)load_mix(client) >> 1; // ahead of an earlier life (RFC 6191)
-	c->state = CLIENT_SYN_SENT;
-	gen_send(g, client, SEG_SYN, (struct rg_slice){0}, 0);
+	if (tcp_connect(g->tcp, &local, &g->gateway, gen_gateway_mac, g->now_ns, conn) == 0)
+		g->owners[*conn] = client;
+	else
+		g->s.n_ended++; // cannot be: there is a slot for each
 }
 
 bool gen_open(struct gen *g, uint32_t from, uint32_t to) {
 	uint64_t done = g->s.n_opened + (to - from), begun = g->s.n_opened;
 	uint32_t next = from;
 
-	g->heard_tsc = rte_rdtsc();
+	gen_begin(g);
 	while (g->s.n_opened < done) {
 		bool is_busy = false;
 
@@ -231,9 +230,8 @@ bool gen_make(struct gen *g) {
 	return true;
 }
 
-void gen_send_request(struct gen *g, const struct request *r) {
-	struct client *c = &g->clients[r->client];
+bool gen_send_request(struct gen *g, const struct request *r) {
+	uint32_t conn = g->clients[r->client].conn;
 
-	c->is_ack_due = false;
-	gen_send(g, r->client, SEG_PSH | SEG_ACK, rg_slice(r->rec, r->len), r->sum);
+	return tcp_send(g->tcp, conn, rg_slice(r->rec, r->len), g->now_ns) == 0;
 }

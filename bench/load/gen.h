@@ -1,41 +1,42 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The generator: clients of a few bytes each, their wire and their records. One thread, one port.
+// The generator: clients that are connections of dataplane/tcp, their packets and their records. One
+// thread, one port, one engine.
 #pragma once
 
 #include "hist.h"
 #include "load.h"
+#include "net/net.h"
 #include "progress.h"
+#include "tcp/tcp.h"
 
 // --- gen.c: the generator
-enum client_state { CLIENT_NEW, CLIENT_SYN_SENT, CLIENT_OPEN };
 struct ssl_clients;
 
 struct client {
-	uint32_t snd_nxt, rcv_nxt, ts_recent;
+	uint32_t conn;               // its slot in the engine, once it was opened
 	uint32_t n_sealed, n_opened; // records
 	uint32_t picked_at;          // number of the last request made for it
-	uint8_t state;               // enum client_state
-	bool is_ack_due;             // an answer came that nothing has acknowledged
+	uint16_t left;               // of the record that is coming: bytes of its body
+	uint8_t n_head;              // the same: bytes of its header that have come
 	uint8_t flow;                // gen_ssl.c: 1 + its flow, 0 = TLS is preset
 	uint64_t due_tsc;            // when its request under way was to be sent
 };
-static_assert(sizeof(struct client) <= 64, "tiny");
+static_assert(sizeof(struct client) == 32, "two in a cache line");
 
 struct request { // sealed beforehand
 	uint32_t client;
 	uint16_t len;
-	uint64_t sum; // of rec, not folded
 	uint8_t rec[LOAD_REQUEST_LEN + 40];
 };
 
-struct gen_stats {                     // since the start, but for the last line
-	uint64_t n_opened;             // connections
+struct gen_stats {         // since the start, but for the last line
+	uint64_t n_opened; // connections
+	uint64_t n_ended;  // connections that the gateway ended, or that came to nothing
 	uint64_t n_replies, n_checked; // whole records that came; those looked at
 	uint64_t n_bad;                // not what a 200 looks like
-	uint64_t n_again;              // segments that came twice
-	uint64_t n_lost;               // no packet buffer, or nobody who takes it
+	uint64_t n_lost;               // packets without a buffer, or that nobody takes
 	uint64_t n_packets;            // sent
-	uint64_t idle_tsc, wall_tsc;   // of the last run
+	uint64_t busy_tsc, wall_tsc;   // of the last run
 };
 
 struct gen {
@@ -44,33 +45,42 @@ struct gen {
 	struct rte_mempool *pool;
 	struct rte_mbuf *tx[BURST];
 	unsigned n_tx;
+	struct tcp *tcp;
+	struct net_cfg net;
+	struct rg_addr gateway;
 	struct client *clients;
 	uint32_t n_clients; // of these, the last ones are spare
+	uint32_t *owners;   // client of each slot of the engine
 	uint32_t n_picks;   // requests are made for clients below this
 	struct request *requests;
 	uint32_t n_requests;
-	uint32_t n_made;   // requests, since the start
-	uint32_t n_first;  // clients below this have had theirs in turn
-	bool is_in_turn;   // until all have
-	uint64_t rx_flags; // that the gateway's port would set
-	bool is_ack_timed; // else answers are acknowledged by gen_ack_all()
+	uint32_t n_made;     // requests, since the start
+	uint32_t n_first;    // clients below this have had theirs in turn
+	bool is_in_turn;     // until all have
+	bool is_sum_by_port; // the gateway's port makes and verifies checksums
+	bool is_ack_timed;   // else answers are acknowledged by gen_ack_all()
+	bool has_no_timers;  // now: no delayed ACK falls due
 	struct tls_crypt *crypt;
 	struct ssl_clients *ssl; // NULL: no client does a handshake
 	uint64_t rng;
-	double tsc_per_ns;
-	uint32_t ts_now;    // ms: our TCP timestamp
-	struct hist *hist;  // NULL, or where the time from due_tsc to the answer goes
-	uint64_t heard_tsc; // when anything last came
-	uint64_t begin_tsc; // of the run
+	double tsc_per_ns, ns_per_tsc;
+	uint64_t now_ns;     // the engine's
+	struct hist *hist;   // NULL, or where the time from due_tsc to the answer goes
+	uint64_t came_tsc;   // when the packets in hand did
+	uint64_t heard_tsc;  // when anything last came
+	uint64_t turned_tsc; // end of the last turn
+	uint64_t begin_tsc;  // of the run
+	uint64_t idle_tsc;   // since then
 	struct progress *progress;
 	struct gen_stats s;
+	struct rg_stats stats; // of the engine
 };
 
 // After EAL. 0, or negative with one line in err.
 [[nodiscard]] int gen_init(struct gen *g, const struct load_plan *plan, const char *port, char *err,
 			   size_t err_len);
 void gen_fini(struct gen *g);
-// Opens clients [from, to) by the three-way handshake. False when the gateway fell silent.
+// Opens clients [from, to) by the three-way handshake. False as for gen_turn().
 [[nodiscard]] bool gen_open(struct gen *g, uint32_t from, uint32_t to);
 // Makes and seals the requests of one run, for clients picked at random, or in turn. False without a
 // cipher.
@@ -79,12 +89,20 @@ void gen_fini(struct gen *g);
 void gen_begin(struct gen *g);
 void gen_end(struct gen *g);
 double gen_busy(const struct gen *g); // share of the last run
-// One turn of a loop that sends: what is queued goes out, what came is taken. False when nothing has
-// come for too long, or somebody wants the end.
+// One turn of a loop that sends: what is queued goes out, what came is taken, timers fire. False when
+// nothing has come for too long, a connection has ended, or somebody wants the end.
 bool gen_turn(struct gen *g, bool is_busy);
 void gen_begin_open(struct gen *g, uint32_t client); // sends the SYN
-void gen_send_request(struct gen *g, const struct request *r);
+// False: not now, there is no room for it.
+[[nodiscard]] bool gen_send_request(struct gen *g, const struct request *r);
 uint32_t gen_draw(struct gen *g, uint32_t n); // below n
+
+// --- gen_client.c: what the engine tells
+int client_opened(void *ctx, uint32_t conn, uint64_t now_ns);
+void client_data(void *ctx, uint32_t conn, struct rg_slice d, uint64_t now_ns);
+void client_sent(void *ctx, uint32_t conn, uint64_t now_ns);
+void client_peer_closed(void *ctx, uint32_t conn, uint64_t now_ns);
+void client_ended(void *ctx, uint32_t conn, enum tcp_end why, uint64_t now_ns);
 
 // --- gen_loop.c: sends what gen_make() made, until all is answered. False as for gen_turn().
 // At most `window` unanswered at a time.
@@ -99,7 +117,7 @@ struct open_loop {
 	double sent_s;           // from the first to the last that was sent
 };
 [[nodiscard]] bool gen_open_loop(struct gen *g, struct open_loop *l);
-void gen_ack_all(struct gen *g); // those of is_ack_due
+void gen_ack_all(struct gen *g); // what has not been acknowledged
 
 // --- gen_ssl.c: clients with a real handshake, GEN_N_FLOWS at once
 #define GEN_N_FLOWS 64
@@ -112,36 +130,19 @@ enum ssl_kind {
 void ssl_clients_free(struct ssl_clients *s);                          // accepts NULL
 // Sends the SYN of a client that is to do a handshake. False when as many as `window` are at it.
 bool ssl_begin(struct gen *g, uint32_t client, unsigned window);
-void ssl_opened(struct gen *g, uint32_t client);                  // its SYN-ACK came
+void ssl_opened(struct gen *g, uint32_t client);
 void ssl_data(struct gen *g, uint32_t client, struct rg_slice d); // in order
+void ssl_ended(struct gen *g, uint32_t client);                   // before it was done
 uint64_t ssl_n_done(const struct ssl_clients *s); // handshakes that came to their end
 uint64_t ssl_n_failed(const struct ssl_clients *s);
 unsigned ssl_n_busy(const struct ssl_clients *s);
 
-// --- gen_wire.c
-enum { SEG_FIN = 1, SEG_SYN = 2, SEG_RST = 4, SEG_PSH = 8, SEG_ACK = 16 };
-
-struct segment {         // what came, as far as it matters here
-	uint32_t client; // by its address; may be no client of ours
-	uint32_t seq, ack, ts_val;
-	uint8_t flags;
-	struct rg_slice data;
-};
-bool segment_parse(struct rg_slice frame, struct segment *out);
-
-struct tcp_fields {
-	uint16_t port; // source
-	uint8_t flags;
-	uint32_t seq, ack, ts_ecr;
-};
-uint64_t gen_sum(const uint8_t *p, size_t len); // of 16-bit words in memory order, not folded
-// Queues a segment to the gateway; data_sum is gen_sum() of data.
-void gen_put(struct gen *g, uint32_t src, const struct tcp_fields *f, struct rg_slice data,
-	     uint64_t data_sum);
-// The same from a client, whose snd_nxt moves on.
-void gen_send(struct gen *g, uint32_t client, uint8_t flags, struct rg_slice data,
-	      uint64_t data_sum);
+// --- gen_wire.c: between engine and port
+extern const uint8_t gen_gateway_mac[6];
+void gen_wire_init(struct gen *g);
+void gen_output(void *ctx, const struct tcp_out *o); // queues a segment; the op of the engine
 void gen_flush(struct gen *g);
+unsigned gen_poll(struct gen *g); // gives the engine what came; returns the packets
 
 // --- gen_tls.c
 // Seals the client's next request.

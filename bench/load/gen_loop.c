@@ -6,9 +6,20 @@
 
 #include "gen.h"
 
-#define AHEAD 8 // requests whose client is prefetched
+#define AHEAD 8     // requests whose connection is fetched; its client is as much earlier
+#define REC_AHEAD 2 // whose record is
 #define HANDSHAKES_AT_ONCE 16
 #define LATE_NS 1e5
+#define ACKS_NS (50 * RG_NS_PER_MS) // no ACK is delayed for longer
+
+static void fetch(const struct gen *g, uint32_t next) {
+	if (next + 2 * AHEAD < g->n_requests)
+		rte_prefetch0(&g->clients[g->requests[next + 2 * AHEAD].client]);
+	if (next + AHEAD < g->n_requests)
+		tcp_prefetch(g->tcp, g->clients[g->requests[next + AHEAD].client].conn);
+	for (unsigned at = 0; next + REC_AHEAD < g->n_requests && at < LOAD_REQUEST_LEN; at += 64)
+		rte_prefetch0(g->requests[next + REC_AHEAD].rec + at);
+}
 
 bool gen_closed_loop(struct gen *g, unsigned window) {
 	uint64_t begun = g->s.n_replies;
@@ -21,9 +32,9 @@ bool gen_closed_loop(struct gen *g, unsigned window) {
 		for (unsigned i = 0;
 		     i < BURST && next < g->n_requests && next < g->s.n_replies - begun + window;
 		     i++, next++) {
-			if (next + AHEAD < g->n_requests)
-				rte_prefetch0(&g->clients[g->requests[next + AHEAD].client]);
-			gen_send_request(g, &g->requests[next]);
+			fetch(g, next);
+			if (!gen_send_request(g, &g->requests[next]))
+				break;
 			is_busy = true;
 		}
 		if (!gen_turn(g, is_busy))
@@ -58,17 +69,24 @@ bool gen_open_loop(struct gen *g, struct open_loop *l) {
 		bool is_busy = false;
 		uint64_t now = rte_rdtsc();
 
-		for (; next < g->n_requests && due <= now; due += gap_tsc(g, mean_tsc)) {
+		// A backlog goes out in parts, so that its answers have where to go.
+		for (unsigned i = 0; i < BURST && next < g->n_requests && due <= now;
+		     i++, due += gap_tsc(g, mean_tsc)) {
 			if (l->room > 0 && next - (g->s.n_replies - begun) >= l->room) {
 				l->n_lost++; // the request waits for the next one's time
 				continue;
 			}
 			g->clients[g->requests[next].client].due_tsc = due;
+			fetch(g, next);
+			if (!gen_send_request(g, &g->requests[next]))
+				break;
+			next++;
 			l->n_late += now - due > late;
-			gen_send_request(g, &g->requests[next++]);
 			is_busy = true;
 			l->sent_s = (double)(now - g->begin_tsc) / g->tsc_per_ns / 1e9;
 		}
+		if (g->n_tx > 0) // before it takes what came: that takes its time
+			gen_flush(g);
 		keep_handshakes(g, l);
 		if (!gen_turn(g, is_busy))
 			return false;
@@ -82,13 +100,10 @@ bool gen_open_loop(struct gen *g, struct open_loop *l) {
 }
 
 void gen_ack_all(struct gen *g) {
-	for (uint32_t i = 0; i < g->n_requests; i++) {
-		uint32_t client = g->requests[i].client;
+	uint64_t end_ns;
 
-		if (!g->clients[client].is_ack_due)
-			continue;
-		g->clients[client].is_ack_due = false;
-		gen_send(g, client, SEG_ACK, (struct rg_slice){0}, 0);
-	}
-	gen_flush(g);
+	gen_begin(g);
+	end_ns = g->now_ns + ACKS_NS;
+	while (g->now_ns < end_ns && gen_turn(g, false))
+		;
 }

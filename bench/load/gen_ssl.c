@@ -8,7 +8,6 @@
 
 #include "gen.h"
 
-#define MAX_SEGMENT 1400
 #define MAX_HELLO 1024
 
 enum ssl_step { STEP_FREE, STEP_HANDSHAKE, STEP_UPGRADE, STEP_REGISTER };
@@ -106,11 +105,8 @@ bool ssl_begin(struct gen *g, uint32_t client, unsigned window) {
 	return true;
 }
 
-static void send_bytes(struct gen *g, uint32_t client, const uint8_t *p, size_t len) {
-	for (size_t n; len > 0; p += n, len -= n) {
-		n = RTE_MIN(len, (size_t)MAX_SEGMENT);
-		gen_send(g, client, SEG_PSH | SEG_ACK, rg_slice(p, n), gen_sum(p, n));
-	}
+static bool send_bytes(struct gen *g, uint32_t client, const uint8_t *p, size_t len) {
+	return tcp_send(g->tcp, g->clients[client].conn, rg_slice(p, len), g->now_ns) == 0;
 }
 
 static void flow_end(struct gen *g, uint32_t client, struct ssl_flow *f, bool is_ok) {
@@ -127,12 +123,15 @@ void ssl_opened(struct gen *g, uint32_t client) {
 	struct ssl_clients *s = g->ssl;
 	struct ssl_flow *f = &s->flows[g->clients[client].flow - 1];
 
-	if (s->kind == SSL_HELLO)
-		send_bytes(g, client, s->hello, s->hello_len);
-	else if (flow_start(s, f))
-		ssl_data(g, client, (struct rg_slice){0});
-	else
+	if (s->kind == SSL_HELLO ? !send_bytes(g, client, s->hello, s->hello_len)
+				 : !flow_start(s, f))
 		flow_end(g, client, f, false);
+	else if (s->kind != SSL_HELLO)
+		ssl_data(g, client, (struct rg_slice){0});
+}
+
+void ssl_ended(struct gen *g, uint32_t client) {
+	flow_end(g, client, &g->ssl->flows[g->clients[client].flow - 1], false);
 }
 
 // Does `need` come in what there is to read? -1: no, and nothing else will help.
@@ -190,14 +189,12 @@ static int flow_go_on(enum ssl_kind kind, struct ssl_flow *f, uint32_t client) {
 
 void ssl_data(struct gen *g, uint32_t client, struct rg_slice d) {
 	struct ssl_flow *f = &g->ssl->flows[g->clients[client].flow - 1];
-	uint32_t sent = g->clients[client].snd_nxt;
 	uint8_t bytes[4096];
 	int rc, n;
 
 	if (g->ssl->kind == SSL_HELLO) { // its answer begins: that was the costly part
-		gen_send(g, client, SEG_RST | SEG_ACK, (struct rg_slice){0}, 0);
 		flow_end(g, client, f, true);
-		g->clients[client].state = CLIENT_NEW;
+		tcp_abort(g->tcp, g->clients[client].conn, g->now_ns);
 		return;
 	}
 	if (d.len > 0 && BIO_write(f->in, d.p, (int)d.len) != (int)d.len) {
@@ -206,9 +203,8 @@ void ssl_data(struct gen *g, uint32_t client, struct rg_slice d) {
 	}
 	rc = flow_go_on(g->ssl->kind, f, client);
 	while ((n = BIO_read(f->out, bytes, sizeof(bytes))) > 0)
-		send_bytes(g, client, bytes, (size_t)n);
-	if (d.len > 0 && g->clients[client].snd_nxt == sent)
-		gen_send(g, client, SEG_ACK, (struct rg_slice){0}, 0);
+		if (!send_bytes(g, client, bytes, (size_t)n))
+			rc = -1;
 	if (rc != 0)
 		flow_end(g, client, f, rc == 1);
 }

@@ -48,10 +48,7 @@ bool gen_seal(struct gen *g, uint32_t client, struct request *out) {
 	make_nonce(k.iv[TLS_RD], c->n_sealed++, nonce);
 	out->client = client;
 	out->len = RECORD_LEN;
-	if (!a->seal(g->crypt, k.key[TLS_RD], nonce, rec, n))
-		return false;
-	out->sum = gen_sum(rec, RECORD_LEN);
-	return true;
+	return a->seal(g->crypt, k.key[TLS_RD], nonce, rec, n);
 }
 
 // The answer's frame, its status and its Call-ID.

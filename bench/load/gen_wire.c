@@ -1,139 +1,54 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The generator's Ethernet, IPv4 and TCP: just enough of a client, written apart from the stack
-// under test. Nothing is lost between the two, so nothing is sent again.
+// The generator's packets: segments of its engine to the port, those that came to the engine, with
+// the headers of dataplane/net. Generator's thread.
 #include <arpa/inet.h>
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_ip.h>
 
 #include "gen.h"
 
-#define ETH_LEN 14
-#define IP_LEN 20
-#define TCP_LEN 20
-#define TS_LEN 12
-#define SYN_OPTS_LEN 8 // MSS, window scale, SACK; timestamps follow
-#define HEAD_LEN (ETH_LEN + IP_LEN)
+#define RX_BURST 64
+#define CHECKSUM_AT 16 // of the TCP header
 
-static void put16(uint8_t *p, uint16_t v) {
-	v = htons(v);
-	memcpy(p, &v, sizeof(v));
+const uint8_t gen_gateway_mac[6] = {2, 0, 0, 0, 0, 0x99};
+
+void gen_wire_init(struct gen *g) {
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1}, no_ip6[16];
+
+	net_cfg_init(&g->net, mac, htonl(LOAD_CLIENT_NET), no_ip6, 0, 0);
 }
 
-static void put32(uint8_t *p, uint32_t v) {
-	v = htonl(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static uint32_t get32(const uint8_t *p) {
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return ntohl(v);
-}
-
-uint64_t gen_sum(const uint8_t *p, size_t len) {
-	uint64_t sum = 0;
-	uint32_t w;
-
-	for (; len >= 4; p += 4, len -= 4) {
-		memcpy(&w, p, sizeof(w));
-		sum += w;
-	}
-	if (len > 0) {
-		w = 0;
-		memcpy(&w, p, len);
-		sum += w;
-	}
-	return sum;
-}
-
-static uint16_t fold(uint64_t sum) {
-	while (sum >> 16 != 0)
-		sum = (sum & UINT16_MAX) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-static void put_ip(uint8_t *ip, uint32_t src, size_t len) {
-	static const uint8_t fixed[IP_LEN] = {0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, IPPROTO_TCP};
-	uint16_t sum;
-
-	memcpy(ip, fixed, IP_LEN);
-	put16(ip + 2, (uint16_t)(IP_LEN + len));
-	put32(ip + 12, src);
-	put32(ip + 16, LOAD_GATEWAY_IP);
-	sum = fold(gen_sum(ip, IP_LEN));
-	memcpy(ip + 10, &sum, sizeof(sum));
-}
-
-// Returns the length of the header.
-static size_t put_tcp(struct gen *g, uint8_t *t, const struct tcp_fields *f) {
-	static const uint8_t syn_opts[SYN_OPTS_LEN] = {2, 4, 0x05, 0xb4, 4, 2, 1, 1};
-	static const uint8_t ts[4] = {1, 1, 8, 10};
-	size_t len = TCP_LEN;
-
-	put16(t, f->port);
-	put16(t + 2, LOAD_GATEWAY_PORT);
-	put32(t + 4, f->seq);
-	put32(t + 8, f->ack);
-	t[13] = f->flags;
-	put16(t + 14, UINT16_MAX);
-	memset(t + 16, 0, 4);
-	if ((f->flags & SEG_SYN) != 0) {
-		memcpy(t + len, syn_opts, SYN_OPTS_LEN);
-		len += SYN_OPTS_LEN;
-	}
-	memcpy(t + len, ts, sizeof(ts));
-	put32(t + len + 4, g->ts_now);
-	put32(t + len + 8, f->ts_ecr);
-	len += TS_LEN;
-	t[12] = (uint8_t)(len / 4 << 4);
-	return len;
-}
-
-void gen_put(struct gen *g, uint32_t src, const struct tcp_fields *f, struct rg_slice data,
-	     uint64_t data_sum) {
-	static const uint8_t macs[ETH_LEN] = {2, 0, 0, 0, 0, 0x99, 2, 0, 0, 0, 0, 1, 8, 0};
+void gen_output(void *ctx, const struct tcp_out *o) {
+	struct gen *g = ctx;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(g->pool);
-	uint8_t *frame;
-	size_t len;
+	size_t l4_len = o->header_len + o->data_len, head_len = net_head_len(&g->net, &o->dst);
+	uint8_t *frame, *p;
 	uint16_t sum;
 
 	if (m == NULL) {
 		g->s.n_lost++;
 		return;
 	}
-	frame = rte_pktmbuf_mtod(m, uint8_t *);
-	memcpy(frame, macs, ETH_LEN);
-	len = put_tcp(g, frame + HEAD_LEN, f);
-	put_ip(frame + ETH_LEN, src, len + data.len);
-	data_sum += gen_sum(frame + HEAD_LEN, len) + gen_sum(frame + ETH_LEN + 12, 8) +
-		    htons((uint16_t)(len + data.len)) + htons(IPPROTO_TCP);
-	sum = fold(data_sum);
-	memcpy(frame + HEAD_LEN + 16, &sum, sizeof(sum));
-	if (data.len > 0)
-		memcpy(frame + HEAD_LEN + len, data.p, data.len);
-	m->data_len = (uint16_t)(HEAD_LEN + len + data.len);
-	m->pkt_len = m->data_len;
-	m->ol_flags = g->rx_flags;
+	frame = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(head_len + l4_len)); // an MSS fits
+	net_put_headers(frame, &g->net, o->mac, &o->src, &o->dst, l4_len);
+	p = frame + head_len;
+	memcpy(p, o->header, sizeof(o->header)); // data follows over what is too much
+	p += o->header_len;
+	for (unsigned i = 0; i < o->n_data; i++) {
+		memcpy(p, o->data[i].p, o->data[i].len);
+		p += o->data[i].len;
+	}
+	if (g->is_sum_by_port) {
+		m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD; // that the gateway's port would set
+	} else {
+		sum = net_tcp_checksum(&o->src, &o->dst, rg_slice(frame + head_len, l4_len));
+		memcpy(frame + head_len + CHECKSUM_AT, &sum, sizeof(sum));
+	}
 	g->s.n_packets++;
 	g->tx[g->n_tx++] = m;
 	if (g->n_tx == RTE_DIM(g->tx))
 		gen_flush(g);
-}
-
-void gen_send(struct gen *g, uint32_t client, uint8_t flags, struct rg_slice data,
-	      uint64_t data_sum) {
-	struct client *c = &g->clients[client];
-	struct tcp_fields f = {
-		.port = load_port(client),
-		.flags = flags,
-		.seq = c->snd_nxt,
-		.ack = c->rcv_nxt,
-		.ts_ecr = c->ts_recent,
-	};
-
-	gen_put(g, LOAD_CLIENT_NET + client, &f, data, data_sum);
-	c->snd_nxt += (uint32_t)data.len + ((flags & SEG_SYN) != 0);
 }
 
 // A full ring is waited for: the generator is not to lose anything. But nobody may be left to empty it.
@@ -153,32 +68,66 @@ void gen_flush(struct gen *g) {
 	g->n_tx = 0;
 }
 
-static uint32_t find_ts(const uint8_t *opts, size_t len) {
-	for (size_t i = 0; i < len;) {
-		if (opts[i] == 8 && len - i >= 10)
-			return get32(opts + i + 2);
-		if (opts[i] == 0)
-			break;
-		i += opts[i] == 1 || i + 1 == len || opts[i + 1] < 2 ? 1 : opts[i + 1];
-	}
-	return 0;
+// The gateway has left it to its port, or its sum is right.
+static bool is_checksum_good(const struct rte_mbuf *m, const struct net_rx *rx) {
+	if ((m->ol_flags & (RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_RX_L4_CKSUM_GOOD)) != 0)
+		return true;
+	return net_tcp_checksum(&rx->src, &rx->dst, rx->l4) == 0;
 }
 
-bool segment_parse(struct rg_slice frame, struct segment *out) {
-	const uint8_t *ip = frame.p + ETH_LEN, *t = ip + IP_LEN;
-	size_t len, head;
+// Is it a segment for a client? All else is dropped: the gateway asks for nobody's MAC.
+static bool begin(struct gen *g, struct rte_mbuf *m, struct tcp_in *in) {
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, NET_ETH_LEN);
+	uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
+	struct net_rx rx;
 
-	if (frame.len < HEAD_LEN + TCP_LEN || ip[0] != 0x45 || ip[9] != IPPROTO_TCP)
+	if (m->nb_segs != 1 || m->data_len < NET_ETH_LEN + NET_IP4_LEN ||
+	    ntohl(ip->dst_addr) - LOAD_CLIENT_NET >= LOAD_N_ADDRS)
 		return false;
-	len = (size_t)ip[2] << 8 | ip[3];
-	head = (size_t)(t[12] >> 4) * 4;
-	if (len > frame.len - ETH_LEN || head < TCP_LEN || len < IP_LEN + head)
+	if ((m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0)
+		ip->hdr_checksum = rte_ipv4_cksum(ip); // as the gateway's port would have
+	g->net.ip_be = ip->dst_addr;                   // it knows one address only
+	if (net_input(&g->net, frame, m->data_len, m->data_len, &rx) != NET_TCP ||
+	    !is_checksum_good(m, &rx))
 		return false;
-	out->client = get32(ip + 16) - LOAD_CLIENT_NET;
-	out->seq = get32(t + 4);
-	out->ack = get32(t + 8);
-	out->flags = t[13];
-	out->ts_val = find_ts(t + TCP_LEN, head - TCP_LEN);
-	out->data = rg_slice(t + head, len - IP_LEN - head);
+	*in = (struct tcp_in){.src = rx.src, .dst = rx.dst, .seg = rx.l4};
+	memcpy(in->mac, rx.mac, sizeof(rx.mac));
+	tcp_rx_hash(g->tcp, in);
 	return true;
+}
+
+// Each stage fetches what the next one reads.
+static void fetch(const struct gen *g, const struct tcp_in *in, unsigned n) {
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t client = load_client(&in[i].dst);
+
+		tcp_rx_prefetch_entry(g->tcp, &in[i]);
+		if (client < g->n_clients)
+			rte_prefetch0(&g->clients[client]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t conn = tcp_rx_prefetch(g->tcp, &in[i]);
+
+		if (conn != TCP_NO_SLOT)
+			rte_prefetch0(&g->owners[conn]);
+	}
+}
+
+unsigned gen_poll(struct gen *g) {
+	struct rte_mbuf *m[RX_BURST];
+	struct tcp_in in[RX_BURST];
+	unsigned n = rte_eth_rx_burst(g->port, 0, m, RX_BURST), n_in = 0;
+
+	if (n > 0)
+		g->came_tsc = rte_rdtsc();
+	for (unsigned i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (unsigned i = 0; i < n; i++)
+		n_in += begin(g, m[i], &in[n_in]);
+	fetch(g, in, n_in);
+	for (unsigned i = 0; i < n_in; i++)
+		tcp_input(g->tcp, &in[i], g->now_ns);
+	if (n > 0)
+		rte_pktmbuf_free_bulk(m, n);
+	return n;
 }

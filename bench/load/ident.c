@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Who client i is: address, keys, token, lease and REGISTER, all computed from i, so that a million
 // of them need no memory. The sizes are those of performance.md section 1.
+#include <arpa/inet.h>
+
 #include "lease/lease_table.h"
 #include "load.h"
 
@@ -51,8 +53,13 @@ uint64_t load_mix(uint64_t x) {
 	return x ^ x >> 31;
 }
 
-uint16_t load_port(uint32_t client) {
-	return (uint16_t)(1024 + client * 7u % 60000u);
+struct rg_addr load_addr(uint32_t client) {
+	return rg_addr_v4(htonl(LOAD_CLIENT_NET + client % LOAD_N_ADDRS),
+			  (uint16_t)(LOAD_FIRST_PORT + client / LOAD_N_ADDRS));
+}
+
+uint32_t load_client(const struct rg_addr *a) {
+	return (a->port - LOAD_FIRST_PORT) * LOAD_N_ADDRS + a->ip[15];
 }
 
 void load_keys(uint32_t client, struct load_keys *out) {

@@ -15,7 +15,11 @@
 
 #define LOAD_GATEWAY_IP 0x0a4d0002u // 10.77.0.2
 #define LOAD_GATEWAY_PORT 443
-#define LOAD_CLIENT_NET 0x0b000000u // client i has address 11.0.0.0 + i
+// Clients have the ports from 1024 of 11.0.0.0 to 11.0.0.255, one engine's addresses.
+#define LOAD_CLIENT_NET 0x0b000000u
+#define LOAD_N_ADDRS 256u
+#define LOAD_FIRST_PORT 1024u
+#define LOAD_MAX_CLIENTS (LOAD_N_ADDRS * (UINT16_MAX + 1 - LOAD_FIRST_PORT))
 
 #define LOAD_TOKEN_LEN 200u
 #define LOAD_REQUEST_LEN 862u
@@ -36,7 +40,8 @@ struct load_keys {
 };
 uint64_t load_mix(uint64_t x); // splitmix64
 void load_keys(uint32_t client, struct load_keys *out);
-uint16_t load_port(uint32_t client);
+struct rg_addr load_addr(uint32_t client);
+uint32_t load_client(const struct rg_addr *a); // whose address it is; no client of ours: any
 // The n-th REGISTER of a client.
 void load_request(uint32_t client, uint32_t n, uint8_t out[LOAD_REQUEST_LEN]);
 // Publishes the leases of clients [from, to). 0 or negative.

@@ -18,6 +18,7 @@ int bed_refresh(struct bed *b, struct open_loop *loop, struct timed *out) {
 	if (!gen_make(g))
 		return -EIO;
 	gateway_tell(b->sh, LOAD_RUN);
+	g->has_no_timers = !g->is_ack_timed;
 	if (loop != NULL ? !gen_open_loop(g, loop) : !gen_closed_loop(g, b->sc->window))
 		return bed_silent(b, "under refreshes");
 	bed_settle(b);
@@ -26,6 +27,7 @@ int bed_refresh(struct bed *b, struct open_loop *loop, struct timed *out) {
 	out->n_rx = rg_stat_get(s, RG_STAT_rx_packets) - rx;
 	out->n_tx = rg_stat_get(s, RG_STAT_tx_packets) - tx;
 	out->n_polls = b->sh->polls_busy;
+	g->has_no_timers = false;
 	if (!g->is_ack_timed) {
 		gateway_tell(b->sh, LOAD_RUN);
 		gen_ack_all(g);
