@@ -18,7 +18,7 @@
 #include "regate/dp.h"
 #include "regate/err.h"
 #include "store/store.h"
-#include "token/token.h"
+#include "token/keys.h"
 #include "wwsf/wwsf.h"
 
 #define PUNTS_PER_TURN 256
@@ -37,7 +37,7 @@ struct gateway {
 	const struct conf *conf;
 	struct env *env;
 	struct log *log;
-	struct token_key *key;
+	struct token_keys *keys;
 	struct account_db *accounts;
 	struct pairs pairs;
 	const char **pool_names;
@@ -261,8 +261,12 @@ static int load_files(struct gateway *g, char *err, size_t err_len) {
 	const struct conf *conf = g->conf;
 	int rc;
 
-	g->key = token_key_load(conf->token.key, err, err_len);
-	if (g->key == NULL)
+	g->keys = token_keys_new(g->env, conf->token.keys, conf->token.n_keys,
+				 conf->token.life_s > conf->token.anonymous_life_s
+					 ? conf->token.life_s
+					 : conf->token.anonymous_life_s,
+				 err, err_len);
+	if (g->keys == NULL)
 		return -EINVAL;
 	if (conf->accounts_file != NULL) {
 		g->accounts = account_load(g->env, conf->accounts_file, err, err_len);
@@ -424,10 +428,10 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 }
 
 static int start_parts(struct gateway *g, char *err, size_t err_len) {
-	g->ims = ims_new(g->conf, g->env, g->log, g->leases, g->key, &g->port, err, err_len);
+	g->ims = ims_new(g->conf, g->env, g->log, g->leases, &g->port, err, err_len);
 	if (g->ims == NULL)
 		return -EINVAL;
-	g->wwsf = wwsf_new(g->conf, g->env, g->log, g->leases, g->accounts, g->key, g->digester,
+	g->wwsf = wwsf_new(g->conf, g->env, g->log, g->leases, g->accounts, g->keys, g->digester,
 			   &g->port);
 	if (g->wwsf == NULL) {
 		snprintf(err, err_len, "no memory");
@@ -456,6 +460,7 @@ static int start_ctl(struct gateway *g, char *err, size_t err_len) {
 		.leases = g->leases,
 		.ims = g->ims,
 		.wwsf = g->wwsf,
+		.keys = g->keys,
 		.store = g->store,
 		.dp = g->dp,
 	};
@@ -506,7 +511,7 @@ void gateway_free(struct gateway *g) {
 	}
 	rg_digester_free(g->digester);
 	account_free(g->accounts);
-	token_key_free(g->key);
+	token_keys_free(g->keys);
 	wwsf_page_free(g->files, g->n_files);
 	pairs_fini(&g->pairs);
 	free(g->pool_names);

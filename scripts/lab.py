@@ -195,7 +195,7 @@ class Lab:
             "registration": {"domain": DOMAIN, "authz_server": f"https://{GATEWAY_HOST}"},
             "core": {"address": f"{CORE[0]}:{CORE[1]}", "transport": "tcp", "local": "127.0.0.1",
                      "host": f"epcscf1.{DOMAIN}:5060", "visited_network": DOMAIN},
-            "token": {"key": "token.key", "issuer": f"https://{GATEWAY_HOST}",
+            "token": {"keys": ["token.key"], "issuer": f"https://{GATEWAY_HOST}",
                       "audience": f"ep-cscf.{DOMAIN}"},
             "accounts": {"file": "accounts.txt", "wwsf": "demo"},
             "store": {"path": "regate.db"},

@@ -78,8 +78,10 @@ struct conf {
 		uint32_t timer_f_s;        // default 8s
 		bool is_required;          // at_start: warn | require
 	} core;
-	struct {           // token:
-		char *key; // EC P-256 private key, PEM
+	struct {             // token:
+		char *key;   // short for keys: with one element
+		char **keys; // private keys, PEM; the first signs
+		size_t n_keys;
 		char *issuer, *audience;
 		uint32_t life_s;           // authenticated, default 7200s
 		uint32_t anonymous_life_s; // default 1800s

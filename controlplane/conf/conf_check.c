@@ -4,6 +4,8 @@
 
 #include "conf/conf_impl.h"
 
+#define TOKEN_KEYS_MAX 8
+
 struct checker {
 	struct conf *conf;
 	const struct conf_node *root;
@@ -188,6 +190,31 @@ static void check_families(const struct checker *c) {
 	}
 }
 
+// token.key is token.keys with one element.
+static void check_token_keys(const struct checker *c) {
+	struct conf *k = c->conf;
+	const struct conf_node *key = node(c, "token", "key"), *keys = node(c, "token", "keys");
+	const struct conf_node *section = conf_node_get(c->root, "token");
+
+	if (section != NULL && section->kind != CONF_MAP)
+		return;
+	if (key != NULL && keys != NULL)
+		conf_error(c->errs, key->key_pos,
+			   "token.key and token.keys are the same: write all files under keys");
+	else if (key == NULL && keys == NULL)
+		conf_error(c->errs, pos(c, "token", "keys"),
+			   "token has no key: add keys, a list of PEM files of private keys, of "
+			   "which the first signs");
+	else if (k->token.n_keys > TOKEN_KEYS_MAX)
+		conf_error(c->errs, keys->pos, "token.keys has %zu files: write at most %d",
+			   k->token.n_keys, TOKEN_KEYS_MAX);
+	if (k->token.key == NULL || k->token.n_keys > 0)
+		return;
+	k->token.keys = conf_alloc(sizeof(*k->token.keys));
+	k->token.keys[0] = conf_strdup(rg_str(k->token.key));
+	k->token.n_keys = 1;
+}
+
 // Without any address there is nothing to serve on.
 static void check_has_address(const struct checker *c) {
 	const struct conf_node *dp = conf_node_get(c->root, "dataplane");
@@ -238,6 +265,7 @@ void conf_check(struct conf *conf, const struct conf_node *root, struct conf_err
 	check_wwsf_ids(&c);
 	check_origins(&c);
 	check_pools(&c);
+	check_token_keys(&c);
 	conf->accounts_wwsf = resolve(&c, "accounts.wwsf", node(&c, "accounts", "wwsf"));
 	check_times(&c);
 	check_has_address(&c);

@@ -80,6 +80,7 @@ enum conf_type {
 	CONF_T_LOCAL,   // "10.77.0.2" or "10.77.0.2:5070"
 	CONF_T_ORIGINS, // list
 	CONF_T_WSS,     // list of wss URIs
+	CONF_T_PATHS,   // list
 	CONF_T_WWSF,    // id of one of wwsfs:, resolved by conf_check()
 	CONF_T_REFUSED, // a key that somebody will try; text says why not
 };

@@ -158,8 +158,10 @@ static const struct conf_key core_keys[] = {
 };
 
 static const struct conf_key token_keys[] = {
-	{"key", CONF_T_PATH, FIELD(token.key), REQUIRED,
-	 .text = "PEM file: EC P-256 private key that signs tokens"},
+	{"keys", CONF_T_PATHS, FIELD(token.keys), FIELD2(token.n_keys),
+	 .text = "PEM files: EC P-256 or Ed25519 private keys. The first signs tokens, the others "
+		 "are still published for those who verify"},
+	{"key", CONF_T_PATH, FIELD(token.key), .text = "short for keys with one file"},
 	{"issuer", CONF_T_WORD, FIELD(token.issuer), REQUIRED,
 	 .text = "iss of tokens; others are refused"},
 	{"audience", CONF_T_WORD, FIELD(token.audience), REQUIRED,

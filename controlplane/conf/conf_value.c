@@ -9,6 +9,8 @@
 #include "conf/conf_impl.h"
 #include "regate/err.h"
 
+#define PATH_BYTES 4096
+
 struct type_info {
 	const char *name;
 	bool is_list;
@@ -156,17 +158,23 @@ static bool set_hostport(struct conf_value *v) {
 	return store_text(v, rg_str(v->text));
 }
 
-static bool set_path(struct conf_value *v) {
-	char path[4096];
+// path[] becomes v->text, seen from the configuration file's folder.
+static bool parse_path(struct conf_value *v, char path[PATH_BYTES]) {
 	bool is_relative = v->text[0] != '/' && v->dir != NULL;
 
 	for (const char *c = v->text; *c != '\0'; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			return refuse(v, "a control character is in the path: remove it");
-	if (snprintf(path, sizeof(path), "%s%s%s", is_relative ? v->dir : "",
-		     is_relative ? "/" : "", v->text) >= (int)sizeof(path))
-		return refuse(v, "the path is too long: write less than %zu bytes", sizeof(path));
-	return store_text(v, rg_str(path));
+	if (snprintf(path, PATH_BYTES, "%s%s%s", is_relative ? v->dir : "", is_relative ? "/" : "",
+		     v->text) >= PATH_BYTES)
+		return refuse(v, "the path is too long: write less than %d bytes", PATH_BYTES);
+	return true;
+}
+
+static bool set_path(struct conf_value *v) {
+	char path[PATH_BYTES];
+
+	return parse_path(v, path) && store_text(v, rg_str(path));
 }
 
 static bool set_socket(struct conf_value *v) {
@@ -229,6 +237,12 @@ static bool set_wss(struct conf_value *v) {
 		return refuse(v, "'%s' is no wss URI: write one such as wss://rtc.example.net/w2",
 			      v->text);
 	return add_to_list(v, conf_strdup(rg_str(v->text)));
+}
+
+static bool set_paths(struct conf_value *v) {
+	char path[PATH_BYTES];
+
+	return parse_path(v, path) && add_to_list(v, conf_strdup(rg_str(path)));
 }
 
 static bool set_wwsf(struct conf_value *) {
@@ -474,6 +488,7 @@ static const struct type_info types[] = {
 	[CONF_T_LOCAL] = {"an IP address, :port if fixed", false, set_addr},
 	[CONF_T_ORIGINS] = {"a list of origins", true, set_origin},
 	[CONF_T_WSS] = {"a list of wss URIs", true, set_wss},
+	[CONF_T_PATHS] = {"a list of paths", true, set_paths},
 	[CONF_T_WWSF] = {"the id of a WWSF", false, set_wwsf},
 	[CONF_T_REFUSED] = {"refused", false, set_refused},
 };

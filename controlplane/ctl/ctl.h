@@ -10,6 +10,7 @@
 #include "regate/ctlproto.h"
 #include "regate/dp.h"
 #include "store/store.h"
+#include "token/keys.h"
 #include "wwsf/wwsf.h"
 
 struct ctl_deps { // all borrowed
@@ -19,6 +20,7 @@ struct ctl_deps { // all borrowed
 	struct lease_engine *leases;
 	struct ims *ims;
 	struct wwsf *wwsf;
+	struct token_keys *keys;
 	struct store *store;
 	struct rg_dp *dp; // NULL in tests without a dataplane
 };

@@ -22,6 +22,8 @@ static void (*const handlers[CTL_N_CMDS])(struct ctl_client *cl) = {
 	[CTL_LOG_LEVEL] = ctl_log_level,
 	[CTL_TLS_SHOW] = ctl_tls_show,
 	[CTL_TLS_RELOAD] = ctl_tls_reload,
+	[CTL_TOKEN_KEYS] = ctl_token_keys,
+	[CTL_TOKEN_RELOAD] = ctl_token_reload,
 	[CTL_HELP] = help,
 };
 

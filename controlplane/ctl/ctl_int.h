@@ -92,6 +92,8 @@ void ctl_conn_list(struct ctl_client *cl);
 void ctl_log_level(struct ctl_client *cl);
 void ctl_tls_show(struct ctl_client *cl);
 void ctl_tls_reload(struct ctl_client *cl);
+void ctl_token_keys(struct ctl_client *cl);
+void ctl_token_reload(struct ctl_client *cl);
 // Forgets what a request that will not be answered has open elsewhere.
 void ctl_conn_drop(struct ctl_client *cl);
 void ctl_conn_fini(struct ctl *c);

@@ -113,6 +113,14 @@ static const struct ctl_cmd cmds[CTL_N_CMDS] = {
 			    .schema = "regate.tls/1",
 			    .help = "read the certificate files again; connections stay",
 			    .is_write = true},
+	[CTL_TOKEN_KEYS] = {.name = "token keys",
+			    .schema = "regate.token/1",
+			    .help = "keys of our tokens: which signs, which are still published"},
+	[CTL_TOKEN_RELOAD] =
+		{.name = "token reload",
+		 .schema = "regate.token/1",
+		 .help = "read the files of token.keys again: the first signs from now on",
+		 .is_write = true},
 	[CTL_HELP] = {.name = "help", .schema = "regate.help/1", .help = "list of commands"},
 };
 

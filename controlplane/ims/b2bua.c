@@ -38,25 +38,6 @@ static bool is_deregister(const struct sip_register *reg) {
 	return reg->has_expires && reg->expires == 0 && (reg->is_star || reg->n_contacts > 0);
 }
 
-// Why a token that names no live lease is refused; for the log only, the client always gets 401.
-static const char *why_unknown(struct ims *ims, const struct request *r) {
-	int64_t now_s = env_wall_ms(ims->env) / 1000;
-	struct token_claims c;
-	const char *why = "superseded";
-	int rc;
-
-	if (r->punt.reason != RG_WHY_TOKEN_NEW)
-		return "no lease";
-	rc = token_verify(token_key_set(ims->key), r->reg.bearer, ims->conf->token.issuer,
-			  ims->conf->token.audience, now_s, &c);
-	if (rc != 0)
-		return rg_strerror(rc);
-	if (lease_get(ims->leases, c.idx, c.gen) == NULL) // INV-5
-		why = "generation gone";
-	token_claims_free(&c);
-	return why;
-}
-
 // End of the token that the request showed; a request without one ends with the lease's last.
 static uint64_t token_end(const struct lease *l, const struct request *r) {
 	for (unsigned i = 0; r->reg.n_bearer > 0 && i < STORE_TOKENS; i++)
@@ -88,7 +69,7 @@ static const struct lease *find_lease(struct ims *ims, struct request *r) {
 	l = r->punt.has_digest ? lease_by_digest(ims->leases, &r->punt.digest) : NULL;
 	if (l == NULL) {
 		log_put(ims->log, LOG_INFO, "ims.token_refused", LOG_B("impu", r->reg.to_uri),
-			LOG_S("why", why_unknown(ims, r)));
+			LOG_S("why", "no lease has it"));
 		reply_challenge(ims, r, "invalid_token");
 	}
 	return l;
@@ -242,8 +223,8 @@ void ims_deregister(struct ims *ims, const struct lease *l) {
 }
 
 struct ims *ims_new(const struct conf *conf, struct env *env, struct log *log,
-		    struct lease_engine *leases, const struct token_key *key,
-		    const struct dpport *port, char *err, size_t err_len) {
+		    struct lease_engine *leases, const struct dpport *port, char *err,
+		    size_t err_len) {
 	struct ims *ims = calloc(1, sizeof(*ims));
 	uint8_t mac_key[RG_DIGEST_KEY_LEN];
 
@@ -253,7 +234,6 @@ struct ims *ims_new(const struct conf *conf, struct env *env, struct log *log,
 	ims->env = env;
 	ims->log = log;
 	ims->leases = leases;
-	ims->key = key;
 	ims->port = port;
 	env_random(env, mac_key, sizeof(mac_key));
 	env_random(env, &ims->secret, sizeof(ims->secret));

@@ -18,7 +18,6 @@ struct ims {
 	struct env *env;
 	struct log *log;
 	struct lease_engine *leases;
-	const struct token_key *key;
 	const struct dpport *port;
 	struct client *client;
 	struct rg_digester *mac;        // of the Path handle

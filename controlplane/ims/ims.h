@@ -22,11 +22,11 @@ struct ims_stats {
 	uint64_t client_ok, client_refused;                      // answers to clients
 };
 
-// conf, env, leases, key and port are borrowed. NULL with one line in err. Connects lazily: a core
+// conf, env, leases and port are borrowed. NULL with one line in err. Connects lazily: a core
 // that is away is an answer (504) to a client, not a reason not to start.
 [[nodiscard]] struct ims *ims_new(const struct conf *conf, struct env *env, struct log *log,
-				  struct lease_engine *leases, const struct token_key *key,
-				  const struct dpport *port, char *err, size_t err_len);
+				  struct lease_engine *leases, const struct dpport *port, char *err,
+				  size_t err_len);
 void ims_free(struct ims *ims);
 
 // A RG_PUNT_REGISTER: answers through port, once, now or later.

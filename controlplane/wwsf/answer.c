@@ -23,7 +23,14 @@ static void put_headers(struct rg_wr *h, const struct wwsf_to *to, bool has_body
 			const char *headers) {
 	if (has_body)
 		rg_puts(h, "Content-Type: application/json\r\n");
-	rg_puts(h, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+	if (to->cache_s == 0) {
+		rg_puts(h, "Cache-Control: no-store\r\n");
+	} else {
+		rg_puts(h, "Cache-Control: public, max-age=");
+		rg_put_u64(h, to->cache_s);
+		rg_puts(h, "\r\n");
+	}
+	rg_puts(h, "X-Content-Type-Options: nosniff\r\n"
 		   "Strict-Transport-Security: max-age=31536000\r\nVary: Origin\r\n");
 	if (to->origin != NULL) { // Fetch standard, CORS protocol: the one origin, never "*"
 		rg_puts(h, "Access-Control-Allow-Origin: ");

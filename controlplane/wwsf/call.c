@@ -53,6 +53,7 @@ static int call_issue(void *arg, const struct lease *l, uint64_t token_end_ns,
 		      struct rg_wr *token) {
 	struct wwsf_call *c = arg;
 	struct wwsf *w = c->w;
+	const struct token_key *key;
 	struct token_claims claims;
 	uint8_t jti[16];
 
@@ -75,8 +76,9 @@ static int call_issue(void *arg, const struct lease *l, uint64_t token_end_ns,
 	};
 	c->token_end_ns = token_end_ns;
 	env_random(w->env, jti, sizeof(jti));
-	c->signer = token_signer_get(w->key);
-	return c->signer == NULL ? -ENOMEM : token_prepare(w->key, &claims, jti, token);
+	key = token_keys_signer(w->keys);
+	c->signer = token_signer_get(key);
+	return c->signer == NULL ? -ENOMEM : token_prepare(key, &claims, jti, token);
 }
 
 // Any thread.

@@ -4,6 +4,8 @@
 #include "regate/err.h"
 #include "wwsf/wwsf_int.h"
 
+#define JWKS_CACHE_S 300
+
 // The pool an anonymous user draws from. Negative after a refusal was sent.
 static int pool_choose(struct wwsf *w, const struct wwsf_to *to, const char *name) {
 	const struct conf *conf = w->conf;
@@ -71,6 +73,15 @@ static struct rg_slice bearer_get(const struct http_req *h) {
 		return rg_slice(NULL, 0);
 	v = rg_trim(rg_skip(v, 7));
 	return v.len > RG_TOKEN_MAX ? rg_slice(NULL, 0) : v;
+}
+
+// RFC 7517 5: for whoever verifies our tokens. A key is published before it signs, or found when its
+// name turns up.
+void wwsf_jwks_get(struct wwsf *w, const struct wwsf_req *r) {
+	struct wwsf_to to = r->to;
+
+	to.cache_s = JWKS_CACHE_S;
+	wwsf_answer(w, &to, 200, "", token_keys_jwks(w->keys));
 }
 
 // The lease whose token the request carries. NULL after a refusal was sent.

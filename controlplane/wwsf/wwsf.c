@@ -21,6 +21,8 @@ static const struct route {
 	{LEASE, HTTP_POST, "POST", wwsf_lease_post},
 	{LEASE, HTTP_DELETE, "DELETE", wwsf_lease_delete},
 	{LEASE_REFRESH, HTTP_POST, "POST", wwsf_lease_refresh},
+	{"/.well-known/jwks.json", HTTP_GET, "GET", wwsf_jwks_get},
+	{"/.well-known/jwks.json", HTTP_HEAD, "HEAD", wwsf_jwks_get},
 };
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
 
@@ -40,7 +42,7 @@ static void free_wiped(void *p) {
 
 struct wwsf *wwsf_new(const struct conf *conf, struct env *env, struct log *log,
 		      struct lease_engine *leases, struct account_db *accounts,
-		      const struct token_key *key, struct rg_digester *digester,
+		      struct token_keys *keys, struct rg_digester *digester,
 		      const struct dpport *port) {
 	struct wwsf *w = calloc(1, sizeof(*w));
 
@@ -52,7 +54,7 @@ struct wwsf *wwsf_new(const struct conf *conf, struct env *env, struct log *log,
 		.log = log,
 		.leases = leases,
 		.accounts = accounts,
-		.key = key,
+		.keys = keys,
 		.digester = digester,
 		.port = *port,
 	};

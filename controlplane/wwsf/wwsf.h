@@ -11,7 +11,7 @@
 #include "lease/lease.h"
 #include "regate/dp.h"
 #include "regate/punt.h"
-#include "token/token.h"
+#include "token/keys.h"
 
 struct wwsf;
 struct wwsf_stats {
@@ -20,7 +20,7 @@ struct wwsf_stats {
 
 [[nodiscard]] struct wwsf *wwsf_new(const struct conf *conf, struct env *env, struct log *log,
 				    struct lease_engine *leases, struct account_db *accounts,
-				    const struct token_key *key, struct rg_digester *digester,
+				    struct token_keys *keys, struct rg_digester *digester,
 				    const struct dpport *port);
 void wwsf_free(struct wwsf *w);
 // A RG_PUNT_HTTP: one whole request; answers once, now or later.

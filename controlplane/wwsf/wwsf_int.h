@@ -15,7 +15,7 @@ struct wwsf {
 	struct log *log;
 	struct lease_engine *leases;
 	struct account_db *accounts; // NULL: nobody can log in
-	const struct token_key *key;
+	struct token_keys *keys;
 	struct rg_digester *digester;
 	struct dpport port;
 	struct wwsf_stats stats;
@@ -27,6 +27,7 @@ struct wwsf_to { // where an answer goes; outlives the request, and maybe the cl
 	struct rg_addr peer;
 	const char *origin; // allowed Origin of the request, of conf; NULL = none was sent
 	uint16_t wwsf;      // whose page asks; UINT16_MAX = cannot be told
+	uint32_t cache_s;   // how long anybody may keep the answer; 0 = not at all
 	bool is_keep_alive;
 	bool is_head;
 };
@@ -59,6 +60,8 @@ void wwsf_preflight(struct wwsf *w, const struct wwsf_req *r, const char *method
 void wwsf_lease_post(struct wwsf *w, const struct wwsf_req *r);
 void wwsf_lease_refresh(struct wwsf *w, const struct wwsf_req *r);
 void wwsf_lease_delete(struct wwsf *w, const struct wwsf_req *r);
+
+void wwsf_jwks_get(struct wwsf *w, const struct wwsf_req *r);
 
 // --- form.c
 struct wwsf_form { // strings are owned by json

@@ -9,7 +9,7 @@ static const struct {
 	const char *last;
 	const char *found;
 } cases[] = {
-	{"", "", "status stats stages top pool lease conn log tls help "},
+	{"", "", "status stats stages top pool lease conn log tls token help "},
 	{"", "st", "status stats stages "},
 	{"", "x", ""},
 	{"lease", "", "list show revoke "},

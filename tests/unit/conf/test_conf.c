@@ -387,6 +387,32 @@ START_TEST(error_table) {
 }
 END_TEST
 
+START_TEST(token_keys) {
+	static const struct {
+		const char *keys, *error; // NULL: good, with a.pem and /b.pem
+	} cases[] = {
+		{"keys: [a.pem, /b.pem]", NULL},
+		{"issuer_: x", "token has no key: add keys"},
+		{"key: a.pem, keys: [/b.pem]", "token.key and token.keys are the same"},
+		{"keys: [a, b, c, d, e, f, g, h, i]", "token.keys has 9 files: write at most 8"},
+	};
+	const char *at = strstr(everything, "key: t.pem");
+	char text[8192], *errs;
+	struct conf *c;
+
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - everything), everything,
+			 cases[i].keys, at + strlen("key: t.pem"));
+		c = parse(text, &errs);
+		ck_assert_msg((c != NULL) == (cases[i].error == NULL), "%s", errs);
+		ck_assert_msg(c != NULL || strstr(errs, cases[i].error) != NULL, "%s", errs);
+		ck_assert(c == NULL || strcmp(c->token.keys[1], "/b.pem") == 0);
+		conf_free(c);
+		free(errs);
+	}
+}
+END_TEST
+
 // By the schema, so that no key can be forgotten.
 START_TEST(every_required_key_is_missed) {
 	for (size_t i = 0; i < conf_n_sections; i++) {
@@ -559,6 +585,7 @@ int main(void) {
 	tcase_add_test(tc, all_set);
 	tcase_add_test(tc, derived);
 	tcase_add_loop_test(tc, error_table, 0, sizeof(errors) / sizeof(errors[0]));
+	tcase_add_test(tc, token_keys);
 	tcase_add_test(tc, every_required_key_is_missed);
 	tcase_add_test(tc, every_key_refuses_a_control_character);
 	tcase_add_test(tc, messages_are_clean);

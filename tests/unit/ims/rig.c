@@ -98,7 +98,7 @@ static void make_ims(void) {
 	static const struct dpport port = {.reply = on_reply};
 	char err[256];
 
-	rig.ims = ims_new(&rig.conf, rig.env, NULL, rig.leases, rig.key, &port, err, sizeof(err));
+	rig.ims = ims_new(&rig.conf, rig.env, NULL, rig.leases, &port, err, sizeof(err));
 	ck_assert_msg(rig.ims != NULL, "%s", err);
 }
 

@@ -69,21 +69,22 @@ static void conf_init(struct fx *f) {
 	};
 }
 
-static struct token_key *key_make(void) {
-	char path[] = "/tmp/test_wwsf_XXXXXX", err[128];
-	int fd = mkstemp(path);
-	FILE *file = fdopen(fd, "w");
+static struct token_keys *keys_make(struct env *e) {
+	static char *const paths[] = {(char *)"token.key"};
 	EVP_PKEY *pkey = EVP_EC_gen("P-256");
-	struct token_key *key;
+	BIO *bio = BIO_new(BIO_s_mem());
+	struct token_keys *keys;
+	char *pem, err[128];
+	long len;
 
-	ck_assert(file != NULL && pkey != NULL);
-	ck_assert_int_eq(PEM_write_PrivateKey(file, pkey, NULL, NULL, 0, NULL, NULL), 1);
-	ck_assert_int_eq(fclose(file), 0);
-	key = token_key_load(path, err, sizeof(err));
-	ck_assert_msg(key != NULL, "%s", err);
-	(void)unlink(path);
+	ck_assert_int_eq(PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL), 1);
+	len = BIO_get_mem_data(bio, &pem);
+	env_sim_file(e, paths[0], rg_slice(pem, (size_t)len));
+	keys = token_keys_new(e, paths, 1, 7200, err, sizeof(err));
+	ck_assert_msg(keys != NULL, "%s", err);
+	BIO_free(bio);
 	EVP_PKEY_free(pkey);
-	return key;
+	return keys;
 }
 
 // Hashed as cheaply as can be: what is tested here is not the hash.
@@ -146,7 +147,7 @@ void fx_init(struct fx *f) {
 	urcu_qsbr_register_thread();
 	f->env = env_sim_new(1);
 	conf_init(f);
-	f->key = key_make();
+	f->keys = keys_make(f->env);
 	f->digester = rg_digester_new(digest_key);
 	accounts_make(f);
 	engine_make(f);
@@ -157,7 +158,7 @@ void fx_replace(struct fx *f, struct account_db *accounts) {
 	struct dpport port = {f, on_reply};
 
 	wwsf_free(f->w);
-	f->w = wwsf_new(&f->conf, f->env, NULL, f->leases, accounts, f->key, f->digester, &port);
+	f->w = wwsf_new(&f->conf, f->env, NULL, f->leases, accounts, f->keys, f->digester, &port);
 	ck_assert_ptr_nonnull(f->w);
 }
 
@@ -166,7 +167,7 @@ void fx_fini(struct fx *f) {
 	lease_engine_free(f->leases);
 	store_close(f->store);
 	account_free(f->accounts);
-	token_key_free(f->key);
+	token_keys_free(f->keys);
 	rg_digester_free(f->digester);
 	env_sim_free(f->env);
 	urcu_qsbr_unregister_thread();

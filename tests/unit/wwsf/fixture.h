@@ -24,7 +24,7 @@ struct fx {
 	struct store *store;
 	struct lease_engine *leases;
 	struct account_db *accounts;
-	struct token_key *key;
+	struct token_keys *keys;
 	struct rg_digester *digester;
 	struct wwsf *w;
 	struct conf conf;

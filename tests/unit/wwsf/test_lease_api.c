@@ -34,8 +34,9 @@ static void check_token(const char *sub, const char *pool, unsigned scenario) {
 	const struct lease *l = fx_lease(&fx);
 	struct token_claims c;
 
-	ck_assert_int_eq(token_verify(token_key_set(fx.key), rg_str(fx_str(&fx, "token")),
-				      fx.conf.token.issuer, fx.conf.token.audience, now, &c),
+	ck_assert_int_eq(token_verify(token_key_set(token_keys_signer(fx.keys)),
+				      rg_str(fx_str(&fx, "token")), fx.conf.token.issuer,
+				      fx.conf.token.audience, now, &c),
 			 0);
 	ck_assert_str_eq(c.impi, fx_str(&fx, "impi"));
 	ck_assert_str_eq(c.impu, fx_str(&fx, "impu"));
