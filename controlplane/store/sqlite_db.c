@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// SQLite side of the store. WAL with synchronous=FULL: a commit is one fsync of the log. Every row
-// carries a checksum, because SQLite's pages do not: a flipped bit must not become a generation.
+// SQLite side of the store. WAL with synchronous=FULL: a commit is one fsync of the log. A transaction
+// also writes the total of all rows' checksums, so that none can be lost or of yesterday unnoticed.
 #include "store/sqlite_db.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "regate/err.h"
-#include "store/store_impl.h"
+#include "store/sqlite_impl.h"
 
-#define SCHEMA_VERSION 1
-
-struct sqlite_db {
-	sqlite3 *h;
-	sqlite3_stmt *begin, *commit, *put_lease, *put_value;
-};
-
-static int map_error(int rc) {
+int sqlite_error(int rc) {
+	if (rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY)
+		return -EEXIST;
 	switch (rc & 0xff) {
 	case SQLITE_OK:
 		return 0;
@@ -38,100 +32,75 @@ static int map_error(int rc) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return RG_E_PROTO;
+	case SQLITE_CONSTRAINT:
+		return -EINVAL;
+	case SQLITE_ERROR: // other tables or columns than ours
+		return RG_E_UNSUPPORTED;
 	default:
 		return -EIO;
 	}
 }
 
-static int run(sqlite3 *h, const char *sql) {
-	return map_error(sqlite3_exec(h, sql, NULL, NULL, NULL));
+int sqlite_exec(sqlite3 *h, const char *sql) {
+	return sqlite_error(sqlite3_exec(h, sql, NULL, NULL, NULL));
 }
 
-// Text of the first column of the first row; 0, RG_E_STALE without a row, or the error.
-static int ask_text(sqlite3 *h, const char *sql, char *out, size_t len) {
-	sqlite3_stmt *st;
-	int rc = sqlite3_prepare_v2(h, sql, -1, &st, NULL);
+static int ask(sqlite3 *h, const char *sql, sqlite3_stmt **st) {
+	int rc = sqlite3_prepare_v2(h, sql, -1, st, NULL);
 
-	if (rc != SQLITE_OK)
-		return map_error(rc);
-	rc = sqlite3_step(st);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(*st);
 	if (rc == SQLITE_ROW)
+		return 0;
+	sqlite3_finalize(*st);
+	return rc == SQLITE_DONE ? RG_E_STALE : sqlite_error(rc);
+}
+
+int sqlite_ask_text(sqlite3 *h, const char *sql, char *out, size_t len) {
+	sqlite3_stmt *st = NULL;
+	int rc = ask(h, sql, &st);
+
+	if (rc == 0) {
 		snprintf(out, len, "%s", (const char *)sqlite3_column_text(st, 0));
-	sqlite3_finalize(st);
-	if (rc == SQLITE_DONE)
-		return RG_E_STALE;
-	return rc == SQLITE_ROW ? 0 : map_error(rc);
-}
-
-static int create(sqlite3 *h) {
-	return run(h,
-		   "BEGIN IMMEDIATE;"
-		   "CREATE TABLE schema_version (version INTEGER NOT NULL);"
-		   "INSERT INTO schema_version VALUES (1);"
-		   "CREATE TABLE value (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-		   "CREATE TABLE lease ("
-		   " impi TEXT PRIMARY KEY, impu TEXT NOT NULL, pool TEXT NOT NULL,"
-		   " sub TEXT NOT NULL, gen INTEGER NOT NULL, state INTEGER NOT NULL,"
-		   " scenario INTEGER NOT NULL, granted_ms INTEGER NOT NULL,"
-		   " reassign_ms INTEGER NOT NULL, digest_0 BLOB NOT NULL,"
-		   " end_0_ms INTEGER NOT NULL, digest_1 BLOB NOT NULL,"
-		   " end_1_ms INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;"
-		   "COMMIT");
-}
-
-// One line with what to do; returns rc.
-static int complain(const char *path, int rc, char *err, size_t err_len) {
-	if (rc == RG_E_PROTO)
-		snprintf(err, err_len,
-			 "%s: damaged, or not a store of regate; restore a backup or set another "
-			 "store.path",
-			 path);
-	else if (rc == -EBUSY)
-		snprintf(err, err_len, "%s: held by another program; end it", path);
-	else
-		snprintf(err, err_len,
-			 "%s: %s; its directory must exist, be writable and have room", path,
-			 rg_strerror(rc));
+		sqlite3_finalize(st);
+	}
 	return rc;
 }
 
-static int check_schema(struct sqlite_db *db, const char *path, char *err, size_t err_len) {
-	char text[64];
-	int rc = ask_text(db->h, "SELECT name FROM sqlite_master", text, sizeof(text));
+int sqlite_ask_int(sqlite3 *h, const char *sql, int64_t *out) {
+	sqlite3_stmt *st = NULL;
+	int rc = ask(h, sql, &st);
 
-	if (rc == RG_E_STALE)
-		rc = create(db->h);
-	if (rc != 0)
-		return complain(path, rc, err, err_len);
-	rc = ask_text(db->h, "SELECT name FROM sqlite_master WHERE name = 'schema_version'", text,
-		      sizeof(text));
-	if (rc == 0)
-		rc = ask_text(db->h, "SELECT version FROM schema_version", text, sizeof(text));
-	if (rc != 0)
-		return complain(path, rc == RG_E_STALE ? RG_E_PROTO : rc, err, err_len);
-	if (atoi(text) != SCHEMA_VERSION) {
-		snprintf(err, err_len,
-			 "%s: schema version %s, this regated knows %d; run the version that "
-			 "wrote it or set another store.path",
-			 path, text, SCHEMA_VERSION);
-		return RG_E_UNSUPPORTED;
+	if (rc == 0) {
+		*out = sqlite3_column_int64(st, 0);
+		sqlite3_finalize(st);
 	}
-	rc = ask_text(db->h, "PRAGMA quick_check(1)", text, sizeof(text));
-	if (rc == 0 && strcmp(text, "ok") != 0)
-		rc = RG_E_PROTO;
-	return rc == 0 ? 0 : complain(path, rc, err, err_len);
+	return rc;
 }
 
-static int set_modes(sqlite3 *h) {
-	char mode[16];
-	int rc = ask_text(h, "PRAGMA journal_mode=WAL", mode, sizeof(mode));
+int sqlite_finish(sqlite3_stmt *st) {
+	int rc = sqlite3_step(st);
 
+	sqlite3_reset(st);
+	return rc == SQLITE_DONE ? 0 : sqlite_error(rc);
+}
+
+// --- open, close
+
+// Exclusive: nobody else reads or writes while we are open, so that no reader keeps the log from being
+// emptied, and memory knows what the file holds.
+static int set_modes(sqlite3 *h) {
+	char mode[16] = "";
+	int rc = sqlite_exec(h, "PRAGMA busy_timeout=1000; PRAGMA locking_mode=EXCLUSIVE");
+
+	if (rc == 0)
+		rc = sqlite_ask_text(h, "PRAGMA journal_mode=WAL", mode, sizeof(mode));
 	if (rc == 0 && strcmp(mode, "wal") != 0)
 		rc = -EROFS;
-	// A reader of somebody else's (a backup) may hold up a checkpoint, not a commit.
 	return rc != 0 ? rc
-		       : run(h, "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;"
-				"PRAGMA cell_size_check=ON; PRAGMA busy_timeout=1000");
+		       : sqlite_exec(h, "PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;"
+					"PRAGMA cell_size_check=ON; PRAGMA cache_size=-32768;"
+					"PRAGMA wal_autocheckpoint=4000");
 }
 
 static int prepare(struct sqlite_db *db) {
@@ -141,10 +110,22 @@ static int prepare(struct sqlite_db *db) {
 	} all[] = {
 		{offsetof(struct sqlite_db, begin), "BEGIN IMMEDIATE"},
 		{offsetof(struct sqlite_db, commit), "COMMIT"},
-		{offsetof(struct sqlite_db, put_lease),
-		 "INSERT OR REPLACE INTO lease VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
-		{offsetof(struct sqlite_db, put_value),
-		 "INSERT OR REPLACE INTO value VALUES (?,?)"},
+		{offsetof(struct sqlite_db, get_lease),
+		 "SELECT " SQLITE_LEASE_COLUMNS " FROM lease WHERE impi = ?"},
+		{offsetof(struct sqlite_db, add_lease),
+		 "INSERT INTO lease (" SQLITE_LEASE_COLUMNS
+		 ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+		{offsetof(struct sqlite_db, set_lease),
+		 "UPDATE lease SET sub = ?4, gateway = ?5, gen = ?6, rev = ?7, state = ?8,"
+		 " flags = ?9, scenario = ?10, granted_ms = ?11, ended_ms = ?12,"
+		 " reassign_ms = ?13, digest_0 = ?14, end_0_ms = ?15, digest_1 = ?16,"
+		 " end_1_ms = ?17, checksum = ?18, past = coalesce(?19, past) WHERE impi = ?1"},
+		{offsetof(struct sqlite_db, drop_lease), "DELETE FROM lease WHERE impi = ?"},
+		{offsetof(struct sqlite_db, get_value),
+		 "SELECT value, checksum FROM value WHERE name = ?"},
+		{offsetof(struct sqlite_db, set_value),
+		 "INSERT OR REPLACE INTO value (name, value, checksum) VALUES (?,?,?)"},
+		{offsetof(struct sqlite_db, set_total), "UPDATE total SET n = ?, sum = ?"},
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
@@ -153,9 +134,35 @@ static int prepare(struct sqlite_db *db) {
 					    NULL);
 
 		if (rc != SQLITE_OK)
-			return map_error(rc);
+			return sqlite_error(rc);
 	}
 	return 0;
+}
+
+static int load_total(struct sqlite_db *db) {
+	int64_t n, sum;
+	int rc = sqlite_ask_int(db->h, "SELECT n FROM total", &n);
+
+	if (rc == 0)
+		rc = sqlite_ask_int(db->h, "SELECT sum FROM total", &sum);
+	if (rc == 0)
+		db->total = db->next = (struct sqlite_total){(uint64_t)n, (uint64_t)sum};
+	return rc == RG_E_STALE ? RG_E_PROTO : rc;
+}
+
+static int write_total(struct sqlite_db *db) {
+	sqlite3_bind_int64(db->set_total, 1, (int64_t)db->next.n);
+	sqlite3_bind_int64(db->set_total, 2, (int64_t)db->next.sum);
+	return sqlite_finish(db->set_total);
+}
+
+// A commit that says nothing new: whether one succeeds.
+static int probe(struct sqlite_db *db) {
+	int rc = sqlite_db_begin(db);
+
+	if (rc == 0)
+		rc = write_total(db);
+	return rc == 0 ? sqlite_db_commit(db) : rc;
 }
 
 int sqlite_db_open(const char *path, struct sqlite_db **out, char *err, size_t err_len) {
@@ -163,29 +170,37 @@ int sqlite_db_open(const char *path, struct sqlite_db **out, char *err, size_t e
 	int rc;
 
 	if (db == NULL)
-		return complain(path, -ENOMEM, err, err_len);
-	rc = map_error(
+		return sqlite_complain(path, -ENOMEM, err, err_len);
+	rc = sqlite_error(
 		sqlite3_open_v2(path, &db->h,
 				SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
 				NULL));
 	if (rc == 0)
+		rc = sqlite_error(sqlite3_extended_result_codes(db->h, 1));
+	if (rc == 0)
 		rc = set_modes(db->h);
+	if (rc == 0)
+		rc = sqlite_wal_settle(db->h);
 	if (rc != 0) {
-		complain(path, rc, err, err_len);
+		rc = sqlite_complain(path, rc, err, err_len);
 		goto err;
 	}
-	rc = check_schema(db, path, err, err_len);
+	rc = sqlite_schema(db->h, path, err, err_len);
 	if (rc != 0)
 		goto err;
 	rc = prepare(db);
-	if (rc != 0) { // other tables or columns than ours
-		rc = complain(path, rc == -EIO ? RG_E_PROTO : rc, err, err_len);
+	if (rc == 0)
+		rc = load_total(db);
+	if (rc == 0)
+		rc = probe(db);
+	if (rc != 0) {
+		rc = sqlite_complain(path, rc, err, err_len);
 		goto err;
 	}
 	*out = db;
 	return 0;
 err:
-	sqlite_db_close(db);
+	sqlite_db_abandon(db);
 	return rc;
 }
 
@@ -194,160 +209,285 @@ void sqlite_db_close(struct sqlite_db *db) {
 		return;
 	sqlite3_finalize(db->begin);
 	sqlite3_finalize(db->commit);
-	sqlite3_finalize(db->put_lease);
-	sqlite3_finalize(db->put_value);
+	sqlite3_finalize(db->get_lease);
+	sqlite3_finalize(db->add_lease);
+	sqlite3_finalize(db->set_lease);
+	sqlite3_finalize(db->drop_lease);
+	sqlite3_finalize(db->get_value);
+	sqlite3_finalize(db->set_value);
+	sqlite3_finalize(db->set_total);
 	sqlite3_close(db->h);
+	free(db->past);
 	free(db);
 }
 
-// Steps a statement that gives no rows and makes it ready for the next use.
-static int finish(sqlite3_stmt *st) {
-	int rc = sqlite3_step(st);
-
-	sqlite3_reset(st);
-	return rc == SQLITE_DONE ? 0 : map_error(rc);
+void sqlite_db_abandon(struct sqlite_db *db) {
+	if (db != NULL && db->h != NULL)
+		sqlite3_db_config(db->h, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite_db_close(db);
 }
 
+struct sqlite_total sqlite_db_total(const struct sqlite_db *db) {
+	return db->total;
+}
+
+struct sqlite_total sqlite_db_in_flight(const struct sqlite_db *db) {
+	return db->next;
+}
+
+// --- transactions
+
 int sqlite_db_begin(struct sqlite_db *db) {
-	return finish(db->begin);
+	db->next = db->total;
+	return sqlite_finish(db->begin);
 }
 
 int sqlite_db_commit(struct sqlite_db *db) {
-	int rc = finish(db->commit);
+	bool is_same = memcmp(&db->next, &db->total, sizeof(db->total)) == 0;
+	int rc = is_same ? 0 : write_total(db);
 
-	if (rc != 0)
+	if (rc == 0)
+		rc = sqlite_finish(db->commit);
+	if (rc == 0)
+		db->total = db->next;
+	else
 		sqlite_db_rollback(db);
 	return rc;
 }
 
 void sqlite_db_rollback(struct sqlite_db *db) {
-	(void)run(db->h, "ROLLBACK"); // none may be open: SQLite may have rolled back itself
+	(void)sqlite_exec(db->h,
+			  "ROLLBACK"); // none may be open: SQLite may have rolled back itself
 }
 
-// FNV-1a over all columns: each step is a bijection, so any change within one byte shows.
-static uint64_t mix(uint64_t h, const void *p, size_t len) {
-	const uint8_t *b = p;
+// The record of impi, its SELECT left open. 0, RG_E_STALE (none), RG_E_PROTO in *damage, or negative.
+static int find(struct sqlite_db *db, const char *impi, struct store_lease *l, int *damage) {
+	int rc;
 
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ b[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
-static uint64_t mix_int(uint64_t h, uint64_t v) {
-	uint8_t b[8];
-
-	for (size_t i = 0; i < 8; i++)
-		b[i] = (uint8_t)(v >> (8 * i));
-	return mix(h, b, sizeof(b));
-}
-
-static int64_t checksum(const struct store_lease *l) {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	h = mix(h, l->impi, strlen(l->impi) + 1);
-	h = mix(h, l->impu, strlen(l->impu) + 1);
-	h = mix(h, l->pool, strlen(l->pool) + 1);
-	h = mix(h, l->sub, strlen(l->sub) + 1);
-	h = mix_int(h, l->gen);
-	h = mix_int(h, l->state);
-	h = mix_int(h, l->scenario);
-	h = mix_int(h, (uint64_t)l->granted_ms);
-	h = mix_int(h, (uint64_t)l->reassign_ms);
-	for (size_t i = 0; i < STORE_TOKENS; i++) {
-		h = mix(h, l->tokens[i].digest.b, RG_DIGEST_LEN);
-		h = mix_int(h, (uint64_t)l->tokens[i].end_ms);
+	sqlite3_bind_text(db->get_lease, 1, impi, -1, SQLITE_STATIC);
+	rc = sqlite3_step(db->get_lease);
+	*l = (struct store_lease){0};
+	*damage = 0;
+	if (rc == SQLITE_ROW) {
+		*damage = sqlite_read_lease(db->get_lease, l);
+		return 0;
 	}
-	return (int64_t)h;
+	return rc == SQLITE_DONE ? RG_E_STALE : sqlite_error(rc);
 }
 
-// l's strings must not be NULL and must live until the call returns.
-int sqlite_db_put_lease(struct sqlite_db *db, const struct store_lease *l) {
-	sqlite3_stmt *st = db->put_lease;
+// What a statement says of one row is that row's answer; all else ends the transaction.
+static int of_row(int rc, struct store_job *j) {
+	if (rc != -EEXIST && rc != -EINVAL)
+		return rc;
+	j->rc = rc;
+	return 0;
+}
 
-	sqlite3_bind_text(st, 1, l->impi, -1, SQLITE_STATIC);
-	sqlite3_bind_text(st, 2, l->impu, -1, SQLITE_STATIC);
-	sqlite3_bind_text(st, 3, l->pool, -1, SQLITE_STATIC);
-	sqlite3_bind_text(st, 4, l->sub, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(st, 5, (int64_t)l->gen);
-	sqlite3_bind_int(st, 6, l->state);
-	sqlite3_bind_int(st, 7, l->scenario);
-	sqlite3_bind_int64(st, 8, l->granted_ms);
-	sqlite3_bind_int64(st, 9, l->reassign_ms);
-	for (int i = 0; i < STORE_TOKENS; i++) {
-		sqlite3_bind_blob(st, 10 + 2 * i, l->tokens[i].digest.b, RG_DIGEST_LEN,
-				  SQLITE_STATIC);
-		sqlite3_bind_int64(st, 11 + 2 * i, l->tokens[i].end_ms);
+static int add(struct sqlite_db *db, struct store_job *j) {
+	sqlite_bind_lease(db->add_lease, &j->lease);
+	return sqlite_finish(db->add_lease);
+}
+
+// A pair that was put together anew: the same row cannot keep its place in the index.
+static int replace(struct sqlite_db *db, struct store_job *j) {
+	int rc = sqlite_exec(db->h, "SAVEPOINT one");
+
+	sqlite3_bind_text(db->drop_lease, 1, j->lease.impi, -1, SQLITE_STATIC);
+	if (rc == 0)
+		rc = sqlite_finish(db->drop_lease);
+	if (rc == 0)
+		rc = add(db, j);
+	if (rc == -EEXIST || rc == -EINVAL)
+		(void)sqlite_exec(db->h, "ROLLBACK TO one");
+	if (rc == 0 || rc == -EEXIST || rc == -EINVAL)
+		(void)sqlite_exec(db->h, "RELEASE one");
+	return rc;
+}
+
+static int write_lease(struct sqlite_db *db, struct store_job *j, const struct store_lease *old) {
+	bool is_new = old->impi == NULL, is_renewal = old->gen == j->lease.gen || old->gen == 0;
+	bool is_moved = !is_new && (strcmp(old->impu, j->lease.impu) != 0 ||
+				    strcmp(old->pool, j->lease.pool) != 0);
+	sqlite3_stmt *st = is_new || is_moved ? db->add_lease : db->set_lease;
+	uint64_t old_sum = is_new ? 0 : (uint64_t)sqlite_lease_sum(old);
+	int rc = 0;
+
+	sqlite3_bind_null(st, sqlite3_bind_parameter_count(st));
+	if (is_moved || !is_renewal)
+		rc = sqlite_bind_past(db, st, db->get_lease, is_renewal ? NULL : old);
+	if (rc == RG_E_PROTO) { // a history that is damaged is over
+		sqlite3_bind_zeroblob(st, sqlite3_bind_parameter_count(st), 0);
+		rc = 0;
 	}
-	sqlite3_bind_int64(st, 14, checksum(l));
-	return finish(st);
+	if (rc != 0)
+		return rc;
+	if (is_new) {
+		rc = add(db, j);
+	} else if (is_moved) {
+		sqlite3_reset(db->get_lease); // it reads the row that goes
+		rc = replace(db, j);
+	} else {
+		sqlite_bind_lease(st, &j->lease);
+		rc = sqlite_finish(st);
+	}
+	if (rc != 0)
+		return of_row(rc, j);
+	j->rev = ++j->lease.rev;
+	db->next.n += is_new;
+	db->next.sum += (uint64_t)sqlite_lease_sum(&j->lease) - old_sum;
+	return 0;
 }
 
-int sqlite_db_put_value(struct sqlite_db *db, const char *name, const void *value, size_t len) {
-	sqlite3_bind_text(db->put_value, 1, name, -1, SQLITE_STATIC);
-	sqlite3_bind_blob(db->put_value, 2, len == 0 ? "" : value, (int)len, SQLITE_STATIC);
-	return finish(db->put_value);
+static int run_lease(struct sqlite_db *db, struct store_job *j) {
+	struct store_lease old;
+	int rc = find(db, j->lease.impi, &old, &j->rc);
+
+	if (rc == RG_E_STALE) {
+		rc = 0;
+		if (j->lease.rev != 0)
+			j->rc = RG_E_CONFLICT;
+	} else if (rc == 0 && j->rc == 0 && old.rev != j->lease.rev) {
+		j->rc = RG_E_CONFLICT;
+		j->found = store_job_new(&old, NULL, NULL);
+		rc = j->found == NULL ? -ENOMEM : 0;
+	}
+	if (rc == 0 && j->rc == 0)
+		rc = write_lease(db, j, &old);
+	sqlite3_reset(db->get_lease);
+	return rc;
 }
 
-int sqlite_db_load_values(struct sqlite_db *db,
-			  int (*keep)(void *arg, const char *name, const void *value, size_t len),
-			  void *arg) {
-	sqlite3_stmt *st;
-	int rc = sqlite3_prepare_v2(db->h, "SELECT name, value FROM value", -1, &st, NULL);
+static int run_history(struct sqlite_db *db, struct store_job *j) {
+	struct store_lease now;
+	int rc = find(db, j->lease.impi, &now, &j->rc);
 
-	if (rc != SQLITE_OK)
-		return map_error(rc);
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		int code = keep(arg, (const char *)sqlite3_column_text(st, 0),
-				sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1));
+	if (rc == RG_E_STALE) {
+		j->rc = RG_E_STALE;
+		rc = 0;
+	} else if (rc == 0 && j->rc == 0) {
+		struct store_past newest = store_past_of(&now);
 
-		if (code != 0) {
-			sqlite3_finalize(st);
-			return code;
-		}
+		j->rc = store_history_add(j->history, &newest);
+		if (j->rc == 0)
+			j->rc = sqlite_read_past(db->get_lease, j->history);
+	}
+	sqlite3_reset(db->get_lease);
+	return rc;
+}
+
+static int write_value(struct sqlite_db *db, struct store_job *j, bool is_new, uint64_t old_sum) {
+	int64_t sum = sqlite_value_sum(j->name, j->bytes, j->len);
+	int rc;
+
+	sqlite3_bind_text(db->set_value, 1, j->name, -1, SQLITE_STATIC);
+	sqlite3_bind_blob(db->set_value, 2, j->bytes, (int)j->len, SQLITE_STATIC);
+	sqlite3_bind_int64(db->set_value, 3, sum);
+	rc = sqlite_finish(db->set_value);
+	if (rc != 0)
+		return of_row(rc, j);
+	db->next.n += is_new;
+	db->next.sum += (uint64_t)sum - old_sum;
+	return 0;
+}
+
+static int run_value(struct sqlite_db *db, struct store_job *j) {
+	sqlite3_stmt *st = db->get_value;
+	uint64_t old_sum = 0;
+	int rc;
+
+	sqlite3_bind_text(st, 1, j->name, -1, SQLITE_STATIC);
+	rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW && j->is_new) {
+		j->rc = RG_E_CONFLICT;
+		j->found = store_job_value(j->name, sqlite3_column_blob(st, 0),
+					   (size_t)sqlite3_column_bytes(st, 0));
+		sqlite3_reset(st);
+		return j->found == NULL ? -ENOMEM : 0;
+	}
+	if (rc == SQLITE_ROW)
+		old_sum = (uint64_t)sqlite3_column_int64(st, 1);
+	sqlite3_reset(st);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		return sqlite_error(rc);
+	return write_value(db, j, rc == SQLITE_DONE, old_sum);
+}
+
+int sqlite_db_run(struct sqlite_db *db, struct store_job *j) {
+	if (j->history != NULL)
+		return run_history(db, j);
+	return j->name != NULL ? run_value(db, j) : run_lease(db, j);
+}
+
+// --- loading
+
+struct values {
+	sqlite_keep_fn *keep;
+	void *arg;
+	struct sqlite_total *total;
+};
+
+static int on_value(sqlite3_stmt *st, void *arg) {
+	const struct values *v = arg;
+	const char *name = (const char *)sqlite3_column_text(st, 0);
+	const void *value = sqlite3_column_blob(st, 1);
+	size_t len = (size_t)sqlite3_column_bytes(st, 1);
+	int64_t sum = sqlite3_column_int64(st, 2);
+
+	if (name == NULL || sum != sqlite_value_sum(name, value, len))
+		return RG_E_PROTO;
+	v->total->n++;
+	v->total->sum += (uint64_t)sum;
+	return v->keep == NULL ? 0 : v->keep(v->arg, name, value, len);
+}
+
+struct leases {
+	const struct store_load *cb;
+	struct sqlite_total *total;
+};
+
+static int on_lease(sqlite3_stmt *st, void *arg) {
+	const struct leases *all = arg;
+	struct store_lease l = {0};
+	int rc = sqlite_read_lease(st, &l);
+
+	if (rc != 0)
+		return rc;
+	all->total->n++;
+	all->total->sum += (uint64_t)sqlite3_column_int64(st, 17);
+	return all->cb->lease(all->cb->arg, &l);
+}
+
+static int for_all(struct sqlite_db *db, const char *sql, int (*fn)(sqlite3_stmt *st, void *arg),
+		   void *arg) {
+	sqlite3_stmt *st = NULL;
+	int rc = sqlite3_prepare_v2(db->h, sql, -1, &st, NULL), code = 0;
+
+	while (rc == SQLITE_OK && code == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+		code = fn(st, arg);
+		rc = SQLITE_OK;
 	}
 	sqlite3_finalize(st);
-	return rc == SQLITE_DONE ? 0 : map_error(rc);
+	if (code != 0)
+		return code;
+	return rc == SQLITE_DONE ? 0 : sqlite_error(rc);
 }
 
-static int read_row(sqlite3_stmt *st, struct store_lease *l) {
-	const char **text[] = {&l->impi, &l->impu, &l->pool, &l->sub};
+int sqlite_db_load_values(struct sqlite_db *db, sqlite_keep_fn *keep, void *arg) {
+	struct sqlite_total total = {0};
+	struct values v = {keep, arg, &total};
 
-	for (int i = 0; i < 4; i++) {
-		*text[i] = (const char *)sqlite3_column_text(st, i);
-		if (*text[i] == NULL)
-			return RG_E_PROTO;
-	}
-	l->gen = (uint64_t)sqlite3_column_int64(st, 4);
-	l->state = (uint8_t)sqlite3_column_int(st, 5);
-	l->scenario = (uint16_t)sqlite3_column_int(st, 6);
-	l->granted_ms = sqlite3_column_int64(st, 7);
-	l->reassign_ms = sqlite3_column_int64(st, 8);
-	for (int i = 0; i < STORE_TOKENS; i++) {
-		if (sqlite3_column_bytes(st, 9 + 2 * i) != RG_DIGEST_LEN)
-			return RG_E_PROTO;
-		memcpy(l->tokens[i].digest.b, sqlite3_column_blob(st, 9 + 2 * i), RG_DIGEST_LEN);
-		l->tokens[i].end_ms = sqlite3_column_int64(st, 10 + 2 * i);
-	}
-	return sqlite3_column_int64(st, 13) == checksum(l) ? 0 : RG_E_PROTO;
+	return for_all(db, "SELECT name, value, checksum FROM value", on_value, &v);
 }
 
 int sqlite_db_load(struct sqlite_db *db, const struct store_load *cb) {
-	sqlite3_stmt *st;
-	int rc = sqlite3_prepare_v2(db->h, "SELECT * FROM lease", -1, &st, NULL);
+	struct sqlite_total total = {0};
+	struct values values = {NULL, NULL, &total};
+	struct leases leases = {cb, &total};
+	int rc = for_all(db, "SELECT name, value, checksum FROM value", on_value, &values);
 
-	if (rc != SQLITE_OK)
-		return map_error(rc);
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		struct store_lease l = {0};
-		int code = read_row(st, &l);
-
-		if (code == 0)
-			code = cb->lease(cb->arg, &l);
-		if (code != 0) {
-			sqlite3_finalize(st);
-			return code;
-		}
-	}
-	sqlite3_finalize(st);
-	return rc == SQLITE_DONE ? 0 : map_error(rc);
+	if (rc == 0)
+		rc = for_all(db, "SELECT " SQLITE_LEASE_COLUMNS " FROM lease", on_lease, &leases);
+	if (rc == 0 && memcmp(&total, &db->total, sizeof(total)) != 0)
+		rc = RG_E_PROTO;
+	return rc;
 }

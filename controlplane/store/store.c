@@ -121,6 +121,20 @@ struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done
 	return j;
 }
 
+struct store_job *store_job_value(const char *name, const void *value, size_t len) {
+	size_t n = strlen(name) + 1;
+	struct store_job *j = malloc(sizeof(*j) + len + n);
+
+	if (j == NULL)
+		return NULL;
+	*j = (struct store_job){.len = len};
+	j->name = (char *)j->bytes + len;
+	if (len > 0)
+		memcpy(j->bytes, value, len);
+	memcpy(j->bytes + len, name, n);
+	return j;
+}
+
 static int queue(struct store *s, struct store_job *j) {
 	int rc = j == NULL ? -ENOMEM : s->ops->queue(s, j);
 
@@ -135,19 +149,16 @@ int store_commit(struct store *s, const struct store_lease *l, store_done_fn *do
 
 int store_put(struct store *s, const char *name, const void *value, size_t len, bool is_new,
 	      store_done_fn *done, void *arg) {
-	size_t n = strlen(name) + 1;
 	struct store_job *j;
 
 	if (len > STORE_VALUE_MAX)
 		return RG_E_LIMIT;
-	j = malloc(sizeof(*j) + len + n);
+	j = store_job_value(name, value, len);
 	if (j == NULL)
 		return -ENOMEM;
-	*j = (struct store_job){.done = done, .arg = arg, .is_new = is_new, .len = len};
-	j->name = (char *)j->bytes + len;
-	if (len > 0)
-		memcpy(j->bytes, value, len);
-	memcpy(j->bytes + len, name, n);
+	j->done = done;
+	j->arg = arg;
+	j->is_new = is_new;
 	return queue(s, j);
 }
 
@@ -208,17 +219,34 @@ int store_history(struct store *s, const char *impi, store_history_fn *done, voi
 
 // --- ends
 
-void store_job_end(struct store *s, struct store_job *j) {
-	if (j->history != NULL)
-		j->history->done(j->arg, j->rc, j->history->past, j->history->n);
-	if (j->name != NULL && j->rc == 0)
-		j->rc = store_keep(s, j->name, j->bytes, j->len);
-	if (j->done != NULL)
-		j->done(j->arg, j->rc, j->rev);
+static int take_found(struct store *s, const struct store_job *found) {
+	if (found->name != NULL)
+		return store_keep(s, found->name, found->bytes, found->len);
+	if (s->watch.lease != NULL)
+		s->watch.lease(s->watch.arg, &found->lease);
+	return 0;
+}
+
+static void job_free(struct store_job *j) {
+	if (j == NULL)
+		return;
 	if (j->name != NULL)
 		explicit_bzero(j->bytes, j->len);
 	history_free(j->history);
 	free(j);
+}
+
+void store_job_end(struct store *s, struct store_job *j) {
+	if (j->history != NULL)
+		j->history->done(j->arg, j->rc, j->history->past, j->history->n);
+	if (j->rc == RG_E_CONFLICT && j->found != NULL && take_found(s, j->found) != 0)
+		j->rc = -ENOMEM;
+	if (j->name != NULL && j->rc == 0)
+		j->rc = store_keep(s, j->name, j->bytes, j->len);
+	if (j->done != NULL)
+		j->done(j->arg, j->rc, j->rev);
+	job_free(j->found);
+	job_free(j);
 }
 
 void store_queue_init(struct store_queue *q) {

@@ -21,6 +21,7 @@ struct store_job { // one write, or question, on its way
 	bool is_new;                   // the value must not be there yet
 	uint64_t seq;                  // of stores that number jobs
 	uint64_t end_ns;               // of stores that give up
+	struct store_job *found;       // RG_E_CONFLICT: what is there; may be NULL
 	size_t len;
 	struct store_lease lease; // strings in bytes[]
 	uint8_t bytes[];          // of a value: value, name
@@ -45,10 +46,13 @@ struct store_queue {
 	struct store_job *first, **last; // last: where the next one is hung
 };
 
-// Calls back, and frees j. A value that was written is kept.
+// Calls back, and frees j. A value that was written, or found, is kept, a record that was found told
+// to the watch.
 void store_job_end(struct store *s, struct store_job *j);
 // A copy of a record as a job, for implementations that keep records.
 struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done, void *arg);
+// The same of a value.
+struct store_job *store_job_value(const char *name, const void *value, size_t len);
 // What a record says about its assignment; strings are the record's.
 struct store_past store_past_of(const struct store_lease *l);
 // Appends a copy, up to STORE_PASTS; what has gen 0 is no assignment. 0 or -ENOMEM.

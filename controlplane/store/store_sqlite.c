@@ -1,33 +1,38 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Store in a SQLite file. A thread of its own takes all queued commits at once, writes them in one
-// transaction with one fsync, and wakes the loop by an eventfd. After the first failure nothing
-// more is written until the store is opened again: what the page cache holds after a failed fsync
-// is unknown (reliability.md I2), so every later commit fails too.
+// transaction with one fsync, and wakes the loop by an eventfd. After a failure every commit fails
+// until the file has been closed and opened anew, which is tried again and again.
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "regate/err.h"
 #include "store/sqlite_db.h"
 #include "store/store_impl.h"
 
+#define RETRY_NS 250000000 // between attempts to open the file after a failure
+
 struct store_sqlite {
 	struct store s;
 	struct env *env;
+	char *path;
 	struct env_sock *watch;
 	int lock_fd, event_fd;
 	pthread_t thread;
 	bool has_thread;
 
-	pthread_mutex_t db_lock; // held for a whole transaction or load; guards the next two
-	struct sqlite_db *db;
-	int failed_rc; // 0 = good
+	pthread_mutex_t db_lock; // held for a whole transaction or load; guards the next four
+	struct sqlite_db *db;    // NULL after a failure
+	int failed_rc;           // 0 = good
+	struct sqlite_total acked, in_flight; // of the file at the failure
 
 	pthread_mutex_t lock; // guards all below
 	pthread_cond_t wake, is_done;
@@ -43,44 +48,111 @@ static struct store_sqlite *self(struct store *s) {
 
 // --- store thread
 
-static int write_batch(struct store_sqlite *s, const struct store_queue *batch) {
-	int rc = sqlite_db_begin(s->db);
+static int write_batch(struct sqlite_db *db, const struct store_queue *batch) {
+	int rc = sqlite_db_begin(db);
 
 	if (rc != 0)
 		return rc;
-	for (struct store_job *j = batch->first; j != NULL && rc == 0; j = j->next) {
-		j->rev = j->lease.rev + 1;
-		rc = j->name == NULL ? sqlite_db_put_lease(s->db, &j->lease)
-				     : sqlite_db_put_value(s->db, j->name, j->bytes, j->len);
-	}
+	for (struct store_job *j = batch->first; j != NULL && rc == 0; j = j->next)
+		rc = sqlite_db_run(db, j);
 	if (rc == 0)
-		return sqlite_db_commit(s->db);
-	sqlite_db_rollback(s->db);
+		return sqlite_db_commit(db);
+	sqlite_db_rollback(db);
 	return rc;
 }
 
-static void run_batch(struct store_sqlite *s, struct store_queue *batch) {
-	uint64_t one = 1, n = 0;
+// What is in the file now is what was acknowledged, or that and the commit that failed.
+static bool is_whole(const struct store_sqlite *s, const struct sqlite_db *db) {
+	struct sqlite_total now = sqlite_db_total(db);
+
+	return memcmp(&now, &s->acked, sizeof(now)) == 0 ||
+	       memcmp(&now, &s->in_flight, sizeof(now)) == 0;
+}
+
+// A new descriptor, and everything written again: nothing is known of what an old one holds after a
+// failure (reliability.md I2).
+static void try_reopen(struct store_sqlite *s) {
+	char err[256];
 	int rc;
 
 	pthread_mutex_lock(&s->db_lock);
-	if (s->failed_rc == 0)
-		s->failed_rc = write_batch(s, batch);
-	rc = s->failed_rc;
+	rc = sqlite_db_open(s->path, &s->db, err, sizeof(err));
+	if (rc == 0 && !is_whole(s, s->db)) {
+		sqlite_db_abandon(s->db);
+		s->db = NULL;
+		rc = RG_E_PROTO;
+	}
+	s->failed_rc = rc;
 	pthread_mutex_unlock(&s->db_lock);
-	for (struct store_job *j = batch->first; j != NULL; j = j->next, n++)
-		j->rc = rc;
+}
+
+// With db_lock.
+static void fail(struct store_sqlite *s, int rc) {
+	s->failed_rc = rc;
+	s->acked = sqlite_db_total(s->db);
+	s->in_flight = sqlite_db_in_flight(s->db);
+	sqlite_db_abandon(s->db);
+	s->db = NULL;
+}
+
+static void count(struct store_stats *st, const struct store_job *j) {
+	if (j->history != NULL)
+		return;
+	st->commits += j->rc == 0;
+	st->conflicts += j->rc == RG_E_CONFLICT;
+	st->failures += j->rc != 0 && j->rc != RG_E_CONFLICT;
+}
+
+static void run_batch(struct store_sqlite *s, struct store_queue *batch) {
+	uint64_t one = 1;
+	int rc;
+
+	pthread_mutex_lock(&s->db_lock);
+	rc = s->failed_rc;
+	if (rc == 0) {
+		rc = write_batch(s->db, batch);
+		if (rc != 0)
+			fail(s, rc);
+	}
+	pthread_mutex_unlock(&s->db_lock);
 
 	pthread_mutex_lock(&s->lock);
+	for (struct store_job *j = batch->first; j != NULL; j = j->next) {
+		if (rc != 0)
+			j->rc = rc;
+		count(&s->stats, j);
+		s->stats.queued--;
+	}
 	s->stats.batches++;
-	s->stats.queued -= n;
 	s->stats.is_up = rc == 0;
-	*(rc == 0 ? &s->stats.commits : &s->stats.failures) += n;
 	store_queue_move(&s->finished, batch);
 	pthread_cond_signal(&s->is_done);
 	pthread_mutex_unlock(&s->lock);
 	// Fails only when the counter is near 2^64, and then the loop is awake already.
 	(void)!write(s->event_fd, &one, sizeof(one));
+}
+
+// With lock. True when there is something in the queue, false at the end or, after a failure, when
+// it is time to try the file again.
+static bool wait_for_work(struct store_sqlite *s) {
+	struct timespec until;
+	int rc = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += RETRY_NS;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (s->queue.first == NULL && !s->is_stopping && rc == 0)
+		rc = s->stats.is_up ? pthread_cond_wait(&s->wake, &s->lock)
+				    : pthread_cond_timedwait(&s->wake, &s->lock, &until);
+	return s->queue.first != NULL;
+}
+
+static void recover(struct store_sqlite *s) {
+	try_reopen(s);
+	pthread_mutex_lock(&s->lock);
+	s->stats.is_up = s->failed_rc == 0; // written by this thread only
+	pthread_mutex_unlock(&s->lock);
 }
 
 static void *thread_main(void *arg) {
@@ -90,13 +162,16 @@ static void *thread_main(void *arg) {
 	store_queue_init(&batch);
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		while (s->queue.first == NULL && !s->is_stopping)
-			pthread_cond_wait(&s->wake, &s->lock);
-		if (s->queue.first == NULL)
+		if (wait_for_work(s)) {
+			store_queue_move(&batch, &s->queue);
+			pthread_mutex_unlock(&s->lock);
+			run_batch(s, &batch);
+		} else if (!s->is_stopping) {
+			pthread_mutex_unlock(&s->lock);
+			recover(s);
+		} else {
 			break;
-		store_queue_move(&batch, &s->queue);
-		pthread_mutex_unlock(&s->lock);
-		run_batch(s, &batch);
+		}
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -130,8 +205,6 @@ static int sqlite_queue(struct store *base, struct store_job *j) {
 
 	if (s->is_stopping) // written by this thread only
 		return -ESHUTDOWN;
-	if (j->history != NULL)
-		return RG_E_UNSUPPORTED;
 	pthread_mutex_lock(&s->lock);
 	if (s->queue.first == NULL)
 		pthread_cond_signal(&s->wake);
@@ -160,7 +233,7 @@ static int sqlite_load_all(struct store *base, const struct store_load *cb) {
 	int rc;
 
 	pthread_mutex_lock(&s->db_lock);
-	rc = sqlite_db_load(s->db, cb);
+	rc = s->failed_rc != 0 ? s->failed_rc : sqlite_db_load(s->db, cb);
 	pthread_mutex_unlock(&s->db_lock);
 	return rc;
 }
@@ -195,6 +268,7 @@ static void sqlite_close(struct store *base) {
 	pthread_cond_destroy(&s->wake);
 	pthread_cond_destroy(&s->is_done);
 	store_forget(base);
+	free(s->path);
 	free(s);
 }
 
@@ -281,10 +355,12 @@ int store_sqlite_open(struct env *e, const char *path, struct store **out, char 
 	static const struct store_ops ops = {sqlite_close, sqlite_load_all, sqlite_queue,
 					     sqlite_flush, sqlite_get_stats};
 	struct store_sqlite *s = calloc(1, sizeof(*s));
+	pthread_condattr_t attr;
 	int rc;
 
-	if (s == NULL) {
+	if (s == NULL || (s->path = strdup(path)) == NULL) {
 		snprintf(err, err_len, "%s: out of memory", path);
+		free(s);
 		return -ENOMEM;
 	}
 	s->s.ops = &ops;
@@ -293,7 +369,10 @@ int store_sqlite_open(struct env *e, const char *path, struct store **out, char 
 	s->event_fd = -1;
 	pthread_mutex_init(&s->db_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->wake, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake, &attr);
+	pthread_condattr_destroy(&attr);
 	pthread_cond_init(&s->is_done, NULL);
 	s->stats.is_up = true;
 	store_queue_init(&s->queue);

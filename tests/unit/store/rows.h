@@ -43,7 +43,10 @@ static inline void row_check(const struct store_lease *l, unsigned i, uint64_t g
 	ck_assert_str_eq(l->impu, want.l.impu);
 	ck_assert_str_eq(l->pool, want.l.pool);
 	ck_assert_str_eq(l->sub, want.l.sub);
+	ck_assert_str_eq(l->gateway, want.l.gateway);
 	ck_assert_uint_eq(l->gen, want.l.gen);
+	ck_assert_uint_eq(l->flags, want.l.flags);
+	ck_assert_int_eq(l->ended_ms, want.l.ended_ms);
 	ck_assert_uint_eq(l->state, want.l.state);
 	ck_assert_uint_eq(l->scenario, want.l.scenario);
 	ck_assert_int_eq(l->granted_ms, want.l.granted_ms);

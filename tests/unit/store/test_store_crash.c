@@ -12,13 +12,14 @@
 #define N_ROWS 16
 
 static char dir[64], path[80];
+static uint64_t acked[N_ROWS], found[N_ROWS]; // generations
 
 struct child {
 	struct env *env;
 	struct store *s;
 	int fd;
 	unsigned i;
-	uint64_t gen;
+	uint64_t gen, rev[N_ROWS];
 };
 
 struct note {
@@ -34,17 +35,24 @@ static void commit_next(struct child *c) {
 	c->i = (c->i + 1) % N_ROWS;
 	c->gen++;
 	row_make(&r, c->i, c->gen);
+	r.l.rev = c->rev[c->i];
 	if (store_commit(c->s, &r.l, on_done, c) != 0)
 		_exit(2);
 }
 
-static void on_done(void *arg, int rc, uint64_t) {
+static void on_done(void *arg, int rc, uint64_t rev) {
 	struct child *c = arg;
 	struct note n = {c->i, c->gen};
 
 	if (rc != 0 || write(c->fd, &n, sizeof(n)) != sizeof(n))
 		_exit(3);
+	c->rev[c->i] = rev;
 	commit_next(c);
+}
+
+static int on_rev(void *arg, const struct store_lease *l) {
+	((struct child *)arg)->rev[atoi(l->impi + 1)] = l->rev;
+	return 0;
 }
 
 static void child_main(int fd, uint64_t gen) {
@@ -53,12 +61,12 @@ static void child_main(int fd, uint64_t gen) {
 
 	if (c.env == NULL || store_sqlite_open(c.env, path, &c.s, err, sizeof(err)) != 0)
 		_exit(4);
+	if (store_load_all(c.s, &(struct store_load){on_rev, &c}) != 0)
+		_exit(6);
 	commit_next(&c);
 	(void)!env_real_run(c.env);
 	_exit(5);
 }
-
-static uint64_t acked[N_ROWS], found[N_ROWS];
 
 static int on_row(void *, const struct store_lease *l) {
 	unsigned i = (unsigned)atoi(l->impi + 1);

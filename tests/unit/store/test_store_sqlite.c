@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The SQLite store on a file of its own: what is committed is there after reopening, what cannot
-// be right is refused with one line, and after a failed write nothing is acknowledged any more.
+// be right is refused with one line, and after a failed write nothing is acknowledged until the file was opened anew.
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 static char dir[64], path[80], err[256];
 static struct env *env;
 static unsigned n_done, n_failed, n_wanted;
+static uint64_t revs[N_ROWS]; // of the next record that is written
 
 static void setup(void) {
 	snprintf(dir, sizeof(dir), "/tmp/store_sqlite.XXXXXX");
@@ -26,6 +27,7 @@ static void setup(void) {
 	env = env_real_new();
 	ck_assert_ptr_nonnull(env);
 	n_done = n_failed = 0;
+	memset(revs, 0, sizeof(revs));
 	err[0] = '\0';
 }
 
@@ -57,6 +59,19 @@ static void refuse(int rc, const char *text) {
 	ck_assert_ptr_null(strchr(err, '\n'));
 }
 
+static int ignore(void *, const struct store_lease *) {
+	return 0;
+}
+
+static void refuse_or_fail_to_load(void) {
+	const struct store_load cb = {ignore, NULL};
+	struct store *s = NULL;
+
+	if (store_sqlite_open(env, path, &s, err, sizeof(err)) == 0)
+		ck_assert_int_eq(store_load_all(s, &cb), RG_E_PROTO);
+	store_close(s);
+}
+
 static void on_done(void *, int rc, uint64_t) {
 	n_failed += rc != 0;
 	if (++n_done == n_wanted)
@@ -67,6 +82,7 @@ static void commit(struct store *s, unsigned i, uint64_t gen) {
 	struct row r;
 
 	row_make(&r, i, gen);
+	r.l.rev = revs[i];
 	ck_assert_int_eq(store_commit(s, &r.l, on_done, NULL), 0);
 }
 
@@ -119,8 +135,10 @@ START_TEST(rows_survive) {
 
 	for (unsigned i = 0; i < N_ROWS; i++)
 		commit(s, i, 1);
-	for (unsigned i = 0; i < N_ROWS; i++)
+	for (unsigned i = 0; i < N_ROWS; i++) {
+		revs[i] = 1;
 		commit(s, i, 2);
+	}
 	wait_for(2 * N_ROWS);
 	ck_assert_uint_eq(n_failed, 0);
 	store_get_stats(s, &st);
@@ -215,7 +233,7 @@ END_TEST
 
 START_TEST(lacking_column_is_refused) {
 	store_close(open_store());
-	sql("ALTER TABLE lease DROP COLUMN checksum");
+	sql("ALTER TABLE lease DROP COLUMN past");
 	refuse(RG_E_PROTO, "not a store of regate");
 }
 END_TEST
@@ -241,20 +259,29 @@ START_TEST(damaged_page_is_refused) {
 	store_close(s);
 	for (off_t at = 3 * 4096; at < 4 * 4096; at += 64)
 		overwrite(at, "................................................................");
-	refuse(RG_E_PROTO, "damaged");
+	refuse_or_fail_to_load();
 }
 END_TEST
 
 // SQLite notices nothing of this; the row's checksum does.
 START_TEST(changed_value_is_refused) {
-	static const char *const changes[] = {
-		"gen = gen - 1",        "state = 0",
-		"impu = 'sip:q@x'",     "sub = 'mallory'",
-		"reassign_ms = 0",      "end_1_ms = end_1_ms + 1",
-		"impi = 'p1@y'",        "digest_0 = x'00112233445566778899aabbccddeeff'",
-		"digest_1 = x'00'",     "pool = ''",
-		"scenario = 3",         "granted_ms = 1",
-		"checksum = checksum+1"};
+	static const char *const changes[] = {"gen = gen - 1",
+					      "state = 1",
+					      "impu = 'sip:q@x'",
+					      "sub = 'mallory'",
+					      "reassign_ms = 0",
+					      "end_1_ms = end_1_ms + 1",
+					      "impi = 'p1@y'",
+					      "digest_0 = x'00112233445566778899aabbccddeeff'",
+					      "digest_1 = zeroblob(16)",
+					      "pool = ''",
+					      "scenario = 3",
+					      "granted_ms = 1",
+					      "checksum = checksum+1",
+					      "rev = 2",
+					      "flags = 2",
+					      "ended_ms = 1",
+					      "gateway = ''"};
 	const struct store_load cb = {on_row, &(uint64_t){1}};
 	struct store *s = open_store();
 	char text[128];
@@ -282,11 +309,165 @@ START_TEST(path_is_a_directory) {
 }
 END_TEST
 
+// A row that is gone, or of yesterday, is as it was written; the total is not.
+START_TEST(lost_and_old_rows_are_refused) {
+	static const char *const changes[] = {
+		"DELETE FROM lease WHERE impi = 'p7@x'",
+		"DELETE FROM value",
+		"DELETE FROM lease WHERE impi = 'p1@x';"
+		"INSERT INTO lease SELECT * FROM yesterday",
+	};
+	struct store *s = open_store();
+
+	for (unsigned i = 0; i < 10; i++)
+		commit(s, i, 1);
+	ck_assert_int_eq(put(s, "a", "b", 1), 0);
+	store_close(s);
+	sql("CREATE TABLE yesterday AS SELECT * FROM lease WHERE impi = 'p1@x'");
+	s = open_store();
+	revs[1] = 1;
+	commit(s, 1, 1);
+	store_close(s);
+	sql(changes[_i]);
+	refuse_or_fail_to_load();
+}
+END_TEST
+
+START_TEST(no_impu_has_two_owners) {
+	struct store *s = open_store();
+	struct row r;
+
+	commit(s, 1, 1);
+	wait_for(1);
+	row_make(&r, 2, 1);
+	r.l.impu = "sip:P1@X"; // the same, RFC 3261 section 19.1.4 or not
+	ck_assert_int_eq(store_commit(s, &r.l, on_done, NULL), 0);
+	commit(s, 3, 1);
+	wait_for(3);
+	ck_assert_uint_eq(n_failed, 1);
+	check_rows(s, 2, 1);
+	store_close(s);
+}
+END_TEST
+
+// Another IMPU for the same IMPI is a row that moves in the index.
+START_TEST(a_pair_put_together_anew) {
+	struct store *s = open_store();
+	struct row r;
+
+	commit(s, 1, 1);
+	commit(s, 2, 1);
+	wait_for(2);
+	row_make(&r, 1, 1);
+	r.l.rev = 1;
+	r.l.impu = "sip:p2@x";
+	ck_assert_int_eq(store_commit(s, &r.l, on_done, NULL), 0);
+	wait_for(3);
+	ck_assert_uint_eq(n_failed, 1);
+	check_rows(s, 2, 1);
+	r.l.impu = "sip:p3@x";
+	ck_assert_int_eq(store_commit(s, &r.l, on_done, NULL), 0);
+	wait_for(4);
+	ck_assert_uint_eq(n_failed, 1);
+	revs[1] = 2;
+	commit(s, 1, 1);
+	wait_for(5);
+	ck_assert_uint_eq(n_failed, 1);
+	check_rows(s, 2, 1);
+	store_close(s);
+}
+END_TEST
+
+// What version 1 wrote: p1@x of row_make() with generation 1, and a value.
+#define VERSION_1                                                                        \
+	"CREATE TABLE schema_version (version INTEGER NOT NULL);"                        \
+	"INSERT INTO schema_version VALUES (1);"                                         \
+	"CREATE TABLE value (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;" \
+	"INSERT INTO value VALUES ('key', x'00ff');"                                     \
+	"CREATE TABLE lease ("                                                           \
+	" impi TEXT PRIMARY KEY, impu TEXT NOT NULL, pool TEXT NOT NULL,"                \
+	" sub TEXT NOT NULL, gen INTEGER NOT NULL, state INTEGER NOT NULL,"              \
+	" scenario INTEGER NOT NULL, granted_ms INTEGER NOT NULL,"                       \
+	" reassign_ms INTEGER NOT NULL, digest_0 BLOB NOT NULL,"                         \
+	" end_0_ms INTEGER NOT NULL, digest_1 BLOB NOT NULL,"                            \
+	" end_1_ms INTEGER NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;"          \
+	"INSERT INTO lease VALUES ('p1@x', 'sip:p1@x', 'pool', 'sub-1', 1, 3, 2, 7,"     \
+	" 9223372036854775806, x'01010101010101010101010101010101', 1,"                  \
+	" x'02020202020202020202020202020202', 11, -2588433063689732191);"
+
+static int on_migrated(void *, const struct store_lease *l) {
+	struct row want;
+
+	row_make(&want, 1, 1);
+	ck_assert_str_eq(l->impi, want.impi);
+	ck_assert_str_eq(l->impu, want.impu);
+	ck_assert_str_eq(l->sub, want.sub);
+	ck_assert_str_eq(l->gateway, "");
+	ck_assert_uint_eq(l->gen, 1);
+	ck_assert_uint_eq(l->rev, 1);
+	ck_assert_uint_eq(l->state, want.l.state);
+	ck_assert_uint_eq(l->flags, 0);
+	ck_assert_int_eq(l->reassign_ms, want.l.reassign_ms);
+	ck_assert_mem_eq(l->tokens, want.l.tokens, sizeof(l->tokens));
+	n_rows++;
+	return 0;
+}
+
+START_TEST(version_1_is_brought_up) {
+	const struct store_load cb = {on_migrated, NULL};
+	size_t len = 2;
+	char value[2];
+	struct store *s;
+
+	sql(VERSION_1);
+	for (unsigned k = 0; k < 2; k++) {
+		s = open_store();
+		n_rows = 0;
+		ck_assert_int_eq(store_load_all(s, &cb), 0);
+		ck_assert_uint_eq(n_rows, 1);
+		ck_assert_int_eq(store_get(s, "key", value, &len), 0);
+		ck_assert_mem_eq(value, "\0\xff", 2);
+		store_close(s);
+	}
+}
+END_TEST
+
+START_TEST(version_1_that_cannot_be_right_is_left_alone) {
+	static const struct {
+		const char *change, *text;
+		int rc;
+	} cases[] = {
+		{"UPDATE lease SET gen = 2", "damaged", RG_E_PROTO},
+		{"UPDATE lease SET gen = 'x'", "damaged", RG_E_PROTO},
+		{"ALTER TABLE lease DROP COLUMN checksum", "damaged", RG_E_PROTO},
+		{"INSERT INTO lease VALUES ('p2@x', 'SIP:P1@X', '', '', 0, 0, 0, 0, 0,"
+		 " zeroblob(16), 0, zeroblob(16), 0, 7990433701163318120)",
+		 "two records have one IMPU: sip:p1@x of p1@x and p2@x", RG_E_CONFLICT},
+	};
+
+	sql(VERSION_1);
+	sql(cases[_i].change);
+	for (unsigned k = 0; k < 2; k++) // the second time the same
+		refuse(cases[_i].rc, cases[_i].text);
+}
+END_TEST
+
+static void wait_until_up(struct store *s) {
+	struct store_stats st = {0};
+
+	for (unsigned i = 0; i < 500 && !st.is_up; i++) {
+		usleep(10000);
+		store_get_stats(s, &st);
+	}
+	ck_assert(st.is_up);
+}
+
 // A limit on the file size makes the next write fail, as a full disk does.
-START_TEST(fails_closed) {
+START_TEST(fails_closed_and_comes_back) {
 	struct store *s = open_store();
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	struct rlimit small = {8192, RLIM_INFINITY};
+	struct store_stats st;
 
 	signal(SIGXFSZ, SIG_IGN);
 	commit(s, 1, 1);
@@ -296,17 +477,48 @@ START_TEST(fails_closed) {
 	commit(s, 2, 1);
 	wait_for(2);
 	ck_assert_uint_eq(n_failed, 1);
-	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
-	commit(s, 3, 1); // there is room again, but nobody knows what the disk holds
+	usleep(600000); // it tries in vain
+	commit(s, 3, 1);
 	wait_for(3);
 	ck_assert_uint_eq(n_failed, 2);
 	ck_assert_int_lt(put(s, "a", "b", 1), 0);
-	store_close(s);
-	s = open_store();
+	store_get_stats(s, &st);
+	ck_assert(!st.is_up);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	wait_until_up(s);
 	check_rows(s, 1, 1);
 	commit(s, 2, 1);
-	wait_for(4);
+	commit(s, 3, 1);
+	wait_for(5);
 	ck_assert_uint_eq(n_failed, 2);
+	store_close(s);
+	s = open_store();
+	check_rows(s, 3, 1);
+	store_close(s);
+}
+END_TEST
+
+// What was acknowledged is not in the file any more: another file, or an old one.
+START_TEST(another_file_is_not_taken) {
+	struct store *s = open_store();
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit small = {8192, RLIM_INFINITY};
+	struct store_stats st;
+	char wal[96];
+
+	signal(SIGXFSZ, SIG_IGN);
+	commit(s, 1, 1);
+	wait_for(1);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	commit(s, 2, 1);
+	wait_for(2);
+	snprintf(wal, sizeof(wal), "%s-wal", path);
+	unlink(path);
+	unlink(wal);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	usleep(800000);
+	store_get_stats(s, &st);
+	ck_assert(!st.is_up);
 	store_close(s);
 }
 END_TEST
@@ -330,10 +542,16 @@ int main(void) {
 	tcase_add_test(tc, lacking_column_is_refused);
 	tcase_add_test(tc, other_file_is_refused);
 	tcase_add_test(tc, damaged_page_is_refused);
-	tcase_add_loop_test(tc, changed_value_is_refused, 0, 13);
+	tcase_add_loop_test(tc, changed_value_is_refused, 0, 17);
 	tcase_add_test(tc, no_directory);
 	tcase_add_test(tc, path_is_a_directory);
-	tcase_add_test(tc, fails_closed);
+	tcase_add_test(tc, fails_closed_and_comes_back);
+	tcase_add_test(tc, another_file_is_not_taken);
+	tcase_add_loop_test(tc, lost_and_old_rows_are_refused, 0, 3);
+	tcase_add_test(tc, no_impu_has_two_owners);
+	tcase_add_test(tc, a_pair_put_together_anew);
+	tcase_add_test(tc, version_1_is_brought_up);
+	tcase_add_loop_test(tc, version_1_that_cannot_be_right_is_left_alone, 0, 4);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);
