@@ -24,6 +24,7 @@ static void take_records(struct gen *g, uint32_t client, struct rg_slice d) {
 
 	while (d.len > 0) {
 		const uint8_t *begin = c->n_head == 0 ? d.p : NULL;
+		struct rg_slice rec = {0};
 		size_t n;
 
 		for (; c->n_head < TLS_HEADER_LEN && d.len > 0; c->n_head++, d = rg_skip(d, 1))
@@ -35,9 +36,9 @@ static void take_records(struct gen *g, uint32_t client, struct rg_slice d) {
 		if (c->n_head < TLS_HEADER_LEN || c->left > 0)
 			return;
 		c->n_head = 0;
-		take_record(g, client,
-			    begin == NULL ? (struct rg_slice){0}
-					  : rg_slice(begin, (size_t)(d.p - begin)));
+		if (begin != NULL)
+			rec = rg_slice(begin, (size_t)(d.p - begin));
+		take_record(g, client, rec);
 	}
 }
 
