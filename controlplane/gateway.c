@@ -41,6 +41,7 @@ struct gateway {
 	struct account_db *accounts;
 	struct pairs pairs;
 	const char **pool_names;
+	uint16_t *pool_wwsfs;
 	struct store *store;
 	struct rcu_fence *fence;
 	struct lease_engine *leases;
@@ -232,10 +233,13 @@ static int load_pools(struct gateway *g, char *err, size_t err_len) {
 	const struct conf *conf = g->conf;
 
 	g->pool_names = calloc(conf->n_pools + 1, sizeof(*g->pool_names));
-	if (g->pool_names == NULL)
+	g->pool_wwsfs = calloc(conf->n_pools + 1, sizeof(*g->pool_wwsfs));
+	if (g->pool_names == NULL || g->pool_wwsfs == NULL)
 		return -ENOMEM;
-	for (size_t i = 0; i < conf->n_pools; i++)
+	for (size_t i = 0; i < conf->n_pools; i++) {
 		g->pool_names[i] = conf->pools[i].name;
+		g->pool_wwsfs[i] = conf->pools[i].wwsf;
+	}
 	g->pairs = (struct pairs){.conf = conf, .env = g->env, .log = g->log};
 	return pairs_load(&g->pairs, err, err_len);
 }
@@ -417,11 +421,15 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 	lease_set_fence(g->leases,
 			&(struct lease_fence){g->fence, rcu_fence_ask, rcu_fence_is_passed});
 	lease_set_pool_names(g->leases, g->pool_names, conf->n_pools);
+	lease_set_pool_wwsfs(g->leases, g->pool_wwsfs);
 	rc = pairs_give(&g->pairs, g->leases, g->accounts, err, err_len);
 	if (rc != 0)
 		return rc;
 	rc = lease_engine_load(g->leases);
-	if (rc != 0)
+	if (rc != 0 && *lease_load_fault(g->leases) != '\0')
+		snprintf(err, err_len, "store.path: %s: %s", conf->store_path,
+			 lease_load_fault(g->leases));
+	else if (rc != 0)
 		snprintf(err, err_len, "store.path: %s: leases cannot be read (%s)",
 			 conf->store_path, rg_strerror(rc));
 	return rc;
@@ -515,6 +523,7 @@ void gateway_free(struct gateway *g) {
 	wwsf_page_free(g->files, g->n_files);
 	pairs_fini(&g->pairs);
 	free(g->pool_names);
+	free(g->pool_wwsfs);
 	free(g->origins);
 	free(g->certs);
 	explicit_bzero(&g->dp_cfg, sizeof(g->dp_cfg)); // keys

@@ -96,6 +96,8 @@ int pairs_load(struct pairs *p, char *err, size_t err_len) {
 		const struct conf_pool *pool = &p->conf->pools[i];
 		long n;
 
+		if (pool->file == NULL)
+			continue;
 		p->pool = (uint16_t)i;
 		n = pool_load(p->env, pool->file, add, p, err, err_len);
 		if (n < 0)

@@ -86,6 +86,19 @@ void cli_complete(int n, char *const *words, const char *last,
 [[nodiscard]] int cli_ask(const struct cli_opts *o, const struct cli_request *r, const char *place,
 			  int stop_fd, FILE *out);
 
+// One line on stderr, in which nothing the daemon or the user wrote is a control character.
+void cli_complain(const char *place, const char *text);
+// Says why there is no answer, and the cure. RG_CTL_NO_DAEMON.
+int cli_no_daemon(const char *place, const char *path, int rc);
+// The request as text; malloc'd, NULL without memory.
+[[nodiscard]] char *cli_encode(const struct cli_request *r);
+
+// --- cli_pool.c: commands that carry a file over the socket, piece by piece. Exit code.
+[[nodiscard]] int cli_import(const struct cli_opts *o, const struct cli_request *r,
+			     const char *place);
+[[nodiscard]] int cli_export(const struct cli_opts *o, const struct cli_request *r,
+			     const char *place);
+
 // --- cli_top.c
 // Is this to be shown again and again, on a terminal?
 bool cli_is_live(const struct cli_opts *o, const struct cli_request *r);

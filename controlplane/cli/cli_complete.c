@@ -164,6 +164,6 @@ void cli_complete_bash(FILE *out) {
 	fputs("\tesac\n"
 	      "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
 	      "}\n"
-	      "complete -F _regatectl regatectl\n",
+	      "complete -o default -F _regatectl regatectl\n",
 	      out);
 }

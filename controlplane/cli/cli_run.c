@@ -10,8 +10,7 @@
 #include "cli/cli.h"
 #include "regate/err.h"
 
-// One line on stderr, in which nothing the daemon or the user wrote is a control character.
-static void complain(const char *place, const char *text) {
+void cli_complain(const char *place, const char *text) {
 	size_t width;
 	char *safe = cli_escape(rg_str(text), &width);
 
@@ -19,7 +18,7 @@ static void complain(const char *place, const char *text) {
 	free(safe);
 }
 
-static int no_daemon(const char *place, const char *path, int rc) {
+int cli_no_daemon(const char *place, const char *path, int rc) {
 	char text[512];
 	const char *cure = rc == -EACCES ? "join the group of the socket, or run as root"
 			   : rc == -ENOENT || rc == -ECONNREFUSED
@@ -28,11 +27,11 @@ static int no_daemon(const char *place, const char *path, int rc) {
 
 	snprintf(text, sizeof(text), "%s: %s: %s", path,
 		 rc == RG_E_CLOSED ? "closed without an answer" : rg_strerror(rc), cure);
-	complain(place, text);
+	cli_complain(place, text);
 	return RG_CTL_NO_DAEMON;
 }
 
-static char *encode(const struct cli_request *r) {
+char *cli_encode(const struct cli_request *r) {
 	json_t *o = json_pack("{s:s, s:O}", "cmd", r->cmd->name, "args", r->args);
 	char *text = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
 
@@ -50,9 +49,9 @@ static int show(const struct cli_opts *o, const char *place, const char *text, c
 	if (o->is_json)
 		fprintf(out, "%s\n", text);
 	else if (!is_ok)
-		complain(place, error == NULL ? "refused without a reason" : error);
+		cli_complain(place, error == NULL ? "refused without a reason" : error);
 	else if (cli_print(a, time(NULL), out) != 0)
-		complain(place, "out of memory");
+		cli_complain(place, "out of memory");
 	if (is_ok)
 		return RG_CTL_DONE;
 	return json_integer_value(code) > 0 && json_integer_value(code) < 126
@@ -62,7 +61,7 @@ static int show(const struct cli_opts *o, const char *place, const char *text, c
 
 int cli_ask(const struct cli_opts *o, const struct cli_request *r, const char *place, int stop_fd,
 	    FILE *out) {
-	char *request = encode(r);
+	char *request = cli_encode(r);
 	char *text = NULL;
 	size_t len = 0;
 	json_t *answer = NULL;
@@ -79,7 +78,7 @@ int cli_ask(const struct cli_opts *o, const struct cli_request *r, const char *p
 	if (rc == 0)
 		rc = show(o, place, text, answer, out);
 	else
-		rc = rc == -ECANCELED ? CLI_STOPPED : no_daemon(place, o->socket, rc);
+		rc = rc == -ECANCELED ? CLI_STOPPED : cli_no_daemon(place, o->socket, rc);
 	if (fd >= 0)
 		close(fd);
 	json_decref(answer);
@@ -110,11 +109,15 @@ int cli_run(const struct cli_opts *o, int n, char *const *words, const char *pla
 	int rc;
 
 	if (cli_parse(n, words, &r, err, sizeof(err)) != RG_OK) {
-		complain(place, err);
+		cli_complain(place, err);
 		return RG_CTL_USAGE;
 	}
 	if (r.id == CTL_HELP)
 		rc = help(o);
+	else if (r.id == CTL_POOL_IMPORT)
+		rc = cli_import(o, &r, place);
+	else if (r.id == CTL_POOL_EXPORT)
+		rc = cli_export(o, &r, place);
 	else if (cli_is_live(o, &r))
 		rc = cli_live(o, &r, place);
 	else

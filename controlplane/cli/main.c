@@ -19,7 +19,9 @@ static void print_usage(FILE *out) {
 	      "commands:\n",
 	      out);
 	cli_print_help(out);
-	fputs("\nexit code: 0 done, 1 refused, 2 usage, 3 no daemon, 5 not found\n", out);
+	fputs("\nexit code: 0 done, 1 refused, 2 usage, 3 no daemon, 5 not found, "
+	      "7 a part was refused\n",
+	      out);
 }
 
 // Options that end the program. False when w is none of them.

@@ -20,7 +20,7 @@ struct conf_wwsf {
 struct conf_pool {
 	char *name;
 	uint16_t wwsf;     // index into conf.wwsfs
-	char *file;        // lines "impi impu"; '#' comments
+	char *file;        // lines "impi impu"; '#' comments; may be NULL
 	bool is_anonymous; // anonymous: allow | deny (default deny)
 };
 

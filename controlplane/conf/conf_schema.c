@@ -202,8 +202,10 @@ static const struct conf_key wwsfs_keys[] = {
 static const struct conf_key pools_keys[] = {
 	{"name", CONF_T_NAME, OF_POOL(name), REQUIRED, .text = "name of the pool"},
 	{"wwsf", CONF_T_WWSF, OF_POOL(wwsf), REQUIRED, .text = "the WWSF that owns it"},
-	{"file", CONF_T_PATH, OF_POOL(file), REQUIRED,
-	 .text = "identity pairs, one per line: impi impu"},
+	{"file", CONF_T_PATH, OF_POOL(file),
+	 .text = "identity pairs, one per line: impi impu; without it there are those of "
+		 "`regatectl "
+		 "pool import`"},
 	{"anonymous", CONF_T_ENUM, OF_POOL(is_anonymous), .def = "deny", .choices = "deny|allow",
 	 .text = "allow: anybody who opens the page gets an identity"},
 	{"max", CONF_T_REFUSED, .text = ONE_T_REG},

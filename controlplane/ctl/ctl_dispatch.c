@@ -15,6 +15,9 @@ static void (*const handlers[CTL_N_CMDS])(struct ctl_client *cl) = {
 	[CTL_STAGES] = ctl_stages,
 	[CTL_TOP] = ctl_top,
 	[CTL_POOL_LIST] = ctl_pool_list,
+	[CTL_POOL_SHOW] = ctl_pool_show,
+	[CTL_POOL_IMPORT] = ctl_pool_import,
+	[CTL_POOL_EXPORT] = ctl_pool_export,
 	[CTL_LEASE_LIST] = ctl_lease_list,
 	[CTL_LEASE_SHOW] = ctl_lease_show,
 	[CTL_LEASE_REVOKE] = ctl_lease_show,
@@ -92,7 +95,8 @@ static int take_args(const struct ctl_cmd *cmd, json_t *args, json_t **out, char
 		}
 	}
 	for (const struct ctl_arg *a = cmd->args; rc == RG_OK && a->name != NULL; a++) {
-		if (a->is_required && json_object_get(taken, a->name) == NULL) {
+		if (a->is_required && a->kind != CTL_ARG_OUTPUT &&
+		    json_object_get(taken, a->name) == NULL) {
 			snprintf(err, err_len, "argument %s is missing: %s", a->name, a->help);
 			rc = RG_E_PROTO;
 		}

@@ -19,7 +19,9 @@
 #define CTL_LIMIT_DEFAULT 200
 
 struct ctl_client;
-struct ctl_look; // ctl_top.c
+struct ctl_look;   // ctl_top.c
+struct ctl_import; // ctl_import.c
+struct ctl_text;   // ctl_export.c
 
 struct ctl_req {                   // the request under way
 	const struct ctl_cmd *cmd; // NULL = none
@@ -31,6 +33,8 @@ struct ctl_req {                   // the request under way
 	struct lease_filter filter; // lease list; texts of args
 	uint64_t ticket;            // conn list: place in the queue, 0 = not queued
 	struct ctl_look *look;      // top: the first one, owned; NULL = none
+	struct ctl_import *import;  // NULL = none
+	struct ctl_text *text;      // pool export: the page, owned; NULL = none
 };
 
 struct ctl_client {
@@ -67,12 +71,18 @@ struct ctl {
 	struct ctl_client clients[CTL_MAX_CLIENTS];
 };
 
+static inline struct ctl_client *ctl_client_of_step(struct env_timer *t) {
+	return (struct ctl_client *)((char *)t - offsetof(struct ctl_client, step));
+}
+
 // --- ctl_server.c: end the request with data (consumed; NULL = no memory) or with an error.
 void ctl_answer(struct ctl_client *cl, json_t *data);
 __attribute__((format(printf, 3, 4))) void ctl_refuse(struct ctl_client *cl, enum rg_ctl_exit code,
 						      const char *fmt, ...);
 // Goes on with this client outside of its handler: sends, then serves what it sent meanwhile.
 void ctl_client_run(struct ctl_client *cl);
+// Calls fn in the next loop turn.
+void ctl_go_on(struct ctl_client *cl, void (*fn)(struct env_timer *t, uint64_t now_ns));
 
 // --- ctl_dispatch.c: serves one request message.
 void ctl_dispatch(struct ctl_client *cl, struct rg_slice msg);
@@ -86,6 +96,9 @@ void ctl_stats(struct ctl_client *cl);
 void ctl_stages(struct ctl_client *cl);
 void ctl_top(struct ctl_client *cl);
 void ctl_pool_list(struct ctl_client *cl);
+void ctl_pool_show(struct ctl_client *cl);
+void ctl_pool_import(struct ctl_client *cl);
+void ctl_pool_export(struct ctl_client *cl);
 void ctl_lease_list(struct ctl_client *cl);
 void ctl_lease_show(struct ctl_client *cl); // and lease revoke
 void ctl_conn_list(struct ctl_client *cl);
@@ -94,6 +107,10 @@ void ctl_tls_show(struct ctl_client *cl);
 void ctl_tls_reload(struct ctl_client *cl);
 void ctl_token_keys(struct ctl_client *cl);
 void ctl_token_reload(struct ctl_client *cl);
+void ctl_import_drop(struct ctl_client *cl); // nobody waits for it any more
+// --- ctl_pool.c
+// The pool that an argument names. False after the refusal.
+[[nodiscard]] bool ctl_pool_arg(struct ctl_client *cl, uint16_t *pool);
 // Forgets what a request that will not be answered has open elsewhere.
 void ctl_conn_drop(struct ctl_client *cl);
 void ctl_conn_fini(struct ctl *c);

@@ -67,10 +67,6 @@ json_t *ctl_json_lease(const struct ctl *c, const struct lease *l, bool is_whole
 
 // --- lease list
 
-static struct ctl_client *client_of(struct env_timer *t) {
-	return (struct ctl_client *)((char *)t - offsetof(struct ctl_client, step));
-}
-
 // Serves a step of the walk. True when the answer is made.
 static bool list_step(struct ctl_client *cl) {
 	const struct lease_engine *e = cl->ctl->deps.leases;
@@ -91,7 +87,7 @@ static bool list_step(struct ctl_client *cl) {
 }
 
 static void on_list_step(struct env_timer *t, uint64_t now_ns) {
-	struct ctl_client *cl = client_of(t);
+	struct ctl_client *cl = ctl_client_of_step(t);
 
 	if (list_step(cl))
 		ctl_client_run(cl);
@@ -157,8 +153,7 @@ void ctl_lease_list(struct ctl_client *cl) {
 	r->rows = json_array();
 	if (list_step(cl))
 		return;
-	cl->step.fn = on_list_step;
-	env_timer_set(cl->ctl->deps.env, &cl->step, env_now_ns(cl->ctl->deps.env));
+	ctl_go_on(cl, on_list_step);
 }
 
 // --- lease show, lease revoke

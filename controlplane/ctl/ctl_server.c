@@ -18,14 +18,12 @@ static struct ctl_client *client_of_idle(struct env_timer *t) {
 	return (struct ctl_client *)((char *)t - offsetof(struct ctl_client, idle));
 }
 
-static struct ctl_client *client_of_step(struct env_timer *t) {
-	return (struct ctl_client *)((char *)t - offsetof(struct ctl_client, step));
-}
-
 static void req_end(struct ctl_client *cl) {
 	json_decref(cl->req.args);
 	json_decref(cl->req.rows);
 	free(cl->req.look);
+	free(cl->req.text);
+	ctl_import_drop(cl);
 	cl->req = (struct ctl_req){0};
 }
 
@@ -161,12 +159,16 @@ static void serve(struct ctl_client *cl, uint64_t len) {
 
 static void on_step(struct env_timer *t, uint64_t now_ns) {
 	(void)now_ns;
-	ctl_client_run(client_of_step(t));
+	ctl_client_run(ctl_client_of_step(t));
+}
+
+void ctl_go_on(struct ctl_client *cl, void (*fn)(struct env_timer *t, uint64_t now_ns)) {
+	cl->step.fn = fn;
+	env_timer_set(cl->ctl->deps.env, &cl->step, env_now_ns(cl->ctl->deps.env));
 }
 
 // One request per loop turn and client, so that a pile of small ones cannot hold up the loop.
 void ctl_client_run(struct ctl_client *cl) {
-	struct env *e = cl->ctl->deps.env;
 	uint64_t len;
 	bool is_sent = flush(cl);
 	bool is_next;
@@ -190,8 +192,7 @@ void ctl_client_run(struct ctl_client *cl) {
 		return;
 	}
 	if (is_next) {
-		cl->step.fn = on_step;
-		env_timer_set(e, &cl->step, env_now_ns(e));
+		ctl_go_on(cl, on_step);
 	}
 	env_sock_want(cl->sock, is_next ? 0 : ENV_READ);
 }

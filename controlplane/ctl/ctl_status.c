@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `status`, `stats`, `pool list`, `log level`: what the parts of the process say of themselves.
+// `status`, `stats`, `log level`: what the parts of the process say of themselves.
 // Control thread; answers at once.
 #include "ctl/ctl_int.h"
-
-static const char *wwsf_id(const struct conf *conf, uint16_t wwsf) {
-	return wwsf < conf->n_wwsfs ? conf->wwsfs[wwsf].id : "";
-}
 
 static unsigned n_workers(const struct ctl *c) {
 	return c->deps.dp == NULL ? 0 : rg_dp_n_workers(c->deps.dp);
@@ -150,31 +146,6 @@ void ctl_stats(struct ctl_client *cl) {
 				 "ims", nonzero(ims_json(ims_get_stats(c->deps.ims)), is_all),
 				 "wwsf", nonzero(wwsf_json(wwsf_get_stats(c->deps.wwsf)), is_all),
 				 "store", nonzero(store_json(c), is_all)));
-}
-
-// name NULL: the pairs of accounts.
-static json_t *pool_json(const struct ctl *c, uint16_t pool, const char *name, uint16_t wwsf) {
-	struct lease_pool_stats s;
-
-	lease_get_pool_stats(c->deps.leases, pool, &s);
-	return json_pack("{s:s?, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "pool", name, "kind",
-			 name == NULL ? "accounts" : "pool", "wwsf", wwsf_id(c->deps.conf, wwsf),
-			 "pairs", (json_int_t)s.n_pairs, "free", (json_int_t)s.n_free, "offered",
-			 (json_int_t)s.n_offered, "registered", (json_int_t)s.n_registered,
-			 "quarantine", (json_int_t)s.n_quarantine, "next_free_at",
-			 ctl_json_time(c, s.next_free_ns));
-}
-
-void ctl_pool_list(struct ctl_client *cl) {
-	const struct conf *conf = cl->ctl->deps.conf;
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < conf->n_pools; i++)
-		ctl_json_add(&list, pool_json(cl->ctl, (uint16_t)i, conf->pools[i].name,
-					      conf->pools[i].wwsf));
-	if (conf->accounts_file != NULL)
-		ctl_json_add(&list, pool_json(cl->ctl, UINT16_MAX, NULL, conf->accounts_wwsf));
-	ctl_answer(cl, json_pack("{s:o}", "pools", list));
 }
 
 void ctl_log_level(struct ctl_client *cl) {

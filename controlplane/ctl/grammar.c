@@ -10,6 +10,7 @@
 // As lease_state_name() says them, in the order of enum lease_state (test_engine.c compares).
 static const char *const states[] = {"free",          "offered", "pending",    "active",
 				     "dereg-pending", "unknown", "quarantine", NULL};
+static const char *const formats[] = {"csv", "json", NULL}; // in the order of enum pool_format
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 #define LEASE_ARG                                                                                  \
@@ -22,6 +23,17 @@ static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 	{                                                                                         \
 		.name = "limit", .kind = CTL_ARG_NUMBER, .min = 1, .max = (most), .metavar = "N", \
 		.help = "rows at most, default 200"                                               \
+	}
+
+#define POOL_ARG                                                                                  \
+	{                                                                                         \
+		.name = "pool", .kind = CTL_ARG_WORD, .is_positional = true, .is_required = true, \
+		.metavar = "POOL", .help = "name of a pool of the configuration"                  \
+	}
+#define FORMAT_ARG                                                                                 \
+	{                                                                                          \
+		.name = "format", .kind = CTL_ARG_CHOICE, .choices = formats, .metavar = "FORMAT", \
+		.help = "csv: impi,impu (default); json: one object per line"                      \
 	}
 
 static const struct ctl_cmd cmds[CTL_N_CMDS] = {
@@ -53,6 +65,38 @@ static const struct ctl_cmd cmds[CTL_N_CMDS] = {
 	[CTL_POOL_LIST] = {.name = "pool list",
 			   .schema = "regate.pool/1",
 			   .help = "pools with free, leased and quarantined pairs"},
+	[CTL_POOL_SHOW] = {.name = "pool show",
+			   .schema = "regate.pool/1",
+			   .help = "one pool with free, leased and quarantined pairs",
+			   .args = {POOL_ARG}},
+	[CTL_POOL_IMPORT] = {.name = "pool import",
+			     .schema = "regate.import/1",
+			     .help = "add the identity pairs of a file; those that are there stay",
+			     .is_write = true,
+			     .args = {POOL_ARG,
+				      {.name = "file",
+				       .kind = CTL_ARG_INPUT,
+				       .is_positional = true,
+				       .is_required = true,
+				       .metavar = "FILE",
+				       .help = "file of pairs; - reads standard input"},
+				      FORMAT_ARG}},
+	[CTL_POOL_EXPORT] = {.name = "pool export",
+			     .schema = "regate.export/1",
+			     .help = "write the identity pairs of a pool to a new file",
+			     .args = {POOL_ARG,
+				      {.name = "file",
+				       .kind = CTL_ARG_OUTPUT,
+				       .is_positional = true,
+				       .is_required = true,
+				       .metavar = "FILE",
+				       .help = "new file; - writes to standard output"},
+				      FORMAT_ARG,
+				      {.name = "after",
+				       .kind = CTL_ARG_NUMBER,
+				       .max = UINT32_MAX,
+				       .metavar = "IDX",
+				       .help = "continue behind this index"}}},
 	[CTL_LEASE_LIST] = {.name = "lease list",
 			    .schema = "regate.lease/1",
 			    .help = "leases by index; pairs in state free on request",
@@ -206,6 +250,14 @@ static int check_choice(const struct ctl_arg *a, struct rg_slice value, char *er
 	return RG_E_PROTO;
 }
 
+static int check_len(const struct ctl_arg *a, struct rg_slice value, size_t max, char *err,
+		     size_t err_len) {
+	if (value.len > 0 && value.len <= max)
+		return RG_OK;
+	snprintf(err, err_len, "%s must have 1 to %zu bytes", a->name, max);
+	return RG_E_PROTO;
+}
+
 int ctl_arg_check(const struct ctl_arg *a, struct rg_slice value, char *err, size_t err_len) {
 	uint64_t v;
 
@@ -220,11 +272,10 @@ int ctl_arg_check(const struct ctl_arg *a, struct rg_slice value, char *err, siz
 		}
 		break;
 	case CTL_ARG_WORD:
-		if (value.len == 0 || value.len > CTL_WORD_MAX) {
-			snprintf(err, err_len, "%s must have 1 to %d bytes", a->name, CTL_WORD_MAX);
-			return RG_E_PROTO;
-		}
-		break;
+		return check_len(a, value, CTL_WORD_MAX, err, err_len);
+	case CTL_ARG_INPUT:
+	case CTL_ARG_OUTPUT:
+		return check_len(a, value, CTL_TEXT_MAX, err, err_len);
 	case CTL_ARG_CHOICE:
 		return check_choice(a, value, err, err_len);
 	}

@@ -17,6 +17,9 @@ enum ctl_cmd_id {
 	CTL_STAGES,
 	CTL_TOP,
 	CTL_POOL_LIST,
+	CTL_POOL_SHOW,
+	CTL_POOL_IMPORT,
+	CTL_POOL_EXPORT,
 	CTL_LEASE_LIST,
 	CTL_LEASE_SHOW,
 	CTL_LEASE_REVOKE,
@@ -35,9 +38,12 @@ enum ctl_arg_kind {
 	CTL_ARG_NUMBER, // decimal, min..max; JSON string or integer
 	CTL_ARG_WORD,   // 1..CTL_WORD_MAX bytes of text
 	CTL_ARG_CHOICE, // one of choices
+	CTL_ARG_INPUT, // regatectl: a file to read; here: 1..CTL_TEXT_MAX bytes of its text, whole lines
+	CTL_ARG_OUTPUT, // regatectl: a file to write; never sent
 };
 
 #define CTL_WORD_MAX 256
+#define CTL_TEXT_MAX 65536
 #define CTL_ARGS_MAX 7
 
 struct ctl_arg {

@@ -15,4 +15,5 @@ enum rg_ctl_exit { // exit codes of regatectl, "code" of an answer
 	RG_CTL_USAGE = 2,
 	RG_CTL_NO_DAEMON = 3,
 	RG_CTL_NOT_FOUND = 5,
+	RG_CTL_PARTIAL = 7, // part of it was refused
 };

@@ -24,8 +24,14 @@ _regatectl() {
 	"stages") words="" ;;
 	"top --interval") words="" ;;
 	"top") words=" --once --interval" ;;
-	"pool") words=" list" ;;
+	"pool") words=" list show import export" ;;
 	"pool list") words="" ;;
+	"pool show") words="" ;;
+	"pool import --format") words=" csv json" ;;
+	"pool import") words=" --format" ;;
+	"pool export --format") words=" csv json" ;;
+	"pool export --after") words="" ;;
+	"pool export") words=" --format --after" ;;
 	"lease") words=" list show revoke" ;;
 	"lease list --pool") words="" ;;
 	"lease list --state") words=" free offered pending active dereg-pending unknown quarantine" ;;
@@ -49,4 +55,4 @@ _regatectl() {
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
-complete -F _regatectl regatectl
+complete -o default -F _regatectl regatectl

@@ -28,7 +28,7 @@ static void check_taken(const struct conf *c) {
 	FUZZ_CHECK(c->tls.certificate != NULL && c->tls.key != NULL && c->ctl_socket != NULL);
 	FUZZ_CHECK(c->reg.client_min_s <= c->reg.client_max_s);
 	for (size_t i = 0; i < c->n_pools; i++)
-		FUZZ_CHECK(c->pools[i].wwsf < c->n_wwsfs && c->pools[i].file != NULL);
+		FUZZ_CHECK(c->pools[i].wwsf < c->n_wwsfs && c->pools[i].name != NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {

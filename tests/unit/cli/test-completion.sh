@@ -28,7 +28,7 @@ check '--once --interval' top --
 check '--socket --json --help --version' --
 check 'list show revoke' lease ''
 check 'list show revoke' --json --socket x lease ''
-check '--pool --state --limit --after' lease list --
+check '--pool --state --wwsf --sub --impu --limit --after' lease list --
 check 'dereg-pending' lease list --state d
 check 'debug' log level d
 check '--limit' lease list --state active --l

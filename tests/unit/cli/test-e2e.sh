@@ -67,6 +67,43 @@ if [ $? -ne 1 ]; then
 	echo "not ok: full disk unnoticed" >&2
 	n_failed=$((n_failed + 1))
 fi
+# Files of pairs. The stand-in has every pair but those called new.
+dir=$(mktemp -d)
+f=$dir/f.csv
+printf 'impi,impu\nold@x,sip:old@x,M\374ller\nnew@x,sip:new@x\na\0b@x,sip:a@x\n\n' >"$f"
+ctl 7 'f.csv:3: its IMPI or IMPU belongs to another' pool import main "$f"
+ctl 7 'f.csv:4: the IMPI is none' pool import main "$f"
+ctl 7 '^5 lines in .*: 0 new, 1 there already, 2 refused' pool import main "$f"
+ctl 7 '"lines":5,"new":0,"there":1,"refused":2' --json pool import main "$f"
+ctl 7 '^regatectl: -:3: ' pool import main - <"$f"
+ctl 2 'none.csv: No such file or directory: name a file' pool import main "$dir/none.csv"
+ctl 1 'Is a directory' pool import main "$dir"
+ctl 5 'pool import: no such pool' pool import mian "$f"
+ctl 2 'format must be one of csv, json' pool import main "$f" --format xml
+awk 'BEGIN { for (i = 1; i <= 12000; i++)
+	printf "%s%d@x.example.net,sip:%d@x.example.net\n", i % 100 == 0 ? "new" : "old", i, i }' >"$f"
+ctl 7 'f.csv:9900: its IMPI' pool import main "$f" # several requests, one file
+ctl 7 '^12000 lines in .* 11880 there already, 120 refused' pool import main "$f"
+ctl 7 '20 more lines were refused' pool import main "$f"
+printf '{"impi":"o@x","impu":"sip:o@x"}' >"$f"
+ctl 0 ' 1 there already, 0 refused' pool import main "$f" --format json
+head -c 70000 /dev/zero | tr '\0' x >"$f"
+ctl 1 'a line of over 64 KiB: this is no file of pairs' pool import main "$f"
+: >"$f"
+ctl 0 '^0 lines in' pool import main "$f"
+ctl 0 '^1000 pairs' pool export main "$dir/out.csv"
+if [ "$(sed -n 1p "$dir/out.csv")" != impi,impu ] || [ "$(wc -l <"$dir/out.csv")" -ne 1001 ] ||
+	[ "$(stat -c %a "$dir/out.csv")" != 600 ] || [ -e "$dir/out.csv.part" ]; then
+	echo "not ok: export: $(ls -l "$dir")" >&2
+	n_failed=$((n_failed + 1))
+fi
+ctl 2 'out.csv: File exists: name a new file' pool export main "$dir/out.csv"
+ctl 0 '^{"impi":"p999@example.net","impu":"sip:p999@example.net"}' pool export main - --format json
+ctl 2 'none/x.part\|none/x: No such file' pool export main "$dir/none/x"
+ctl 5 'pool export: no such pool' pool export mian "$dir/y"
+[ -e "$dir/y" ] || [ -e "$dir/y.part" ] && n_failed=$((n_failed + 1))
+rm -r "$dir"
+
 socket=$socket.none
 ctl 3 'start regated' status
 [ "$n_failed" -eq 0 ]

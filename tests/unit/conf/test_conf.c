@@ -271,7 +271,7 @@ static const struct {
 	{DP TLS REG CORE TOKEN STORE "wwsfs: []\npools: [{name: p, wwsf: d, file: f}]\n",
 	 {{"f:17:1:", "wwsfs needs at least one element"}}},
 	{DP TLS REG CORE TOKEN STORE "wwsfs:\n", {{"f:17:1:", "wwsfs needs at least one element"}}},
-	{GOOD "pools:\n  - name: p\n    wwsf: demo\n", {{"f:21:5:", "pools.file is missing"}}},
+	{GOOD "pools:\n  - name: p\n    file: f\n", {{"f:21:5:", "pools.wwsf is missing"}}},
 	{GOOD "accounts:\n",
 	 {{"f:20:1:", "accounts.file is missing"}, {"f:20:1:", "accounts.wwsf is missing"}}},
 	// --- wrong kinds

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// `pool import`: one piece of the file, whole lines, per request. Control thread; CTL_IMPORT_STEP
+// lines a turn, and the answer once all records are durable. What was read from the file comes over
+// the socket: this process opens no file that an operator names. A piece knows nothing of the one
+// before, so that an import can end anywhere, and begin again.
+#include "ctl/ctl_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pool/pool.h"
+
+#define CTL_IMPORT_STEP 128
+#define CTL_REFUSALS 100 // that are told one by one
+
+struct ctl_import {
+	struct ctl_client *for_client; // NULL = it has gone
+	enum pool_format format;
+	uint16_t pool;
+	struct rg_slice rest; // of the text, in req.args
+	uint64_t line;        // of the piece, from 1
+	uint64_t n_pending;   // records that the store has not answered
+	uint64_t n_new, n_there, n_refused, n_failed;
+	int failed_rc;
+	json_t *refusals;
+};
+
+static void import_free(struct ctl_import *im) {
+	json_decref(im->refusals);
+	free(im);
+}
+
+void ctl_import_drop(struct ctl_client *cl) {
+	struct ctl_import *im = cl->req.import;
+
+	if (im == NULL)
+		return;
+	im->for_client = NULL;
+	if (im->n_pending == 0)
+		import_free(im);
+}
+
+static void log_it(const struct ctl_import *im, const struct ctl *c) {
+	log_put(c->deps.log, LOG_INFO, "pool.imported",
+		LOG_S("pool", c->deps.conf->pools[im->pool].name), LOG_U("new", im->n_new),
+		LOG_U("there", im->n_there), LOG_U("refused", im->n_refused));
+}
+
+// Answers when all is known. True when it has.
+static bool finish(struct ctl_import *im) {
+	struct ctl_client *cl = im->for_client;
+
+	if (im->rest.len > 0 || im->n_pending > 0)
+		return false;
+	log_it(im, cl->ctl);
+	if (im->n_failed > 0)
+		ctl_refuse(cl, RG_CTL_REFUSED,
+			   "pool import: %ju pairs could not be stored (%s): mend the store, then "
+			   "import the same file again; what is there already stays",
+			   (uintmax_t)im->n_failed, rg_strerror(im->failed_rc));
+	else
+		ctl_answer(cl, json_pack("{s:I, s:I, s:I, s:I, s:O}", "lines", (json_int_t)im->line,
+					 "new", (json_int_t)im->n_new, "there",
+					 (json_int_t)im->n_there, "refused",
+					 (json_int_t)im->n_refused, "refusals", im->refusals));
+	return true;
+}
+
+static void on_stored(void *arg, int rc) {
+	struct ctl_import *im = arg;
+	struct ctl_client *cl = im->for_client;
+
+	im->n_pending--;
+	im->n_new += rc == 0;
+	im->n_failed += rc != 0;
+	if (rc != 0)
+		im->failed_rc = rc;
+	if (cl == NULL && im->n_pending == 0)
+		import_free(im);
+	else if (cl != NULL && finish(im))
+		ctl_client_run(cl);
+}
+
+static void refuse_line(struct ctl_import *im, const char *why) {
+	im->n_refused++;
+	if (json_array_size(im->refusals) < CTL_REFUSALS)
+		ctl_json_add(&im->refusals,
+			     json_pack("{s:I, s:s}", "line", (json_int_t)im->line, "error", why));
+}
+
+static void take_pair(struct ctl_import *im, const struct pool_pair *pair) {
+	int rc = lease_import(im->for_client->ctl->deps.leases, im->pool, pair->impi, pair->impu,
+			      on_stored, im);
+
+	if (rc == 0)
+		im->n_pending++;
+	else if (rc == LEASE_IS_THERE)
+		im->n_there++;
+	else if (rc == RG_E_CONFLICT)
+		refuse_line(im, "its IMPI or IMPU belongs to another pair or pool, and one pair is "
+				"one subscription: remove one of the two");
+	else if (rc == RG_E_LIMIT)
+		refuse_line(im, "no room for more pairs: raise leases.max and restart");
+	else
+		refuse_line(im, rc == -EBUSY ? "somebody else is importing it: import again"
+					     : rg_strerror(rc));
+}
+
+static void take_line(struct ctl_import *im) {
+	const uint8_t *end = memchr(im->rest.p, '\n', im->rest.len);
+	struct rg_slice line =
+		rg_slice(im->rest.p, end == NULL ? im->rest.len : (size_t)(end - im->rest.p));
+	struct pool_pair pair;
+	const char *why;
+	int rc;
+
+	im->line++;
+	im->rest = rg_skip(im->rest, line.len + 1);
+	rc = pool_line_parse(im->format, line, &pair, &why);
+	if (rc == RG_OK)
+		take_pair(im, &pair);
+	else if (rc != RG_MORE)
+		refuse_line(im, why);
+}
+
+// Serves a step. True when the answer is made.
+static bool import_step(struct ctl_client *cl) {
+	struct ctl_import *im = cl->req.import;
+
+	for (unsigned i = 0; i < CTL_IMPORT_STEP && im->rest.len > 0; i++)
+		take_line(im);
+	return finish(im);
+}
+
+static void on_step(struct env_timer *t, uint64_t now_ns) {
+	struct ctl_client *cl = ctl_client_of_step(t);
+
+	(void)now_ns;
+	if (import_step(cl))
+		ctl_client_run(cl);
+	else if (cl->req.import->rest.len > 0)
+		ctl_go_on(cl, on_step);
+}
+
+void ctl_pool_import(struct ctl_client *cl) {
+	struct ctl_req *r = &cl->req;
+	const char *format = ctl_arg_str(r, "format");
+	struct ctl_import *im;
+	uint16_t pool;
+
+	if (!ctl_pool_arg(cl, &pool))
+		return;
+	im = calloc(1, sizeof(*im));
+	if (im == NULL) {
+		ctl_answer(cl, NULL);
+		return;
+	}
+	*im = (struct ctl_import){
+		.for_client = cl,
+		.format = format != NULL && strcmp(format, "json") == 0 ? POOL_JSON : POOL_CSV,
+		.pool = pool,
+		.rest = rg_slice(ctl_arg_str(r, "file"),
+				 json_string_length(json_object_get(r->args, "file"))),
+		.refusals = json_array(),
+	};
+	r->import = im;
+	if (!import_step(cl) && im->rest.len > 0)
+		ctl_go_on(cl, on_step);
+}
