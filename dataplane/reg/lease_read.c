@@ -14,7 +14,7 @@ static uint64_t candidates(uint64_t tags, uint8_t tag) {
 }
 
 #define N_SLOTS 7
-#define ENTRY_LINES 3 // an entry has about 150 bytes; what it shares stays in the cache
+#define ENTRY_LINES 2 // of most entries; what they share stays in the cache
 
 // Pairs with the writer's release store of the slot (controlplane/lease).
 static const struct rg_lease *slot_get(const struct rg_lease_bucket *b, unsigned slot) {

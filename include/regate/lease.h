@@ -47,8 +47,8 @@ struct rg_lease_shared {
 	uint8_t bytes[];
 };
 
+// Begins on a cache line, and most need two.
 struct rg_lease {
-	struct rcu_head rcu; // ctl only
 	struct rg_digest digest;
 	uint64_t gen;             // of the assignment, never reused (reliability.md I4)
 	uint64_t token_end_ns;    // CLOCK_BOOTTIME: nothing is promised past it
@@ -56,6 +56,7 @@ struct rg_lease {
 	uint64_t core_refresh_ns; // CLOCK_BOOTTIME: from then on a refresh goes to the core
 	uint64_t client;          // rg_client_hash() of the client's registration
 	struct rg_lease_shared *shared; // lives as long as a reader may see the entry
+	struct rcu_head rcu;            // ctl only
 	uint32_t idx;                   // index of the pair, immutable (as all but state)
 	uint16_t wwsf;                  // index of the WWSF that owns the pool
 	_Atomic(uint8_t) state;         // enum rg_lease_state; ctl: rw, dp: ro

@@ -16,10 +16,12 @@ static long left = -1; // allocations until one fails; -1 = none does
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t n);
+void *__real_aligned_alloc(size_t align, size_t n);
 void *__real_rg_huge_alloc(size_t n, size_t size);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
+void *__wrap_aligned_alloc(size_t align, size_t n);
 void *__wrap_rg_huge_alloc(size_t n, size_t size);
 
 static bool is_failing(void) {
@@ -36,6 +38,10 @@ void *__wrap_calloc(size_t n, size_t size) {
 
 void *__wrap_realloc(void *p, size_t n) {
 	return is_failing() ? NULL : __real_realloc(p, n);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t n) {
+	return is_failing() ? NULL : __real_aligned_alloc(align, n);
 }
 
 void *__wrap_rg_huge_alloc(size_t n, size_t size) {
