@@ -45,6 +45,16 @@ uint64_t bed_rss(void) {
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+void bed_remove(const char *db) {
+	static const char *const ends[] = {"", "-wal", "-shm", ".lock"};
+	char path[600];
+
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s%s", db, ends[i]);
+		unlink(path);
+	}
+}
+
 void bed_impi(char out[64], uint32_t i) {
 	snprintf(out, 64, "pool-%08u@ims.example.net", i);
 }
@@ -100,6 +110,13 @@ void bed_engine(struct bed *b, uint32_t n_pairs) {
 		if (rc != 0)
 			bed_die("a pair", rc);
 	}
+}
+
+void bed_load(struct bed *b) {
+	int rc = lease_engine_load(b->leases);
+
+	if (rc != 0)
+		bed_die("leases", rc);
 }
 
 void bed_close(struct bed *b) {

@@ -28,7 +28,9 @@ _Noreturn void bed_die(const char *what, int rc);
 struct store *bed_store_null(struct env *e);  // durable at once, on the next turn; keeps no record
 void bed_open(struct bed *b, const char *db); // db NULL: bed_store_null()
 void bed_engine(struct bed *b, uint32_t n_pairs);
-void bed_close(struct bed *b); // all of it
+void bed_load(struct bed *b);    // what the store knows
+void bed_close(struct bed *b);   // all of it
+void bed_remove(const char *db); // the files of a database
 
 // The identities of pair i, of at most 64 bytes.
 void bed_impi(char out[64], uint32_t i);

@@ -96,16 +96,6 @@ static double records_per_s(struct bed *b, uint32_t n) {
 	return n / (bed_now_s() - t);
 }
 
-static void db_remove(const char *db) {
-	static const char *const ends[] = {"", "-wal", "-shm", ".lock"};
-	char path[600];
-
-	for (unsigned i = 0; i < 4; i++) {
-		snprintf(path, sizeof(path), "%s%s", db, ends[i]);
-		unlink(path);
-	}
-}
-
 static void print(const char *name, double *v, unsigned n) {
 	double median = bed_median(v, n);
 
@@ -120,17 +110,18 @@ static double engine_per_s(const char *db, const char *key_dir, uint32_t n) {
 	double t;
 
 	if (db != NULL)
-		db_remove(db);
+		bed_remove(db);
 	bed_open(&b, db);
 	if (key_dir != NULL)
 		set_key(&b, key_dir);
 	bed_engine(&b, n);
+	bed_load(&b);
 	t = bed_now_s();
 	bed_grant(&b, n, WINDOW);
 	t = n / (bed_now_s() - t);
 	bed_close(&b);
 	if (db != NULL)
-		db_remove(db);
+		bed_remove(db);
 	return t;
 }
 
@@ -151,7 +142,7 @@ int bed_grants(uint32_t n, unsigned rounds, const char *dir) {
 		tokens[i] = tokens_per_s(&b);
 		records[i] = records_per_s(&b, n);
 		bed_close(&b);
-		db_remove(db);
+		bed_remove(db);
 	}
 	print("grant", whole, rounds);
 	print("grant, tokens not signed", unsigned_, rounds);
