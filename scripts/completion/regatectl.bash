@@ -18,7 +18,7 @@ _regatectl() {
 	((${#said[@]} > 2)) && last=${said[-1]}
 	[[ $last == --* ]] || last=''
 	case "${said[*]:0:2}${last:+ $last}" in
-	"") words="--socket --json --help --version status stats stages top pool lease conn log tls help" ;;
+	"") words="--socket --json --help --version status stats stages top pool lease conn log tls token help" ;;
 	"status") words="" ;;
 	"stats") words=" --all" ;;
 	"stages") words="" ;;
@@ -51,6 +51,9 @@ _regatectl() {
 	"tls") words=" show reload" ;;
 	"tls show") words="" ;;
 	"tls reload") words="" ;;
+	"token") words=" keys reload" ;;
+	"token keys") words="" ;;
+	"token reload") words="" ;;
 	"help") words="" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
