@@ -36,6 +36,7 @@ void progress_init(struct progress *p, FILE *out) {
 	pthread_mutex_init(&p->lock, NULL);
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
+	signal(SIGPIPE, SIG_IGN); // a target that goes is told, and does not end us
 }
 
 void progress_fini(struct progress *p) {

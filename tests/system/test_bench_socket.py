@@ -322,6 +322,15 @@ class Targets(unittest.TestCase):
         self.assertGreaterEqual(result["counters"]["refresh_ok"], 296)
         self.assertGreaterEqual(result["counters"]["refresh_failed"], 1)
 
+    def test_gone(self):
+        """Connections that the target closes under a request are failures, and end nothing else."""
+        with Rubbish(self.cert, self.key, gone=True) as server:
+            result, _ = run(self.dir, kind="cold", tokens="none", conns=4, window=4, duration="1s", runs=2, warmup=0,
+                            target=server.target)
+        self.assertEqual(len(values(result, "failed_share")), 2)
+        self.assertGreater(result["counters"]["registration_ok"], 0)
+        self.assertGreater(result["counters"]["registration_failed"], 0)
+
     def test_refused_later(self):
         """SIP 503 is no rubbish: it is counted, and the run goes on."""
         with Rubbish(self.cert, self.key, fault=lambda n: OK.replace("200 OK", "503 No") if n > 1 and n % 2 else None) as server:

@@ -24,8 +24,9 @@ class Rubbish:
     """fault(n): what the n-th request gets, over all connections. None: a good answer; text: a message; bytes: these,
     and the end; a function: what it makes of a good answer."""
 
-    def __init__(self, cert, key, fault=lambda n: None, head=None, tls=True, version=None):
+    def __init__(self, cert, key, fault=lambda n: None, head=None, tls=True, version=None, gone=False):
         self.fault, self.head, self.tls, self.n = fault, head, tls, 0
+        self.gone, self.n_upgrades = gone, 0  # every second connection is reset behind the upgrade
         self.ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ctx.load_cert_chain(cert, key)
         if version:
@@ -66,6 +67,11 @@ class Rubbish:
         s.sendall((self.head or "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                    "Sec-WebSocket-Protocol: sip\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
                   .format(accept=accept).encode())
+        self.n_upgrades += 1
+        if self.gone and self.n_upgrades % 2 == 0:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            s.close()
+            return
         while data := s.recv(65536):
             if data[0] & 15 == 8:
                 return
