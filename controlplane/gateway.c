@@ -17,7 +17,7 @@
 #include "pairs.h"
 #include "regate/dp.h"
 #include "regate/err.h"
-#include "store/store.h"
+#include "storage.h"
 #include "token/keys.h"
 #include "wwsf/wwsf.h"
 
@@ -42,6 +42,7 @@ struct gateway {
 	struct pairs pairs;
 	const char **pool_names;
 	uint16_t *pool_wwsfs;
+	struct storage storage;
 	struct store *store;
 	struct rcu_fence *fence;
 	struct lease_engine *leases;
@@ -277,7 +278,9 @@ static int load_files(struct gateway *g, char *err, size_t err_len) {
 		if (g->accounts == NULL)
 			return -EINVAL;
 	}
-	rc = load_pools(g, err, err_len);
+	rc = storage_init(&g->storage, conf, g->env, err, err_len);
+	if (rc == 0)
+		rc = load_pools(g, err, err_len);
 	if (rc == 0 && conf->wic_dir != NULL)
 		rc = wwsf_page_load(g->env, conf->wic_dir, conf, &g->files, &g->n_files, err,
 				    err_len);
@@ -391,8 +394,8 @@ static int start_digest(struct gateway *g, char *err, size_t err_len) {
 	if (rc == 0 && g->digester == NULL)
 		rc = -ENOMEM;
 	if (rc != 0)
-		snprintf(err, err_len, "store.path: %s: the digest key cannot be kept (%s)",
-			 g->conf->store_path, rg_strerror(rc));
+		snprintf(err, err_len, "%s: the digest key cannot be kept (%s)", g->storage.place,
+			 rg_strerror(rc));
 	return rc;
 }
 
@@ -427,11 +430,10 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 		return rc;
 	rc = lease_engine_load(g->leases);
 	if (rc != 0 && *lease_load_fault(g->leases) != '\0')
-		snprintf(err, err_len, "store.path: %s: %s", conf->store_path,
-			 lease_load_fault(g->leases));
+		snprintf(err, err_len, "%s: %s", g->storage.place, lease_load_fault(g->leases));
 	else if (rc != 0)
-		snprintf(err, err_len, "store.path: %s: leases cannot be read (%s)",
-			 conf->store_path, rg_strerror(rc));
+		snprintf(err, err_len, "%s: leases cannot be read (%s)", g->storage.place,
+			 rg_strerror(rc));
 	return rc;
 }
 
@@ -478,7 +480,7 @@ static int start_ctl(struct gateway *g, char *err, size_t err_len) {
 }
 
 int gateway_start(struct gateway *g, char *err, size_t err_len) {
-	int rc = store_sqlite_open(g->env, g->conf->store_path, &g->store, err, err_len);
+	int rc = storage_open(&g->storage, g->conf, g->env, &g->store, err, err_len);
 
 	if (rc == 0)
 		rc = start_digest(g, err, err_len);
@@ -507,6 +509,7 @@ void gateway_free(struct gateway *g) {
 	ims_free(g->ims);
 	lease_engine_free(g->leases);
 	store_close(g->store);
+	storage_fini(&g->storage);
 	rcu_fence_free(g->fence);
 	env_timer_cancel(g->env, &g->retry);
 	env_timer_cancel(g->env, &g->probe_end);

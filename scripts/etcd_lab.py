@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 
-from lab import LabError, die_with_parent
+from lab import PR_SET_PDEATHSIG, LabError, libc
 
 MEMORY = "400MiB"  # of one member's heap; more than that and Go collects harder
 QUOTA = 512 << 20  # bytes of one member's database; then it takes no more writes
@@ -30,6 +30,10 @@ def free_ports(n):
     for s in socks:
         s.close()
     return ports
+
+
+def die_with_parent():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it may be stopped
 
 
 class Member:

@@ -101,10 +101,18 @@ struct conf {
 	size_t n_pools;
 	char *accounts_file;    // accounts.file: lines "user hash impi impu"; may be NULL
 	uint16_t accounts_wwsf; // accounts.wwsf
-	char *store_path;       // store.path: SQLite file
-	char *ctl_socket;       // ctl.socket
-	char *wic_dir;          // wic.dir: folder of the page; may be NULL
-	char **wss_urls; // wic.wss: handed to clients, default wss://<address>[:port]/w2, of each
+	char *store_path;       // store.path: SQLite file; NULL with another type
+	struct {                // store:
+		bool is_etcd;   // type: sqlite | etcd
+		char **endpoints;
+		size_t n_endpoints;
+		char *prefix;                 // default /regate
+		char *ca, *certificate, *key; // PEM files; may be NULL
+		char *user, *password_file;   // may be NULL
+	} store;
+	char *ctl_socket; // ctl.socket
+	char *wic_dir;    // wic.dir: folder of the page; may be NULL
+	char **wss_urls;  // wic.wss: handed to clients, default wss://<address>[:port]/w2, of each
 	size_t n_wss_urls;
 	enum log_level log_level; // log.level
 	struct {                  // test: (regated-test)

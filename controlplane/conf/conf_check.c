@@ -259,6 +259,38 @@ static void default_wss(struct conf *c) {
 		add_wss(c, &c->dp.address6);
 }
 
+// Keys of the other type of store are mistakes: they would be without effect.
+static void check_store(const struct checker *c) {
+	static const char *const sqlite_keys[] = {"path", NULL};
+	static const char *const etcd_keys[] = {"endpoints",     "prefix", "ca",
+						"certificate",   "key",    "user",
+						"password_file", NULL};
+	static const char *const pairs[][2] = {{"certificate", "key"},
+					       {"key", "certificate"},
+					       {"user", "password_file"},
+					       {"password_file", "user"}};
+	bool is_etcd = c->conf->store.is_etcd;
+	const struct conf_node *section = conf_node_get(c->root, "store");
+	const struct conf_node *type = node(c, "store", "type");
+	const char *needs = is_etcd ? "endpoints" : "path";
+
+	if ((type != NULL && type->is_bad) || (section != NULL && section->kind != CONF_MAP))
+		return; // told
+	for (const char *const *k = is_etcd ? sqlite_keys : etcd_keys; *k != NULL; k++)
+		if (node(c, "store", *k) != NULL)
+			conf_error(c->errs, node(c, "store", *k)->key_pos,
+				   "store.%s is of the other store: remove it, or say type: %s", *k,
+				   is_etcd ? "sqlite" : "etcd");
+	if (node(c, "store", needs) == NULL)
+		conf_error(c->errs, pos(c, "store", needs), "store has no %s: add %s", needs,
+			   is_etcd ? "the URIs of all members" : "a file in a writable folder");
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]) && is_etcd; i++)
+		if (node(c, "store", pairs[i][0]) != NULL && node(c, "store", pairs[i][1]) == NULL)
+			conf_error(c->errs, node(c, "store", pairs[i][0])->key_pos,
+				   "store.%s needs store.%s beside it: add that, or remove this",
+				   pairs[i][0], pairs[i][1]);
+}
+
 void conf_check(struct conf *conf, const struct conf_node *root, struct conf_errors *errs) {
 	const struct checker c = {conf, root, errs};
 
@@ -269,6 +301,7 @@ void conf_check(struct conf *conf, const struct conf_node *root, struct conf_err
 	conf->accounts_wwsf = resolve(&c, "accounts.wwsf", node(&c, "accounts", "wwsf"));
 	check_times(&c);
 	check_has_address(&c);
+	check_store(&c);
 	check_families(&c);
 	default_wss(conf);
 }

@@ -74,15 +74,16 @@ enum conf_type {
 	CONF_T_BYTES,
 	CONF_T_ENUM,
 	CONF_T_MAC,
-	CONF_T_NET4,    // "10.77.0.2/24"
-	CONF_T_NET6,    // "2001:db8::2/64"
-	CONF_T_ADDR,    // "10.77.0.3:5060"
-	CONF_T_LOCAL,   // "10.77.0.2" or "10.77.0.2:5070"
-	CONF_T_ORIGINS, // list
-	CONF_T_WSS,     // list of wss URIs
-	CONF_T_PATHS,   // list
-	CONF_T_WWSF,    // id of one of wwsfs:, resolved by conf_check()
-	CONF_T_REFUSED, // a key that somebody will try; text says why not
+	CONF_T_NET4,        // "10.77.0.2/24"
+	CONF_T_NET6,        // "2001:db8::2/64"
+	CONF_T_ADDR,        // "10.77.0.3:5060"
+	CONF_T_LOCAL,       // "10.77.0.2" or "10.77.0.2:5070"
+	CONF_T_ORIGINS,     // list
+	CONF_T_WSS,         // list of wss URIs
+	CONF_T_HTTPS_HOSTS, // list of "http[s]://host:port"
+	CONF_T_PATHS,       // list
+	CONF_T_WWSF,        // id of one of wwsfs:, resolved by conf_check()
+	CONF_T_REFUSED,     // a key that somebody will try; text says why not
 };
 
 struct conf_key {

@@ -228,8 +228,22 @@ static const struct conf_key leases_keys[] = {
 };
 
 static const struct conf_key store_keys[] = {
-	{"path", CONF_T_PATH, FIELD(store_path), REQUIRED,
-	 .text = "SQLite file that remembers leases; its folder must be writable"},
+	{"type", CONF_T_ENUM, FIELD(store.is_etcd), .def = "sqlite", .choices = "sqlite|etcd",
+	 .text = "sqlite: a file of this gateway alone; etcd: shared with other gateways"},
+	{"path", CONF_T_PATH, FIELD(store_path),
+	 .text = "sqlite: the file that remembers leases; its folder must be writable"},
+	{"endpoints", CONF_T_HTTPS_HOSTS, FIELD(store.endpoints), FIELD2(store.n_endpoints),
+	 .text = "etcd: URIs of all members, such as https://10.0.0.1:2379"},
+	{"prefix", CONF_T_WORD, FIELD(store.prefix), .def = "/regate",
+	 .text = "etcd: start of all keys; the gateways that share pools have one"},
+	{"ca", CONF_T_PATH, FIELD(store.ca),
+	 .text = "etcd: PEM file of who signed its certificates; else the system's"},
+	{"certificate", CONF_T_PATH, FIELD(store.certificate),
+	 .text = "etcd: PEM file, our certificate as a client"},
+	{"key", CONF_T_PATH, FIELD(store.key), .text = "etcd: PEM file, key of store.certificate"},
+	{"user", CONF_T_WORD, FIELD(store.user), .text = "etcd: name to log in with"},
+	{"password_file", CONF_T_PATH, FIELD(store.password_file),
+	 .text = "etcd: file with the password of store.user in its first line"},
 };
 
 static const struct conf_key ctl_keys[] = {

@@ -245,6 +245,17 @@ static bool set_paths(struct conf_value *v) {
 	return parse_path(v, path) && add_to_list(v, conf_strdup(rg_str(path)));
 }
 
+static bool set_https_host(struct conf_value *v) {
+	bool is_good = is_uri(v->text, "https://") || is_uri(v->text, "http://");
+	const char *host = is_good ? strchr(v->text, ':') + 3 : "";
+
+	if (!is_good || strpbrk(host, "/?#@") != NULL)
+		return refuse(v,
+			      "'%s' is no URI of a host: write one such as https://10.0.0.1:2379",
+			      v->text);
+	return add_to_list(v, conf_strdup(rg_str(v->text)));
+}
+
 static bool set_wwsf(struct conf_value *) {
 	return true; // conf_check() knows all of them
 }
@@ -489,6 +500,7 @@ static const struct type_info types[] = {
 	[CONF_T_ORIGINS] = {"a list of origins", true, set_origin},
 	[CONF_T_WSS] = {"a list of wss URIs", true, set_wss},
 	[CONF_T_PATHS] = {"a list of paths", true, set_paths},
+	[CONF_T_HTTPS_HOSTS] = {"a list of http or https URIs", true, set_https_host},
 	[CONF_T_WWSF] = {"the id of a WWSF", false, set_wwsf},
 	[CONF_T_REFUSED] = {"refused", false, set_refused},
 };

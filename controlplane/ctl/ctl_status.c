@@ -24,7 +24,8 @@ static json_t *config_json(const struct conf *conf) {
 			 ctl_json_addr(&conf->core.address), "core_transport",
 			 conf->core.is_udp ? "udp" : "tcp", "wwsfs", (json_int_t)conf->n_wwsfs,
 			 "pools", (json_int_t)conf->n_pools, "accounts", conf->accounts_file,
-			 "store", conf->store_path, "socket", conf->ctl_socket);
+			 "store", conf->store.is_etcd ? conf->store.prefix : conf->store_path,
+			 "socket", conf->ctl_socket);
 }
 
 static void pool_sum(const struct ctl *c, struct lease_pool_stats *sum) {
@@ -46,8 +47,9 @@ static json_t *store_json(const struct ctl *c) {
 	struct store_stats s;
 
 	store_get_stats(c->deps.store, &s);
-	return json_pack("{s:I, s:I, s:I, s:I}", "commits", (json_int_t)s.commits, "batches",
-			 (json_int_t)s.batches, "failures", (json_int_t)s.failures, "queued",
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "up", s.is_up, "commits",
+			 (json_int_t)s.commits, "batches", (json_int_t)s.batches, "conflicts",
+			 (json_int_t)s.conflicts, "failures", (json_int_t)s.failures, "queued",
 			 (json_int_t)s.queued);
 }
 
@@ -112,7 +114,7 @@ static json_t *nonzero(json_t *o, bool is_all) {
 	if (is_all)
 		return o;
 	json_object_foreach_safe(o, tmp, key, v) {
-		if (json_integer_value(v) == 0)
+		if (json_is_integer(v) && json_integer_value(v) == 0)
 			json_object_del(o, key);
 	}
 	return o;

@@ -13,7 +13,7 @@
 // a write tells without reading whether it begins an assignment, and the one before is to be kept.
 #define ETCD_GEN_BITS 20
 #define ETCD_KEY_MAX 2048
-#define ETCD_TRY_MS 1500 // one request to one member
+#define ETCD_TRY_MS 1000 // one request to one member
 #define ETCD_OPS_MAX \
 	126 // of a transaction: etcd's own limit is 128, compares and puts of each count
 #define ETCD_READS_MAX 64              // two keys each
@@ -105,6 +105,7 @@ struct store_etcd {
 	struct http_client *http;
 	struct etcd_author author; // seq: of the last job
 	unsigned member;           // in use
+	uint64_t *left_ns;         // of each member: when it failed
 	char *token;               // of the login
 	struct http_request *login;
 	int login_rc;  // it was refused
@@ -144,7 +145,7 @@ struct etcd_ask {
 // Judges an answer. On ETCD_GOOD *r is the caller's to end. *rc then, or why it was refused.
 enum etcd_verdict etcd_judge(struct store_etcd *s, const struct http_answer *a,
 			     struct etcd_reply *r, int *rc);
-// This member failed: whoever asks next asks another.
+// This member failed: whoever asks next asks the one that failed longest ago.
 void etcd_leave(struct store_etcd *s, unsigned member);
 // PREFIX/kind/name. Returns its length, 0 when too long.
 size_t etcd_key(const struct store_etcd *s, const char *kind, const char *name, uint8_t *out);

@@ -96,8 +96,15 @@ int etcd_ask(struct store_etcd *s, const struct etcd_ask *ask, struct http_reque
 }
 
 void etcd_leave(struct store_etcd *s, unsigned member) {
-	if (s->member == member)
-		s->member = (member + 1) % (unsigned)s->cfg->n_endpoints;
+	unsigned n = (unsigned)s->cfg->n_endpoints, best = (member + 1) % n;
+
+	s->left_ns[member] = env_now_ns(s->env);
+	if (s->member != member)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		if (s->left_ns[(member + 1 + i) % n] < s->left_ns[best])
+			best = (member + 1 + i) % n;
+	s->member = best;
 }
 
 static enum etcd_verdict judge_error(struct store_etcd *s, const struct etcd_reply *r, int *rc) {

@@ -98,6 +98,7 @@ static void etcd_close(struct store *base) {
 	store_forget(base);
 	free(s->token);
 	free(s->body);
+	free(s->left_ns);
 	free(s);
 }
 
@@ -191,7 +192,8 @@ int store_etcd_open(struct env *e, const struct store_etcd_cfg *cfg, struct stor
 	etcd_watch_init(s);
 	s->http = http_client_new(e);
 	s->body = malloc(ETCD_BODY_MAX);
-	if (s->http != NULL && s->body != NULL) {
+	s->left_ns = calloc(cfg->n_endpoints, sizeof(*s->left_ns));
+	if (s->http != NULL && s->body != NULL && s->left_ns != NULL) {
 		s->load = (struct etcd_scan){.s = s,
 					     .end_ns = env_now_ns(e) + OPEN_NS,
 					     .kv = keep_value,

@@ -7,8 +7,8 @@
 //   store_load ENDPOINTS PREFIX fill PAIRS DEPTH    makes the records
 //
 //   A kind impi gen sub sent done   acknowledged; times in ns of CLOCK_MONOTONIC
-//   U kind impi gen sub sent rc     unknown
-//   C                               somebody else was first
+//   U kind impi gen sub sent why    unknown
+//   C kind impi gen sub sent why    somebody else was first, or came after it
 //   B impi gen sub what             a promise was broken
 //   V impi gen sub state rev        what it knows at the end
 #include <errno.h>
@@ -96,11 +96,9 @@ static void on_done(void *arg, int rc, uint64_t rev) {
 
 	n_out--;
 	p->is_busy = false;
-	if (rc == RG_E_CONFLICT) {
-		puts("C");
-	} else if (rc != 0) {
-		printf("U %c %s %" PRIu64 " %s %" PRIu64 " %s\n", p->kind, p->impi, p->new_gen,
-		       p->new_sub, p->sent_ns, rg_strerror(rc));
+	if (rc != 0) {
+		printf("%c %c %s %" PRIu64 " %s %" PRIu64 " %s\n", rc == RG_E_CONFLICT ? 'C' : 'U',
+		       p->kind, p->impi, p->new_gen, p->new_sub, p->sent_ns, rg_strerror(rc));
 	} else {
 		printf("A %c %s %" PRIu64 " %s %" PRIu64 " %" PRIu64 "\n", p->kind, p->impi,
 		       p->new_gen, p->new_sub, p->sent_ns, now());

@@ -130,7 +130,7 @@ class Judge:
         for c in self.clients:
             first_back = {}  # from when it was to be taken back the client has it no more
             for w in c.lines:
-                if w[0] in ("A", "U") and w[1] == "r":
+                if w[0] in "AUC" and w[1] == "r":
                     first_back[w[4]] = min(int(w[5]), first_back.get(w[4], 1 << 62))
             for impi, gen, sub, _, done in c.grants():
                 holds[impi].append((done, first_back.get(sub, 1 << 62), gen, sub))

@@ -32,7 +32,12 @@ START_TEST(status) {
 	fake.pool = (struct lease_pool_stats){
 		.n_pairs = 10, .n_free = 4, .n_offered = 1, .n_registered = 3, .n_quarantine = 2};
 	fake.is_core_connected = true;
-	fake.store = (struct store_stats){.commits = 1, .batches = 2, .failures = 3, .queued = 4};
+	fake.store = (struct store_stats){.commits = 1,
+					  .batches = 2,
+					  .failures = 3,
+					  .queued = 4,
+					  .conflicts = 5,
+					  .is_up = true};
 	h.conf.reg.domain = "ims.example.net";
 	h.conf.dp.port = "net_tap0";
 	h.conf.dp.listen = 443;
@@ -44,7 +49,8 @@ START_TEST(status) {
 		     "\"core_connected\":true,\"log_level\":\"info\","
 		     "\"leases\":{\"pairs\":10,\"free\":4,\"offered\":1,\"registered\":3,"
 		     "\"quarantine\":2},"
-		     "\"store\":{\"commits\":1,\"batches\":2,\"failures\":3,\"queued\":4},"
+		     "\"store\":{\"up\":true,\"commits\":1,\"batches\":2,"
+		     "\"conflicts\":5,\"failures\":3,\"queued\":4},"
 		     "\"config\":{\"domain\":\"ims.example.net\",\"listen\":\"0.0.0.0:443\","
 		     "\"listen6\":\"[2001:db8::2]:443\","
 		     "\"port\":\"net_tap0\",\"core\":\"0.0.0.0:5060\",\"core_transport\":\"tcp\","
@@ -101,7 +107,8 @@ START_TEST(stats_all) {
 			"\"client_refused\":10},"
 			"\"wwsf\":{\"requests\":1,\"leases\":2,\"refreshes\":3,\"releases\":4,"
 			"\"refused\":5},"
-			"\"store\":{\"commits\":0,\"batches\":0,\"failures\":0,\"queued\":0}}");
+			"\"store\":{\"up\":false,\"commits\":0,\"batches\":0,"
+			"\"conflicts\":0,\"failures\":0,\"queued\":0}}");
 }
 END_TEST
 
