@@ -6,13 +6,13 @@
 #include "core/http_client.h"
 #include "store/etcd_json.h"
 #include "store/etcd_record.h"
+#include "store/etcd_scan.h"
 #include "store/store_etcd.h"
 #include "store/store_impl.h"
 
 // A record's revision is etcd's mod_revision, and below it the low bits of the record's generation: so
 // a write tells without reading whether it begins an assignment, and the one before is to be kept.
 #define ETCD_GEN_BITS 20
-#define ETCD_KEY_MAX 2048
 #define ETCD_TRY_MS 1000 // one request to one member
 #define ETCD_OPS_MAX \
 	126 // of a transaction: etcd's own limit is 128, compares and puts of each count
@@ -56,22 +56,6 @@ struct etcd_batch {
 	bool is_writing; // the request; else it reads what has to be known before
 	size_t n;        // 0: idle
 	struct etcd_slot slots[ETCD_OPS_MAX];
-};
-
-struct etcd_scan { // all keys of a range, page by page
-	struct env_timer timer;
-	struct store_etcd *s;
-	struct http_request *req;
-	uint64_t end_ns; // gives up; RG_NEVER: does not
-	uint64_t revision, first_revision, min_mod_revision;
-	unsigned member;
-	uint8_t key[ETCD_KEY_MAX], end[ETCD_KEY_MAX];
-	size_t key_len, end_len;
-	int rc;
-	bool is_busy;
-	int (*kv)(void *arg, const struct etcd_kv *kv); // nonzero ends it
-	void (*done)(void *arg, int rc);
-	void *arg;
 };
 
 enum etcd_watch_state { // CATCHING_UP: what came is compacted, so records are read instead
@@ -190,13 +174,6 @@ uint64_t etcd_value_rev(const struct store_etcd *s, const char *name);
 static inline uint64_t etcd_rev(uint64_t mod_revision, uint64_t gen) {
 	return mod_revision << ETCD_GEN_BITS | (gen & ((1u << ETCD_GEN_BITS) - 1));
 }
-
-// --- scan
-// [PREFIX/from, PREFIX/to) at one revision, unless that is compacted meanwhile. The rest of sc is set.
-void etcd_scan_start(struct etcd_scan *sc, const char *from, const char *to);
-// The same, and waits for its end.
-[[nodiscard]] int etcd_scan_run(struct etcd_scan *sc, const char *from, const char *to);
-void etcd_scan_stop(struct etcd_scan *sc);
 
 // --- watch
 int etcd_load_all(struct store *base, const struct store_load *cb);
