@@ -31,7 +31,10 @@ static void dereg_confirmed(struct op *op) {
 	log_put(op->ims->log, LOG_INFO, "ims.deregistered", LOG_U("lease", op->idx),
 		LOG_U("gen", op->gen), LOG_S("by", r != NULL ? "client" : "gateway"));
 	op->client = NULL;
-	lease_dereg_done(op->ims->leases, op->idx, op->gen, is_kept);
+	if (op->is_star)
+		lease_dereg_unproved(op->ims->leases, op->idx, op->gen);
+	else
+		lease_dereg_done(op->ims->leases, op->idx, op->gen, is_kept);
 	if (r != NULL)
 		reply_done(op->ims, r, true);
 	op_end(op);

@@ -33,6 +33,17 @@ static void op_unlink(struct op *op) {
 		at = &(*at)->next;
 	*at = op->next;
 	env_timer_cancel(op->ims->env, &op->timer);
+	if (op->is_waiting)
+		lease_await_cancel(op->ims->leases, op->idx, &op->wait);
+}
+
+int op_await(struct op *op, void (*done)(struct lease_wait *w, int rc)) {
+	int rc;
+
+	op->wait.done = done;
+	rc = lease_await(op->ims->leases, op->idx, &op->wait);
+	op->is_waiting = rc != 0;
+	return rc;
 }
 
 const struct lease *op_lease(const struct op *op) {
@@ -233,6 +244,8 @@ void op_free_all(struct ims *ims) {
 		while ((op = ims->ops[i]) != NULL) {
 			ims->ops[i] = op->next;
 			env_timer_cancel(ims->env, &op->timer);
+			if (op->is_waiting)
+				lease_await_cancel(ims->leases, op->idx, &op->wait);
 			free(op->client);
 			free(op->queued);
 			free(op);

@@ -24,6 +24,10 @@ struct op {
 	unsigned n_removed;
 	int send_rc; // why the timer runs
 	struct env_timer timer;
+	struct lease_wait wait; // for the lease's record
+	bool is_waiting;
+	uint32_t told; // 200 that waits: seconds, and what the flow is bound to
+	struct rg_binding bound;
 	uint8_t own_bytes[RG_CONTACT_MAX];
 	uint8_t removed_bytes[OP_REMOVED_BYTES];
 };
@@ -38,6 +42,8 @@ bool op_is_flow(const struct op *op, const struct lease *l);
 void op_send(struct op *op);
 // The client has its answer: frees op and serves the request that waited for its end.
 void op_end(struct op *op);
+// RG_MORE: done(&op->wait) runs once the record of the lease is durable, or not; else 0.
+[[nodiscard]] int op_await(struct op *op, void (*done)(struct lease_wait *w, int rc));
 // Adds a Contact that ends with the next request; w writes to removed_bytes. False without room.
 bool op_add_removed(struct op *op, struct rg_wr *w, struct rg_slice element);
 static inline uint64_t op_min(uint64_t a, uint64_t b) {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A registration in the core: how it begins and what its 200 leads to. Control loop. Promises the
 // client nothing past its token and the core's binding (INV-9).
+#include <stddef.h>
+
 #include "ims/op.h"
 #include "regate/err.h"
 
 #define CLIENT_FLOOR_S 10 // shorter grants make JsSIP late (ims.md 3.1)
+#define STORE_RETRY_S 5
 #define REFRESH_RETRY_NS (60 * RG_NS_PER_S)
 
 // Nobody hears of it: a core that is away for now is asked again later, and what else went wrong the
@@ -34,6 +37,23 @@ void register_failed(struct op *op, unsigned status, bool is_unknown) {
 		reply_challenge(op->ims, r, "invalid_token");
 	else
 		reply_status(op->ims, r, status, rg_slice(NULL, 0));
+	op_end(op);
+}
+
+static struct op *op_of(struct lease_wait *w) {
+	struct op *op = (struct op *)((char *)w - offsetof(struct op, wait));
+
+	op->is_waiting = false;
+	return op;
+}
+
+// What the client would be promised is not on record: it asks again.
+static void not_durable(struct op *op) {
+	struct request *r = op->client;
+
+	op->client = NULL;
+	lease_register_failed(op->ims->leases, op->idx, op->gen, false);
+	reply_later(op->ims, r, 503, STORE_RETRY_S);
 	op_end(op);
 }
 
@@ -98,6 +118,26 @@ static void log_registered(struct op *op, const struct lease *l, uint32_t expire
 			LOG_U("asked", op->expires), LOG_U("granted", granted));
 }
 
+static void answer_bound(struct op *op, const struct lease *l) {
+	struct request *r = op->client;
+
+	op->client = NULL;
+	if (r != NULL && l != NULL && l->state == LEASE_ACTIVE)
+		reply_registered(op->ims, r, &l->binding, op->told, &op->bound);
+	else if (r != NULL) // over meanwhile
+		reply_challenge(op->ims, r, "invalid_token");
+	op_end(op);
+}
+
+static void on_bound_durable(struct lease_wait *w, int rc) {
+	struct op *op = op_of(w);
+
+	if (rc == 0)
+		answer_bound(op, op_lease(op));
+	else
+		not_durable(op);
+}
+
 static void register_bound(struct op *op, const struct lease *l, const struct sip_msg *m,
 			   uint32_t granted) {
 	uint64_t now_ns = env_now_ns(op->ims->env);
@@ -133,15 +173,15 @@ static void register_bound(struct op *op, const struct lease *l, const struct si
 					 bound.promise_end_ns);
 	else
 		rc = lease_refresh_done(op->ims->leases, op->idx, op->gen, &b);
-	if (rc != 0) { // revoked or over meanwhile: the engine ends what the core has
+	if (rc < 0) { // revoked or over meanwhile: the engine ends what the core has
 		register_failed(op, rc == RG_E_STALE || rc == RG_E_CONFLICT ? 401 : 500, true);
 		return;
 	}
 	log_registered(op, l, expires, granted);
-	op->client = NULL;
-	if (r != NULL)
-		reply_registered(op->ims, r, &b, expires, &bound);
-	op_end(op);
+	op->told = expires;
+	op->bound = bound;
+	if (r == NULL || rc != RG_MORE || op_await(op, on_bound_durable) == 0)
+		answer_bound(op, l);
 }
 
 void register_repeat(struct op *op) {
@@ -221,6 +261,8 @@ void register_answered(struct op *op, const struct sip_msg *m) {
 		register_repeat(op);
 		return;
 	}
+	if (g.expires > op->expires)
+		lease_core_exceeded(op->ims->leases);
 	lease_register_held(op->ims->leases, op->idx, op->gen, core_high(op, g.expires, now_ns));
 	if (!l->is_fixed && message_count_other_ids(m, l->impu) > 0)
 		log_put(op->ims->log, LOG_ERROR, "core_other_identity", LOG_S("impu", l->impu));
@@ -250,7 +292,8 @@ static void set_old(struct op *op, const struct lease *l) {
 	op_add_removed(op, &w, l->binding.contact);
 }
 
-static void start_register(struct op *op, const struct lease *l) {
+// What the client asks for.
+static void describe(struct op *op, const struct lease *l) {
 	const struct sip_register *reg = &op->client->reg;
 	uint8_t key[RG_CONTACT_MAX];
 	struct rg_wr w = rg_wr(key, sizeof(key));
@@ -259,11 +302,33 @@ static void start_register(struct op *op, const struct lease *l) {
 	op_set_ours(op, rg_wr_slice(&w));
 	set_old(op, l);
 	op->has_ob = reg->has_outbound && op->ours.reg_id != 0 && op->ours.instance.len > 0;
-	if (l->binding.contact.len > 0)
-		op->ims->stats.register_refresh++;
+}
+
+static bool is_good(const struct op *op) {
+	const struct lease *l = op_lease(op);
+
+	return l != NULL && lease_token_end_ns(l) > env_now_ns(op->ims->env);
+}
+
+// The core is asked once the record says what must be on record before.
+static void on_begun(struct lease_wait *w, int rc) {
+	struct op *op = op_of(w);
+
+	if (rc != 0 && op->client != NULL)
+		not_durable(op);
+	else if (rc != 0)
+		register_failed(op, 504, false);
+	else if (!is_good(op)) // revoked meanwhile
+		register_failed(op, 401, false);
 	else
-		op->ims->stats.register_initial++;
-	op_send(op);
+		op_send(op);
+}
+
+static void begin(struct op *op, const struct lease *l, int rc) {
+	op->ims->stats.register_refresh += l->binding.contact.len > 0;
+	op->ims->stats.register_initial += l->binding.contact.len == 0;
+	if (rc != RG_MORE || op_await(op, on_begun) == 0)
+		op_send(op);
 }
 
 void op_register(struct ims *ims, const struct lease *l, struct request *r, uint64_t token_end_ns) {
@@ -282,7 +347,7 @@ void op_register(struct ims *ims, const struct lease *l, struct request *r, uint
 		return;
 	}
 	rc = lease_register_begin(ims->leases, l->idx, l->gen, now_ns + e * RG_NS_PER_S);
-	if (rc != 0) {
+	if (rc < 0) {
 		reply_later(ims, r, 500, 1);
 		return;
 	}
@@ -294,17 +359,21 @@ void op_register(struct ims *ims, const struct lease *l, struct request *r, uint
 	}
 	op->token_end_ns = token_end_ns;
 	op->expires = (uint32_t)e;
-	start_register(op, l);
+	describe(op, l);
+	begin(op, l, rc);
 }
 
 void op_refresh(struct ims *ims, const struct lease *l) {
 	uint64_t now_ns = env_now_ns(ims->env), token_end_ns = lease_token_end_ns(l);
 	uint64_t e = op_min(ims->conf->reg.max_s, op_seconds_left(token_end_ns, now_ns));
 	struct op *op;
+	int rc;
 
 	// Too late for a longer binding, or not now: the client's own REGISTER will find out.
-	if (e < ims->conf->reg.client_min_s || now_ns < ims->hold_until_ns ||
-	    lease_register_begin(ims->leases, l->idx, l->gen, now_ns + e * RG_NS_PER_S) != 0)
+	if (e < ims->conf->reg.client_min_s || now_ns < ims->hold_until_ns)
+		return;
+	rc = lease_register_begin(ims->leases, l->idx, l->gen, now_ns + e * RG_NS_PER_S);
+	if (rc < 0)
 		return;
 	op = op_new(ims, l, NULL);
 	if (op == NULL) {
@@ -315,6 +384,5 @@ void op_refresh(struct ims *ims, const struct lease *l) {
 	op->expires = (uint32_t)e;
 	op_set_ours(op, l->binding.contact);
 	op->has_ob = op_is_flow(op, l);
-	ims->stats.register_refresh++;
-	op_send(op);
+	begin(op, l, rc);
 }

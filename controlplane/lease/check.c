@@ -18,7 +18,7 @@ static const char *check_tokens(const struct lease_pair *p, uint64_t *n_entries)
 		++*n_entries;
 		if (!lease_is_live(l) || p->is_ending)
 			return "a lease that is over has a token";
-		if (l->reassign_ns < lease_reassign_ns(p->e, t->end_ns))
+		if (l->reassign_ns < lease_reassign_floor_ns(p->e, t->end_ns))
 			return "a pair is free before its token's guard is over (INV-4)";
 		entry = lease_table_get(p->e->table, &t->digest);
 		if (entry == NULL || entry->idx != l->idx || entry->gen != l->gen ||
@@ -87,7 +87,10 @@ static const char *check_free_list(const struct lease_pool *pool) {
 			return "the free list has a pair that is not free";
 	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
 		n_unlisted += slots[i].pool == pool->idx && slots[i].state == LEASE_FREE &&
-			      (slots[i].is_fixed || slots[i].is_withheld);
+			      (slots[i].is_fixed || slots[i].is_withheld ||
+			       slots[i].suspect != LEASE_SUSPECT_NONE);
+	if (n != pool->n_listed)
+		return "the free list is of another length";
 	return n + n_unlisted == pool->n_state[LEASE_FREE] ? NULL
 							   : "the free list lacks a free pair (I3)";
 }
@@ -115,8 +118,9 @@ static const char *check_pool(const struct lease_pool *pool) {
 	if (memcmp(n_state, pool->n_state, sizeof(n_state)) != 0)
 		return "a count of states is wrong (I3)";
 	lease_get_pool_stats(pool->e, pool->idx, &st);
-	if (st.n_free + st.n_offered + st.n_registered + st.n_quarantine != st.n_pairs)
-		return "free, offered, registered and quarantined are not all pairs (I3)";
+	if (st.n_free + st.n_offered + st.n_registered + st.n_quarantine + st.n_disabled !=
+	    st.n_pairs)
+		return "free, offered, registered, quarantined and disabled are not all pairs (I3)";
 	fault = check_free_list(pool);
 	return fault != NULL ? fault : check_heap(pool);
 }

@@ -3,11 +3,13 @@
 #include "lease/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "regate/err.h"
 
 #define N_POOLS (UINT16_MAX + 1)
+#define OUTAGE_NS (30 * 86400 * RG_NS_PER_S)
 
 // Resident bytes for each, all told, as bench/lease measures them.
 #define FREE_BYTES 90
@@ -34,6 +36,10 @@ struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *e
 	e->late_timer.fn = lease_late_fn;
 	e->to_sign_last = &e->to_sign;
 	e->sign_timer.fn = lease_sign_fn;
+	if (e->cfg.gateway == NULL)
+		e->cfg.gateway = "";
+	if (e->cfg.outage_ns == 0)
+		e->cfg.outage_ns = OUTAGE_NS;
 	e->slots = calloc(max_pairs + (size_t)1, sizeof(*e->slots));
 	e->view = malloc(sizeof(*e->view));
 	e->pools = calloc(N_POOLS, sizeof(struct lease_pool *));
@@ -62,6 +68,8 @@ static void pair_free(struct lease_pair *p) {
 	if (p->running == NULL || p->running->pair == NULL)
 		lease_op_cancel(p->running);
 	lease_import_end(p, -ECANCELED);
+	lease_waits_end(p, -ECANCELED);
+	lease_news_free(p);
 	free(p->l.sub);
 	free(p->binding_bytes);
 	if (!p->is_committing)
@@ -96,7 +104,11 @@ void lease_engine_free(struct lease_engine *e) {
 		lease_op_cancel(op);
 	}
 	env_timer_cancel(e->env, &e->late_timer);
+	env_timer_cancel(e->env, &e->clock.timer);
 	store_set_watch(e->store, &(struct store_watch){0});
+	for (uint16_t i = 0; i < e->n_gateways; i++)
+		free(e->gateways[i]);
+	free(e->gateways);
 	free(e->pools);
 	lease_table_free(e->table);
 	lease_index_fini(&e->by_impi);
@@ -118,6 +130,45 @@ void lease_set_pool_names(struct lease_engine *e, const char *const *names, size
 
 void lease_set_pool_wwsfs(struct lease_engine *e, const uint16_t *wwsfs) {
 	e->pool_wwsfs = wwsfs;
+}
+
+const char *lease_pool_name(const struct lease_engine *e, uint16_t pool) {
+	return pool < e->n_pool_names ? e->pool_names[pool] : "";
+}
+
+// --- gateways: there are few
+
+uint16_t lease_gateway_idx(struct lease_engine *e, const char *name) {
+	char **more, *copy;
+
+	if (*name == '\0')
+		return LEASE_GATEWAY_NONE;
+	if (strcmp(name, e->cfg.gateway) == 0)
+		return LEASE_GATEWAY_OURS;
+	for (uint16_t i = 0; i < e->n_gateways; i++)
+		if (strcmp(e->gateways[i], name) == 0)
+			return (uint16_t)(LEASE_GATEWAY_OTHER + 1 + i);
+	copy = strdup(name);
+	more = copy == NULL || e->n_gateways == UINT16_MAX - LEASE_GATEWAY_OTHER
+		       ? NULL
+		       : realloc(e->gateways, (e->n_gateways + (size_t)1) * sizeof(*more));
+	if (more == NULL) {
+		free(copy);
+		return LEASE_GATEWAY_OTHER;
+	}
+	e->gateways = more;
+	e->gateways[e->n_gateways] = copy;
+	return (uint16_t)(LEASE_GATEWAY_OTHER + 1 + e->n_gateways++);
+}
+
+const char *lease_gateway_name(const struct lease_engine *e, const struct lease *l) {
+	if (l->gateway == LEASE_GATEWAY_NONE)
+		return "";
+	if (l->gateway == LEASE_GATEWAY_OURS)
+		return e->cfg.gateway;
+	return l->gateway == LEASE_GATEWAY_OTHER
+		       ? "?"
+		       : e->gateways[l->gateway - LEASE_GATEWAY_OTHER - 1];
 }
 
 void lease_set_fence(struct lease_engine *e, const struct lease_fence *fence) {
@@ -176,7 +227,10 @@ int lease_pair_add(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const c
 	rc = make_room(e, pool, strlen(impi) + strlen(impu) + 2);
 	if (rc != 0)
 		return rc;
-	*slot = (struct lease_slot){.pool = pool, .wwsf = wwsf, .is_fixed = fixed_sub != NULL};
+	*slot = (struct lease_slot){.pool = pool,
+				    .wwsf = wwsf,
+				    .is_fixed = fixed_sub != NULL,
+				    .gen = e->gen_floor};
 	rc = lease_identity_set(e, slot, impi, impu, fixed_sub);
 	if (rc == 0)
 		add(e, e->n_pairs);
@@ -199,6 +253,7 @@ static void fill(const struct lease_engine *e, struct lease *l, uint32_t idx, ch
 			    .gen = slot->gen,
 			    .state = LEASE_FREE,
 			    .is_fixed = slot->is_fixed,
+			    .suspect = slot->suspect,
 			    .wwsf = slot->wwsf,
 			    .pool = slot->pool};
 	lease_identity_write(e, l, text);
@@ -223,19 +278,59 @@ struct lease_pair *lease_pair_get(struct lease_engine *e, uint32_t idx) {
 
 void lease_pair_rest(struct lease_pair *p) {
 	if (p->l.state != LEASE_FREE || p->is_committing || p->is_dirty || p->is_starting ||
-	    p->ops != NULL)
+	    p->ops != NULL || p->waits != NULL || p->n_holds > 0)
 		return;
 	p->e->slots[p->l.idx].pair = NULL;
 	pair_free(p);
 }
 
+void lease_pair_set_gen(struct lease_pair *p, uint64_t gen) {
+	p->l.gen = p->e->slots[p->l.idx].gen = gen;
+}
+
+// What may follow what. Everything may become QUARANTINE, by which a takeover goes, too.
+static const uint8_t may_follow[LEASE_N_STATES] = {
+#define S(s) (1u << LEASE_##s)
+	[LEASE_FREE] = S(OFFERED) | S(ACTIVE) | S(QUARANTINE),
+	[LEASE_OFFERED] = S(OFFERED) | S(PENDING) | S(DEREG_PENDING) | S(QUARANTINE) | S(FREE),
+	[LEASE_PENDING] = S(OFFERED) | S(ACTIVE) | S(DEREG_PENDING) | S(UNKNOWN) | S(QUARANTINE),
+	[LEASE_ACTIVE] = S(OFFERED) | S(PENDING) | S(DEREG_PENDING) | S(UNKNOWN) | S(QUARANTINE),
+	[LEASE_DEREG_PENDING] = S(OFFERED) | S(UNKNOWN) | S(QUARANTINE),
+	[LEASE_UNKNOWN] = S(OFFERED) | S(PENDING) | S(DEREG_PENDING) | S(QUARANTINE) | S(UNKNOWN),
+	[LEASE_QUARANTINE] = S(FREE) | S(OFFERED) | S(ACTIVE) | S(QUARANTINE),
+#undef S
+};
+
+void lease_bug(const struct lease_engine *e, uint32_t idx, const char *what) {
+	const struct lease_slot *slot = &e->slots[idx];
+	uint64_t reassign_ns = slot->pair == NULL ? 0 : slot->pair->l.reassign_ns;
+
+	log_put(e->log, LOG_ERROR, "lease.invariant_broken", LOG_S("what", what),
+		LOG_U("lease", idx), LOG_U("gen", slot->gen), LOG_U("rev", slot->rev),
+		LOG_S("state", lease_state_name(slot->state)), LOG_U("now_ns", env_now_ns(e->env)),
+		LOG_U("reassign_ns", reassign_ns));
+	fprintf(stderr, "lease %u gen %ju %s: %s\n", idx, (uintmax_t)slot->gen,
+		lease_state_name(slot->state), what);
+	abort();
+}
+
 void lease_pair_set_state(struct lease_pair *p, enum lease_state s) {
 	struct lease_pool *pool = lease_pool_of(p);
+	bool is_suspect = p->l.suspect != LEASE_SUSPECT_NONE, is_busy = s != LEASE_FREE;
 
+	if ((may_follow[p->l.state] & 1u << s) == 0)
+		lease_bug(p->e, p->l.idx, "no state may follow like that");
+	if (s == LEASE_FREE && p->l.state == LEASE_QUARANTINE &&
+	    p->l.reassign_ns > env_now_ns(p->e->env))
+		lease_bug(p->e, p->l.idx, "a pair is free before its time (INV-4)");
+	p->e->n_busy += is_busy - (p->l.state != LEASE_FREE);
 	pool->n_state[p->l.state]--;
 	pool->n_state[s]++;
+	pool->n_disabled += (!is_busy && is_suspect) - (p->l.state == LEASE_FREE && is_suspect);
 	p->l.state = s;
 	p->e->slots[p->l.idx].state = (uint8_t)s;
+	if (is_busy)
+		lease_clock_run(p->e);
 }
 
 struct lease_pair *lease_pair_find(const struct lease_engine *e, uint32_t idx, uint64_t gen) {
@@ -248,6 +343,10 @@ const struct lease *lease_get(const struct lease_engine *e, uint32_t idx, uint64
 	const struct lease_pair *p = lease_pair_find(e, idx, gen);
 
 	return p == NULL ? NULL : &p->l;
+}
+
+void lease_get_counters(const struct lease_engine *e, struct lease_counters *out) {
+	*out = e->counters;
 }
 
 const struct lease *lease_at(const struct lease_engine *e, uint32_t idx) {

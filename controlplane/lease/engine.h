@@ -8,17 +8,38 @@
 #include "lease/lease_table.h"
 
 #define LEASE_N_STATES (LEASE_QUARANTINE + 1)
+#define LEASE_WINDOW 64 // shared store: a grant picks among that many of the oldest free pairs
+#define LEASE_BOOT_ID_LEN 36
+#define LEASE_LOST_MAX 4
+#define LEASE_TRIES_MAX 8 // times that a grant or renewal may lose against another gateway
+
+enum { // indices of names; others follow
+	LEASE_GATEWAY_NONE,
+	LEASE_GATEWAY_OURS,
+	LEASE_GATEWAY_OTHER, // whose name there was no memory for
+};
 
 struct lease_op { // a grant or a renewal
 	struct lease_op *next;
-	struct lease_ask ask; // sub is ours
-	bool is_new;          // it began the assignment
-	uint64_t gen;         // 0 = not known before its turn (account)
-	int rc;               // in the list of late answers; of its signature
+	struct lease_ask ask;    // sub is ours
+	bool is_new;             // it began the assignment
+	bool was_void, was_held; // the pair before that
+	uint64_t was_until_ns;
+	bool has_used;
+	struct rg_digest used; // lease_ask.used
+	unsigned n_tries;
+	uint64_t gen; // 0 = not known before its turn (account)
+	int rc;       // in the list of late answers; of its signature
 	struct lease_token issued;
 	uint8_t *token; // ours
 	size_t token_len, token_room;
 	struct lease_pair *pair; // while it is being signed
+};
+
+struct lease_news {             // what the watch told while a commit was under way
+	struct store_lease row; // only what is the lease's; sub is ours
+	uint16_t gateway;
+	bool is_apart; // of identities that are paired otherwise here
 };
 
 struct lease_pair {     // of a slot that is not FREE, or not yet at rest
@@ -30,20 +51,37 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	struct lease_op *running;         // being signed, or in the store's hands
 	bool is_committing;               // so, or a record of this pair is; never two at a time
 	bool is_dirty;                    // memory is ahead of the store
+	bool was_dirty;                   // what is under way says so
 	bool is_starting;                 // in lease_pair_run(): not again
+	unsigned n_holds;                 // functions that still need it: not to rest
 
-	bool is_ending;            // tokens over or void: only QUARANTINE is ahead
-	enum lease_state before;   // PENDING: what to go back to
-	uint64_t lost_register_ns; // one without an answer may reach the core until then
-	uint64_t lost_dereg_ns;    // the same
-	unsigned n_tries;          // de-registrations without an answer
-	uint64_t grace_ns;         // de-register then, if no flow comes; RG_NEVER = no
-	uint64_t dereg_ns;         // call ops.deregister then
-	uint64_t store_ns;         // store it then, after a failure
-	int64_t granted_ms;        // wall clock
-	char *binding_bytes;       // strings of l.binding
-	uint64_t fence;            // ticket: not free before it has passed; 0 = none
-	uint32_t heap_pos;         // in the pool's quarantine; 0 = not
+	// Of what memory is ahead:
+	bool is_raised; // reassign_ns: nothing is promised to the client until it is durable
+	bool is_void;   // the lease was ended before its tokens
+	bool is_marked; // suspect
+	bool is_moving; // gateway, which was moved_from
+	bool is_unsure; // the generation: no answer has said that it is durable
+
+	// Tokens that may be on record, but that nobody was given; more than LEASE_LOST_MAX: any.
+	struct rg_digest lost[LEASE_LOST_MAX];
+	unsigned n_lost;
+	bool has_proof;  // the core confirmed the end of the binding, and nothing was asked since
+	bool is_revived; // renewed elsewhere while it ended here
+	uint16_t moved_from;
+	struct lease_wait *waits;
+	struct lease_news *news;
+	bool is_ending;               // tokens over or void: only QUARANTINE is ahead
+	enum lease_state before;      // PENDING: what to go back to
+	uint64_t lost_register_ns;    // one without an answer may reach the core until then
+	uint64_t lost_dereg_ns;       // the same
+	unsigned n_tries;             // de-registrations without an answer
+	uint64_t grace_ns;            // de-register then, if no flow comes; RG_NEVER = no
+	uint64_t dereg_ns;            // call ops.deregister then
+	uint64_t store_ns;            // store it then, after a failure
+	int64_t granted_ms, ended_ms; // wall clock; ended early, 0 = not
+	char *binding_bytes;          // strings of l.binding
+	uint64_t fence;               // ticket: not free before it has passed; 0 = none
+	uint32_t heap_pos;            // in the pool's quarantine; 0 = not
 
 	lease_import_fn *import_done; // waits for the record that provisions it; NULL = nobody
 	void *import_arg;
@@ -57,13 +95,15 @@ struct lease_slot {
 	uint64_t gen;            // of the last assignment
 	uint64_t rev;            // of the record in the store; 0 = none
 	uint32_t domain;
-	uint32_t next_free; // FREE list
+	uint32_t next_free, prev_free; // FREE list
 	uint16_t pool, wwsf;
-	uint16_t owner; // tag of the pair's sub; 0 = none
-	uint8_t state;  // enum lease_state
+	uint16_t owner;  // tag of the pair's sub; 0 = none
+	uint8_t state;   // enum lease_state
+	uint8_t suspect; // enum lease_suspect
 	bool is_fixed;
 	bool is_imported; // its record provisions it
 	bool is_withheld; // FREE, but its first record is not durable yet
+	bool is_listed;   // in the FREE list
 };
 
 struct lease_pool {
@@ -72,9 +112,20 @@ struct lease_pool {
 	uint16_t idx;
 	uint32_t n_pairs, n_state[LEASE_N_STATES];
 	uint32_t first_free, last_free; // oldest first (INV-13); accounts have no list
-	uint32_t *heap;                 // pairs in QUARANTINE by reassign_ns, from 1
+	uint32_t n_listed, n_disabled, n_suspect;
+	bool is_draining;
+	uint32_t *heap; // pairs in QUARANTINE by reassign_ns, from 1
 	uint32_t n_heap, heap_cap;
 	struct env_timer timer; // its first
+};
+
+struct lease_clock {           // disk_clock.c
+	int64_t offset_ms;     // from CLOCK_BOOTTIME to the times in the store
+	int64_t wall_ahead_ms; // of those, at the last look
+	uint64_t frozen_ns;    // until then
+	char boot_id[LEASE_BOOT_ID_LEN];
+	bool is_putting;
+	struct env_timer timer;
 };
 
 struct lease_engine {
@@ -84,7 +135,15 @@ struct lease_engine {
 	struct log *log;
 	struct lease_ops ops;
 	struct lease_fence fence;
-	int64_t disk_offset_ms; // from CLOCK_BOOTTIME to the times in the store
+	struct lease_clock clock;
+	uint64_t hold_until_ns; // INV-11
+	uint64_t gen_floor;     // the same: no generation of before comes again (I4)
+	bool is_baseline;       // ims.md 6.2: the formula without feedback
+	uint32_t n_busy;        // pairs that are not FREE
+	struct lease_counters counters;
+	char **gateways; // names from LEASE_GATEWAY_OTHER + 1 on
+	uint16_t n_gateways;
+	uint64_t probe_ns; // the store is away: until then no grant tries it
 	struct rg_lease_table *table;
 	struct lease_slot *slots;
 	uint32_t n_pairs, max_pairs;
@@ -117,6 +176,11 @@ static inline bool lease_is_registered(const struct lease *l) {
 	return l->state >= LEASE_PENDING && l->state <= LEASE_UNKNOWN;
 }
 
+// Does the record name us as who registers it? Alone we always are.
+static inline bool lease_is_ours(const struct lease_pair *p) {
+	return !p->e->cfg.is_shared || p->l.gateway == LEASE_GATEWAY_OURS;
+}
+
 // --- engine.c
 // The live pair of that generation; NULL otherwise.
 struct lease_pair *lease_pair_find(const struct lease_engine *e, uint32_t idx, uint64_t gen);
@@ -124,6 +188,7 @@ struct lease_pair *lease_pair_find(const struct lease_engine *e, uint32_t idx, u
 struct lease_pair *lease_pair_get(struct lease_engine *e, uint32_t idx);
 void lease_pair_rest(struct lease_pair *p); // consumed if it is FREE and nothing is under way
 void lease_pair_set_state(struct lease_pair *p, enum lease_state s);
+void lease_pair_set_gen(struct lease_pair *p, uint64_t gen);
 void lease_engine_destroy(struct lease_engine *e); // once is_dead and n_commits is 0
 // lease_add_pair() without giving it to the free list.
 [[nodiscard]] int lease_pair_add(struct lease_engine *e, uint16_t pool, uint16_t wwsf,
@@ -134,6 +199,10 @@ void lease_engine_destroy(struct lease_engine *e); // once is_dead and n_commits
 // provisions nothing here; RG_E_CONFLICT, RG_E_LIMIT, -ENOMEM.
 [[nodiscard]] int lease_import_record(struct lease_engine *e, const struct store_lease *row);
 void lease_import_end(struct lease_pair *p, int rc); // a record of p is durable, or failed
+uint16_t lease_gateway_idx(struct lease_engine *e, const char *name);
+const char *lease_pool_name(const struct lease_engine *e, uint16_t pool); // "": accounts
+// Ends the process with one line: it would break a promise to go on.
+_Noreturn void lease_bug(const struct lease_engine *e, uint32_t idx, const char *what);
 
 // --- list.c
 void lease_pair_set_sub(struct lease_pair *p, char *sub); // consumed; NULL = no owner
@@ -144,30 +213,54 @@ struct lease_pool *lease_pool_of(const struct lease_pair *p);
 // Makes room for one more pair. NULL without memory.
 struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx);
 void lease_pool_free(struct lease_pool *pool);
-void lease_pool_give(struct lease_engine *e, uint32_t idx); // to the end of the free list
-uint32_t lease_pool_take(struct lease_pool *pool);          // the oldest; LEASE_NO_PAIR when none
-void lease_pool_hold(struct lease_pair *p);                 // into quarantine
-void lease_pool_release(struct lease_pair *p);              // out of it
+void lease_pool_give(struct lease_engine *e, uint32_t idx);   // to the end of the free list
+void lease_pool_unlink(struct lease_engine *e, uint32_t idx); // out of it, if it is there
+uint32_t lease_pool_take(struct lease_pool *pool); // off it; LEASE_NO_PAIR when none may go
+void lease_pool_hold(struct lease_pair *p);        // into quarantine
+void lease_pool_release(struct lease_pair *p);     // out of it
+
+// --- merge.c: what others wrote
+void lease_on_record(void *engine, const struct store_lease *row); // the store's watch
+void lease_on_value(void *engine, const char *name);
+void lease_news_take(struct lease_pair *p); // merges what was told meanwhile
+void lease_news_free(struct lease_pair *p);
+// Is the record of this pair as it is provisioned here?
+bool lease_is_same_pair(const struct lease_engine *e, uint32_t idx, const struct store_lease *row);
+
+// --- rotation.c
+void lease_mark(struct lease_engine *e, uint32_t idx, enum lease_suspect cause);
+enum lease_suspect lease_row_cause(const struct store_lease *row);
+void lease_drain_load(struct lease_engine *e, const char *value_name); // NULL: all pools
 
 // --- persist.c
-void lease_on_record(void *engine, const struct store_lease *row); // the store's watch
 void lease_pair_persist(struct lease_pair *p); // stores the record as soon as may be
 void lease_pair_run(struct lease_pair *p);     // starts what waits, if nothing is under way
+void lease_pair_go(struct lease_pair *p);      // and all that follows // may consume p
 // Hands the record to the store, with the token of op if there is one. 0 or negative.
 [[nodiscard]] int lease_pair_commit(struct lease_pair *p, struct lease_op *op);
 uint64_t lease_reassign_ns(const struct lease_engine *e, uint64_t token_end_ns);
-void lease_pair_raise(struct lease_pair *p, uint64_t reassign_ns); // and persists, if higher
-uint64_t lease_add_ns(uint64_t a, uint64_t b);                     // stops at RG_NEVER
+uint64_t lease_reassign_floor_ns(const struct lease_engine *e, uint64_t token_end_ns);
+bool lease_pair_raise(struct lease_pair *p, uint64_t reassign_ns); // and persists, if higher
+void lease_waits_end(struct lease_pair *p, int rc);
+uint64_t lease_add_ns(uint64_t a, uint64_t b); // stops at RG_NEVER
 
 // --- disk_clock.c
 [[nodiscard]] int lease_clock_init(struct lease_engine *e); // 0 or the store's error
 int64_t lease_clock_now_ms(const struct lease_engine *e);   // in the times of the store
+int64_t lease_clock_to_disk_ms(const struct lease_engine *e, uint64_t ns);
+uint64_t lease_clock_to_boot_ns(const struct lease_engine *e, int64_t disk_ms);
+void lease_clock_run(struct lease_engine *e); // a pair has become busy
+void lease_clock_on_value(struct lease_engine *e, const char *name);
 
 // --- grant.c
 // 0: now in the store's hands.
 [[nodiscard]] int lease_op_start(struct lease_pair *p, struct lease_op *op);
 void lease_op_signed(struct lease_pair *p, struct lease_op *op);      // op->rc
 void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc); // the store has answered
+// Another gateway was first. undo: the pair is as before; again: once what it wrote is merged.
+void lease_op_undo(struct lease_pair *p, const struct lease_op *op);
+void lease_op_again(struct lease_pair *p, struct lease_op *op);
+const struct lease_token *lease_op_kept(const struct lease_pair *p, const struct lease_op *op);
 void lease_op_answer_late(struct lease_engine *e, struct lease_op *op, int rc);
 void lease_op_cancel(struct lease_op *op); // the engine ends; accepts NULL
 void lease_late_fn(struct env_timer *t, uint64_t now_ns);
@@ -189,11 +282,16 @@ void lease_pair_drop_ended(struct lease_pair *p); // and moves what is left to t
 
 // --- registration.c
 void lease_binding_clear(struct lease_pair *p);
+// Out of the core's sight: as if its token had just been issued. is_stale: as far as we know.
+void lease_pair_offer(struct lease_pair *p, bool is_stale);
+void lease_pair_release(struct lease_pair *p); // RELEASED; evidence is there
+bool lease_may_release(const struct lease_pair *p);
+void lease_baseline_load(struct lease_engine *e);
 
 // --- timers.c
 void lease_pair_fn(struct env_timer *t, uint64_t now_ns);
 void lease_pair_arm(struct lease_pair *p);
 void lease_pair_deregister(struct lease_pair *p); // DEREG_PENDING; ops.deregister next turn
-void lease_pair_quarantine(struct lease_pair *p); // until reassign_ns; persists
+void lease_pair_quarantine(struct lease_pair *p); // until reassign_ns
 void lease_pair_end(struct lease_pair *p);        // no token is left: towards QUARANTINE
 void lease_pair_settle(struct lease_pair *p);     // drops tokens that ended, then maybe the lease

@@ -53,6 +53,19 @@ void lease_flow_expired(struct lease_engine *e, uint32_t idx, uint64_t gen,
 		start_grace(p);
 }
 
+static void end_early(struct lease_pair *p) {
+	bool is_late = p->lost_register_ns > env_now_ns(p->e->env); // one may still arrive
+
+	if (p->l.state == LEASE_OFFERED && p->l.is_stale && lease_is_ours(p)) {
+		p->is_ending = true;
+		lease_pair_deregister(p); // registered before the restart, perhaps
+	} else if (p->l.state == LEASE_OFFERED && p->has_proof && !is_late) {
+		lease_pair_release(p);
+	} else {
+		lease_pair_end(p);
+	}
+}
+
 int lease_revoke(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 	struct lease_pair *p = lease_pair_find(e, idx, gen);
 
@@ -63,14 +76,11 @@ int lease_revoke(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 	if (p->l.flow.gen != 0)
 		e->ops.close_flow(e->ops.ctx, p->l.flow, 1008);
 	p->l.flow = (struct rg_conn_id){0};
-	if (!p->is_ending) {
-		p->is_ending = true;
-		if (p->l.state == LEASE_OFFERED && p->l.is_stale)
-			lease_pair_deregister(p); // registered before the restart, perhaps
-		else
-			lease_pair_end(p);
-	}
-	// XXX Not awaited: a crash before this record is durable gives the token back until its end.
+	e->counters.n_revoked++;
+	p->is_void = true;
+	if (!p->is_ending)
+		end_early(p);
 	lease_pair_persist(p);
+	lease_pair_arm(p);
 	return 0;
 }

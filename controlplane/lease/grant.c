@@ -55,12 +55,21 @@ static int assign(struct lease_pair *p, struct lease_op *op) {
 
 	if (sub == NULL)
 		return -ENOMEM;
-	if (l->state == LEASE_QUARANTINE)
+	if (l->tokens[0].end_ns != 0 || p->e->slots[l->idx].is_listed)
+		lease_bug(p->e, l->idx, "a pair in use is to be given out (I1)");
+	op->was_void = p->is_void;
+	op->was_until_ns = l->reassign_ns;
+	op->was_held = l->state == LEASE_QUARANTINE;
+	if (op->was_held)
 		lease_pool_release(p);
 	lease_pair_set_sub(p, sub);
-	l->gen = ++p->e->slots[l->idx].gen;
-	l->is_stale = false;
+	lease_pair_set_gen(p, l->gen + 1);
+	l->is_stale = l->is_moved = false;
+	l->gateway = LEASE_GATEWAY_OURS;
+	p->is_unsure = true;
+	p->is_raised = p->is_void = p->has_proof = false;
 	p->lost_register_ns = p->lost_dereg_ns = 0;
+	p->ended_ms = 0;
 	l->scenario = op->ask.is_account ? 2 : 3;
 	p->granted_ms = env_wall_ms(p->e->env);
 	op->gen = l->gen;
@@ -75,6 +84,8 @@ static int admit_account(struct lease_pair *p, struct lease_op *op) {
 	const struct lease *l = &p->l;
 	bool is_own = l->sub != NULL && strcmp(l->sub, op->ask.sub) == 0;
 
+	if (!lease_is_live(l) && (l->suspect != LEASE_SUSPECT_NONE || lease_is_frozen(p->e)))
+		return RG_E_EXHAUSTED;
 	if (l->state == LEASE_FREE || (l->state == LEASE_QUARANTINE && is_own))
 		return assign(p, op);
 	if (!is_own || l->state == LEASE_QUARANTINE || p->is_ending)
@@ -148,21 +159,39 @@ void lease_op_signed(struct lease_pair *p, struct lease_op *op) {
 		rc = is_current(p, op) ? commit(p, op) : RG_E_STALE;
 	if (rc != 0) {
 		lease_op_answer_late(p->e, op, rc);
-		lease_pair_run(p);
+		lease_news_take(p);
 	}
-	lease_pair_arm(p);
-	lease_pair_rest(p);
+	lease_pair_go(p);
 }
 
-// Durable: from here on the token is good. The two newest stay, a third is void at once.
+// Beside the new token stays the one that the client showed, for that one it has; else the newest.
+const struct lease_token *lease_op_kept(const struct lease_pair *p, const struct lease_op *op) {
+	const struct lease_token *t = p->l.tokens;
+
+	for (unsigned i = 0; op->has_used && i < STORE_TOKENS; i++)
+		if (t[i].end_ns != 0 && memcmp(&t[i].digest, &op->used, sizeof(op->used)) == 0)
+			return &t[i];
+	return t[0].end_ns != 0 ? &t[0] : NULL;
+}
+
+// Durable: from here on the token is good. Two stay, a third is void at once.
 static int accept(struct lease_pair *p, const struct lease_op *op) {
 	struct lease *l = &p->l;
+	const struct lease_token *kept;
 	int rc;
 
 	if (op->issued.end_ns <= env_now_ns(p->e->env))
 		return RG_E_EXPIRED;
 	lease_pair_drop_ended(p);
+	kept = lease_op_kept(p, op);
+	if (kept == &l->tokens[1]) {
+		lease_token_drop(p, 0);
+		l->tokens[0] = *kept;
+		l->tokens[1] = (struct lease_token){0};
+	}
 	lease_token_drop(p, 1);
+	if (l->reassign_ns < lease_reassign_floor_ns(p->e, op->issued.end_ns))
+		lease_bug(p->e, l->idx, "a token outlasts its pair (INV-6)");
 	rc = lease_token_publish(p, &op->issued);
 	if (rc != 0)
 		return rc;
@@ -176,6 +205,10 @@ void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc) {
 		rc = is_current(p, op) ? accept(p, op) : RG_E_STALE;
 		p->is_dirty |= rc != 0; // a token is on record that nobody got
 	}
+	if (rc == 0 && op->is_new)
+		p->e->counters.n_granted++;
+	else if (rc == 0)
+		p->e->counters.n_renewed++;
 	if (rc == 0)
 		log_put(p->e->log, LOG_INFO, op->is_new ? "lease.granted" : "lease.renewed",
 			LOG_U("lease", p->l.idx), LOG_U("gen", p->l.gen), LOG_S("impu", p->l.impu));
@@ -190,6 +223,9 @@ static struct lease_op *op_new(const struct lease_ask *ask) {
 	if (op == NULL)
 		return NULL;
 	op->ask = *ask;
+	op->has_used = ask->used != NULL;
+	if (op->has_used)
+		op->used = *ask->used;
 	op->ask.sub = strdup(ask->sub == NULL ? "" : ask->sub);
 	if (op->ask.sub == NULL) {
 		free(op);
@@ -201,9 +237,7 @@ static struct lease_op *op_new(const struct lease_ask *ask) {
 static void enqueue(struct lease_pair *p, struct lease_op *op) {
 	*p->ops_last = op;
 	p->ops_last = &op->next;
-	lease_pair_run(p);
-	lease_pair_arm(p);
-	lease_pair_rest(p); // without memory to assign it
+	lease_pair_go(p);
 }
 
 static void grant_account(struct lease_engine *e, struct lease_op *op) {
@@ -234,11 +268,66 @@ static void grant_pool(struct lease_engine *e, struct lease_op *op) {
 	lease_op_answer_late(e, op, rc);
 }
 
+// The store is away: nobody is given what cannot be recorded (I8), and no pair is spent on trying, but
+// for one now and then, which tells when it is back.
+static bool is_away(struct lease_engine *e) {
+	uint64_t now_ns = env_now_ns(e->env);
+	struct store_stats st;
+
+	store_get_stats(e->store, &st);
+	if (st.is_up || now_ns >= e->probe_ns)
+		return false;
+	return true;
+}
+
+// The generation goes back as well: no token of it has left.
+void lease_op_undo(struct lease_pair *p, const struct lease_op *op) {
+	if (p->l.state != LEASE_OFFERED || p->l.gen != op->gen) // revoked by its number meanwhile
+		return;
+	p->is_unsure = false;
+	p->is_void = op->was_void;
+	p->l.reassign_ns = op->was_until_ns;
+	lease_pair_set_gen(p, p->l.gen - 1);
+	lease_pair_set_state(p, op->was_held ? LEASE_QUARANTINE : LEASE_FREE);
+	if (op->was_held) // an account's own
+		lease_pool_hold(p);
+	else
+		lease_pair_set_sub(p, NULL);
+}
+
+void lease_op_again(struct lease_pair *p, struct lease_op *op) {
+	struct lease_engine *e = p->e;
+	struct lease_op *rest = p->ops;
+
+	explicit_bzero(op->token, op->token_len);
+	free(op->token);
+	op->token = NULL;
+	op->token_len = 0;
+	if (++op->n_tries > LEASE_TRIES_MAX) {
+		lease_op_answer_late(e, op, RG_E_CONFLICT);
+		return;
+	}
+	if (op->is_new)
+		op->gen = 0;
+	if (op->is_new && !op->ask.is_account) {
+		op->is_new = false;
+		grant_pool(e, op);
+		return;
+	}
+	op->is_new = false;
+	op->next = rest;
+	p->ops = op;
+	if (rest == NULL)
+		p->ops_last = &op->next;
+}
+
 void lease_grant(struct lease_engine *e, const struct lease_ask *ask) {
 	struct lease_op *op = op_new(ask);
 
 	if (op == NULL)
 		ask->done(ask->arg, -ENOMEM, NULL, rg_slice(NULL, 0));
+	else if (is_away(e))
+		lease_op_answer_late(e, op, -EAGAIN);
 	else if (ask->is_account)
 		grant_account(e, op);
 	else

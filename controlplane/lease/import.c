@@ -62,7 +62,8 @@ void lease_import_end(struct lease_pair *p, int rc) {
 		return; // that record left before the import
 	if (rc == 0 && slot->is_withheld) {
 		slot->is_withheld = false;
-		lease_pool_give(p->e, p->l.idx);
+		if (slot->state == LEASE_FREE && !slot->is_listed)
+			lease_pool_give(p->e, p->l.idx);
 	}
 	p->import_done = NULL;
 	if (done != NULL)

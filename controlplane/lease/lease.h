@@ -43,12 +43,23 @@ struct lease_binding {           // what the core confirmed; strings owned by th
 	uint64_t core_refresh_ns, core_low_ns, core_high_ns; // ims.md 4.2
 };
 
+enum lease_suspect { // why a pair is out of rotation; persisted: never renumber
+	LEASE_SUSPECT_NONE = 0,
+	LEASE_SUSPECT_OPERATOR = 1,
+	LEASE_SUSPECT_FORBIDDEN = 2, // the core answered 403 to its first REGISTER
+	LEASE_SUSPECT_UNKNOWN = 3,   // and 404
+	LEASE_SUSPECT_IDENTITY = 4,  // the core lists another pool's IMPU with it (INV-2)
+};
+
 struct lease { // read-only outside this folder
 	uint32_t idx;
 	uint64_t gen;
 	enum lease_state state;
 	bool is_stale;     // the next REGISTER must reach the core (4.3 rule 10)
 	bool is_fixed;     // belongs to an account; never given to anyone else
+	bool is_moved;     // more than one gateway registered this generation
+	uint8_t suspect;   // enum lease_suspect: not given out any more
+	uint16_t gateway;  // that registered it last, or gave it out: lease_gateway_name()
 	uint16_t scenario; // 2 web authentication, 3 pool
 	uint16_t wwsf;
 	uint16_t pool;
@@ -77,7 +88,13 @@ struct lease_ops { // effects; all on the loop
 
 struct lease_cfg {
 	uint64_t clock_error_ns, t_sip_ns, core_slack_ns, release_guard_ns, flow_grace_ns;
-	uint64_t reg_max_ns; // T_reg
+	uint64_t reg_max_ns;   // T_reg
+	uint64_t token_max_ns; // the longest token life there may be
+	uint64_t outage_ns;    // a reboot may have taken that long; 0: 30 days
+	const char *gateway;   // this gateway's name in the records, borrowed; NULL: ""
+	bool is_shared;        // other gateways use the store as well
+	bool is_store_lost; // what was stored is gone or old (INV-11): nothing is given out until
+			    // all that may have been given out before has ended
 };
 
 struct lease_engine;
@@ -145,6 +162,9 @@ struct lease_ask {
 	void (*done)(void *arg, int rc, const struct lease *l, struct rg_slice token);
 	void *arg;
 	struct rg_digester *digester;
+	// lease_renew(): the token that the client showed, which stays good beside the new one;
+	// copied; NULL: the newest.
+	const struct rg_digest *used;
 };
 // A new owner gets the oldest free pair; an account gets its own, again and again, with a new token
 // of the same generation while its lease lives. Always answers through done, once, later; without
@@ -152,6 +172,28 @@ struct lease_ask {
 void lease_grant(struct lease_engine *e, const struct lease_ask *ask);
 // A new token for a live lease, same generation; the previous one stays good until its end.
 void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct lease_ask *ask);
+
+// --- waiting for the store. A wait is the caller's until done has run or it was cancelled.
+struct lease_wait {
+	// 0: durable. Negative: nothing may be acknowledged; the store is tried again all the same.
+	void (*done)(struct lease_wait *w, int rc);
+	struct lease_wait *next; // private
+};
+// Is all that is known of the pair durable? 0: yes. RG_MORE: done runs on the loop, later, once
+// (-ECANCELED from lease_engine_free()).
+[[nodiscard]] int lease_await(struct lease_engine *e, uint32_t idx, struct lease_wait *w);
+void lease_await_cancel(struct lease_engine *e, uint32_t idx, struct lease_wait *w);
+
+// --- rotation
+// Takes a pair out of rotation for cause, or puts it back (LEASE_SUSPECT_NONE): it is not given out;
+// a lease that lives ends as usual. 0, RG_E_STALE (no such pair), -ENOMEM. Durable: lease_await().
+[[nodiscard]] int lease_set_suspect(struct lease_engine *e, uint32_t idx, enum lease_suspect cause);
+const char *lease_suspect_name(enum lease_suspect cause);
+// A draining pool gives out nothing, what lives runs out. Kept in the store by the pool's name; all
+// gateways follow. done runs once it is durable (it may be NULL). 0, RG_E_STALE (no such pool) or
+// the store's error.
+[[nodiscard]] int lease_pool_drain(struct lease_engine *e, uint16_t pool, bool is_draining,
+				   store_done_fn *done, void *arg);
 
 // --- look-up; NULL when not that generation, or FREE or QUARANTINE
 const struct lease *lease_get(const struct lease_engine *e, uint32_t idx, uint64_t gen);
@@ -172,18 +214,25 @@ struct lease_filter {
 bool lease_scan(const struct lease_engine *e, const struct lease_filter *f, uint32_t *idx,
 		unsigned *n);
 uint64_t lease_token_end_ns(const struct lease *l); // of the token that lives longest
+const char *lease_gateway_name(const struct lease_engine *e, const struct lease *l); // "": none
 
 // --- registration, driven by ims/. 0, RG_E_STALE (generation gone), RG_E_CONFLICT (wrong state).
-// sent_end_ns: when a binding made by this request may end at the latest.
+// sent_end_ns: when a binding made by this request may end at the latest. RG_MORE: begun, but the core
+// may only be asked once lease_await() says that the record is durable (another gateway registered
+// it last, or the pair is free later than the record says).
 [[nodiscard]] int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen,
 				       uint64_t sent_end_ns);
-// Binding confirmed: copies b, publishes ACTIVE to the workers.
+// Binding confirmed: copies b, publishes ACTIVE to the workers. RG_MORE: done, but what it means for the
+// pair's end is not durable yet: the client is told once lease_await() says so.
 [[nodiscard]] int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 				      const struct lease_binding *b, struct rg_conn_id flow,
 				      uint64_t promise_end_ns);
 // The core's answer says that it may hold a binding until high_ns (with its slack), whatever becomes
 // of the rest of the request: the pair is not free before.
 void lease_register_held(struct lease_engine *e, uint32_t idx, uint64_t gen, uint64_t high_ns);
+// An answer of the core granted more than was asked: from now on the formula without feedback holds
+// (ims.md 6.2). The store remembers it.
+void lease_core_exceeded(struct lease_engine *e);
 // The same for a refresh that no client waits for: the flow and its promise stay what they are.
 [[nodiscard]] int lease_refresh_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 				     const struct lease_binding *b);
@@ -197,6 +246,8 @@ void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, b
 // back. unknown: no answer; tried again through ops.deregister.
 [[nodiscard]] int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen);
 void lease_dereg_done(struct lease_engine *e, uint32_t idx, uint64_t gen, bool keep_token);
+// The core confirmed what proves nothing (a 200 to "Contact: *"): the token stays, as above.
+void lease_dereg_unproved(struct lease_engine *e, uint32_t idx, uint64_t gen);
 void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen);
 // Saves Call-ID and CSeq used towards the core (ims.md 1.5).
 void lease_set_core_dialog(struct lease_engine *e, uint32_t idx, const char *call_id,
@@ -209,15 +260,30 @@ void lease_flow_closed(struct lease_engine *e, uint32_t idx, uint64_t gen, struc
 void lease_flow_expired(struct lease_engine *e, uint32_t idx, uint64_t gen, struct rg_conn_id conn);
 
 // --- ends a lease early (operator, DELETE /v1/lease): tokens void at once, workers fenced, flow
-// closed 1008, core de-registered; the pair is free only after the evidence. 0, RG_E_STALE.
+// closed 1008, core de-registered; the pair is free only after the evidence. 0, RG_E_STALE. Nothing
+// is to be answered before it is durable: lease_await().
 [[nodiscard]] int lease_revoke(struct lease_engine *e, uint32_t idx, uint64_t gen);
 
 struct lease_pool_stats {
-	uint32_t n_pairs, n_free, n_offered, n_registered, n_quarantine;
+	uint32_t n_pairs; // the sum of the next five (I3)
+	uint32_t n_free, n_offered, n_registered, n_quarantine;
+	uint32_t n_disabled; // would be free, but suspect
+	uint32_t n_suspect;  // in any state
+	bool is_draining;
 	uint64_t next_free_ns; // CLOCK_BOOTTIME of the next pair out of quarantine; RG_NEVER
 };
 void lease_get_pool_stats(const struct lease_engine *e, uint16_t pool,
 			  struct lease_pool_stats *out);
+struct lease_counters {
+	uint64_t n_granted, n_renewed, n_revoked;
+	uint64_t n_conflicts; // another gateway had the pair first
+	uint64_t n_moved_in, n_moved_out;
+	uint64_t n_broken; // another gateway gave out a pair whose lease lived here: must stay 0
+};
+void lease_get_counters(const struct lease_engine *e, struct lease_counters *out);
+// The clocks of the gateways, or of this one before and after a boot, differ by more than the bound:
+// no pair is given out nor leaves its quarantine while they do.
+bool lease_is_frozen(const struct lease_engine *e);
 const char *lease_state_name(enum lease_state s);
 // Looks through everything: the first broken invariant as text, NULL when all hold. O(pairs), for
 // tests and `regatectl`.

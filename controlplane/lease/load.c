@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Restores what the store knows. Times on disk become CLOCK_BOOTTIME (disk_clock.c).
-// XXX A renewal that was stored but not answered before a crash counts as one of the two tokens: the
-// next renewal then voids the token the client has, not only the one before it, and so would a second
-// crash within a renewal. The client has to log in again.
 #include "lease/engine.h"
 
 #include <errno.h>
@@ -16,25 +13,9 @@ struct load {
 	int64_t *reassign_ms; // of each pair, for the order of the free ones
 };
 
-// Times further away than this are as good as it: no sum of them overflows.
-#define FAR_MS (INT64_C(100) * 365 * 86400 * 1000)
-
-static uint64_t to_boot_ns(const struct lease_engine *e, int64_t disk_ms) {
-	uint64_t now_ns = env_now_ns(e->env), ns;
-	int64_t left_ms;
-
-	if (__builtin_sub_overflow(disk_ms, lease_clock_now_ms(e), &left_ms) || left_ms > FAR_MS ||
-	    left_ms < -FAR_MS)
-		left_ms = disk_ms > 0 ? FAR_MS : -FAR_MS;
-	if (left_ms >= 0)
-		return now_ns + (uint64_t)left_ms * RG_NS_PER_MS;
-	ns = (uint64_t)-left_ms * RG_NS_PER_MS;
-	return ns > now_ns ? 0 : now_ns - ns;
-}
-
 // A pair that was free long ago needs no more than its generation.
 static int hold(struct load *ld, uint32_t idx, const struct store_lease *row) {
-	uint64_t until_ns = to_boot_ns(ld->e, row->reassign_ms);
+	uint64_t until_ns = lease_clock_to_boot_ns(ld->e, row->reassign_ms);
 	struct lease_pair *p;
 
 	if (row->reassign_ms > ld->reassign_ms[idx])
@@ -54,8 +35,8 @@ static void restore_tokens(struct lease_pair *p, const struct store_lease *row) 
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < STORE_TOKENS; i++) {
-		uint64_t end_ns =
-			row->tokens[i].end_ms == 0 ? 0 : to_boot_ns(p->e, row->tokens[i].end_ms);
+		int64_t end_ms = row->tokens[i].end_ms;
+		uint64_t end_ns = end_ms == 0 ? 0 : lease_clock_to_boot_ns(p->e, end_ms);
 		uint64_t reassign_ns = lease_reassign_ns(p->e, end_ns);
 
 		if (end_ns <= now_ns)
@@ -69,13 +50,15 @@ static void restore_tokens(struct lease_pair *p, const struct store_lease *row) 
 static int restore_live(struct lease_pair *p, const struct store_lease *row) {
 	struct lease *l = &p->l;
 
+	bool is_offered = row->state == LEASE_OFFERED || !lease_is_ours(p);
+
 	l->scenario = row->scenario;
 	l->is_stale = true;
 	p->granted_ms = row->granted_ms;
 	// What was under way when we ended.
 	p->lost_register_ns = p->lost_dereg_ns =
 		lease_add_ns(env_now_ns(p->e->env), p->e->cfg.t_sip_ns);
-	lease_pair_set_state(p, row->state == LEASE_OFFERED ? LEASE_OFFERED : LEASE_ACTIVE);
+	lease_pair_set_state(p, is_offered ? LEASE_OFFERED : LEASE_ACTIVE);
 	lease_pair_arm(p);
 	return lease_pair_publish(p);
 }
@@ -84,15 +67,17 @@ static bool has_token(const struct lease_engine *e, const struct store_lease *ro
 	uint64_t now_ns = env_now_ns(e->env);
 	bool is_found = false;
 
-	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE)
+	// Of a store that is not the last one (INV-11) no token is good.
+	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE || e->cfg.is_store_lost)
 		return false;
 	for (unsigned i = 0; i < STORE_TOKENS; i++)
-		is_found |=
-			row->tokens[i].end_ms != 0 && to_boot_ns(e, row->tokens[i].end_ms) > now_ns;
+		is_found |= row->tokens[i].end_ms != 0 &&
+			    lease_clock_to_boot_ns(e, row->tokens[i].end_ms) > now_ns;
 	return is_found;
 }
 
 static void set_gen(struct lease_engine *e, uint32_t idx, uint64_t gen) {
+	gen = gen < e->gen_floor ? e->gen_floor : gen;
 	e->slots[idx].gen = gen;
 	if (e->slots[idx].pair != NULL)
 		e->slots[idx].pair->l.gen = gen;
@@ -112,6 +97,9 @@ static int restore(struct load *ld, uint32_t idx, const struct store_lease *row)
 	if (sub == NULL)
 		return -ENOMEM;
 	lease_pair_set_sub(p, sub);
+	p->l.gateway = lease_gateway_idx(ld->e, row->gateway);
+	p->l.is_moved = (row->flags & STORE_MOVED) != 0;
+	p->ended_ms = row->ended_ms;
 	if (!has_token(ld->e, row))
 		return 0;
 	restore_tokens(p, row);
@@ -150,15 +138,22 @@ static int on_row(void *arg, const struct store_lease *row) {
 	else if (rc != 0)
 		return fault(e, row, rc);
 	rc = i == LEASE_NO_PAIR ? 0 : hold(ld, i, row);
-	if (i != LEASE_NO_PAIR)
+	if (i != LEASE_NO_PAIR) {
 		e->slots[i].rev = row->rev;
-	if (i != LEASE_NO_PAIR && i == u)
+		lease_mark(e, i, lease_row_cause(row));
+	}
+	if (i != LEASE_NO_PAIR && lease_is_same_pair(e, i, row))
 		return rc == 0 ? restore(ld, i, row) : rc;
-	// Identities that were paired differently: no token of then can be good, and neither may be
-	// given out before the old pair was over.
+	// Identities that were paired differently, or in another pool: no token of then can be good,
+	// and neither may be given out before the old pair was over.
 	if (i != LEASE_NO_PAIR)
 		set_gen(e, i, row->gen);
-	return rc != 0 || u == LEASE_NO_PAIR ? rc : hold(ld, u, row);
+	if (rc == 0 && u != LEASE_NO_PAIR && u != i)
+		rc = hold(ld, u, row);
+	// The record that says so of u may be replaced before: u has its own then.
+	if (rc == 0 && u != LEASE_NO_PAIR && u != i && e->slots[u].pair != NULL)
+		e->slots[u].pair->is_dirty = true;
+	return rc;
 }
 
 struct freed {
@@ -182,11 +177,15 @@ static void sort_out(struct load *ld, struct freed *freed) {
 	for (uint32_t i = 0; i < e->n_pairs; i++) {
 		struct lease_pair *p = e->slots[i].pair;
 
+		if (e->slots[i].gen < e->gen_floor)
+			set_gen(e, i, e->gen_floor);
+		e->slots[i].is_listed = false;
 		if (p == NULL) {
 			freed[n++] = (struct freed){ld->reassign_ms[i], i};
 		} else if (!lease_is_live(&p->l)) {
 			lease_pair_set_state(p, LEASE_QUARANTINE);
 			lease_pool_hold(p);
+			lease_pair_go(p);
 		}
 	}
 	qsort(freed, n, sizeof(*freed), compare_freed);
@@ -198,7 +197,7 @@ int lease_engine_load(struct lease_engine *e) {
 	struct load ld = {e, calloc(e->max_pairs + (size_t)1, sizeof(int64_t))};
 	struct freed *freed = calloc(e->max_pairs + (size_t)1, sizeof(*freed));
 	const struct store_load cb = {on_row, &ld};
-	const struct store_watch watch = {.lease = lease_on_record, .arg = e};
+	const struct store_watch watch = {lease_on_record, lease_on_value, e};
 	int rc = -ENOMEM;
 
 	if (ld.reassign_ms != NULL && freed != NULL)
@@ -208,8 +207,10 @@ int lease_engine_load(struct lease_engine *e) {
 		rc = store_load_all(e->store, &cb);
 	if (rc == 0) {
 		for (struct lease_pool *pool = e->first_pool; pool != NULL; pool = pool->next)
-			pool->first_free = LEASE_NO_PAIR;
+			pool->first_free = pool->last_free = LEASE_NO_PAIR, pool->n_listed = 0;
 		sort_out(&ld, freed);
+		lease_drain_load(e, NULL);
+		lease_baseline_load(e);
 	}
 	free(ld.reassign_ms);
 	free(freed);

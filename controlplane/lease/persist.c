@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Records of the store: at most one of a pair is in its hands at a time, so that none can overtake
-// another, and each holds all that memory knew when it left.
-#include <stdlib.h>
-
+// another, and each holds all that memory knew when it left. What the watch tells meanwhile waits
+// for the answer.
 #include "lease/engine.h"
 
 #include "regate/err.h"
@@ -15,58 +14,142 @@ uint64_t lease_add_ns(uint64_t a, uint64_t b) {
 
 // ims.md 6.2, clamp mode: no binding is asked for beyond the token's end; where the core made one,
 // lease_pair_raise() follows.
-uint64_t lease_reassign_ns(const struct lease_engine *e, uint64_t token_end_ns) {
+uint64_t lease_reassign_floor_ns(const struct lease_engine *e, uint64_t token_end_ns) {
 	return lease_add_ns(token_end_ns,
 			    e->cfg.clock_error_ns + e->cfg.t_sip_ns + e->cfg.core_slack_ns);
 }
 
-static int64_t to_disk_ms(const struct lease_engine *e, uint64_t ns) {
-	return lease_clock_now_ms(e) +
-	       ((int64_t)ns - (int64_t)env_now_ns(e->env)) / (int64_t)RG_NS_PER_MS;
+// And the formula without feedback, once the core was seen to grant more than it was asked.
+uint64_t lease_reassign_ns(const struct lease_engine *e, uint64_t token_end_ns) {
+	return lease_add_ns(lease_reassign_floor_ns(e, token_end_ns),
+			    e->is_baseline ? e->cfg.reg_max_ns : 0);
 }
 
 static void fill_token(const struct lease_engine *e, const struct lease_token *t,
 		       struct store_token *out) {
 	if (t->end_ns != 0)
-		*out = (struct store_token){t->digest, to_disk_ms(e, t->end_ns)};
+		*out = (struct store_token){t->digest, lease_clock_to_disk_ms(e, t->end_ns)};
 }
 
-static const char *pool_name(const struct lease_pair *p) {
-	return p->l.pool < p->e->n_pool_names ? p->e->pool_names[p->l.pool] : "";
+static uint8_t flags_of(const struct lease_pair *p) {
+	const struct lease *l = &p->l;
+	uint8_t flags = p->e->slots[l->idx].is_imported ? STORE_IMPORTED : 0;
+
+	flags |= l->is_moved ? STORE_MOVED : 0;
+	if (l->suspect != LEASE_SUSPECT_NONE)
+		flags |= (uint8_t)(STORE_SUSPECT | l->suspect << STORE_CAUSE_SHIFT);
+	return flags;
 }
 
 static void fill_row(const struct lease_pair *p, const struct lease_op *op,
 		     struct store_lease *row) {
 	const struct lease *l = &p->l;
+	const struct lease_token *kept = op == NULL ? NULL : lease_op_kept(p, op);
 
 	*row = (struct store_lease){
 		.impi = l->impi,
 		.impu = l->impu,
-		.pool = pool_name(p),
+		.pool = lease_pool_name(p->e, l->pool),
 		.sub = l->sub == NULL ? "" : l->sub,
-		.gateway = "",
+		.gateway = lease_gateway_name(p->e, l),
 		.gen = l->gen,
 		.rev = p->e->slots[l->idx].rev,
-		.state = (uint8_t)l->state,
-		.flags = p->e->slots[l->idx].is_imported ? STORE_IMPORTED : 0,
+		.state = (uint8_t)(p->is_ending ? LEASE_QUARANTINE : l->state),
+		.flags = flags_of(p),
 		.scenario = l->scenario,
 		.granted_ms = p->granted_ms,
+		.ended_ms = p->ended_ms,
 		// both clocks are read in whole milliseconds: never earlier than in memory
-		.reassign_ms = to_disk_ms(p->e, l->reassign_ns) + 2,
+		.reassign_ms = lease_clock_to_disk_ms(p->e, l->reassign_ns) + 2,
 	};
-	if (op != NULL)
-		fill_token(p->e, &op->issued, &row->tokens[0]);
-	for (unsigned i = op != NULL, k = 0; i < STORE_TOKENS; i++, k++)
-		fill_token(p->e, &l->tokens[k], &row->tokens[i]);
+	if (op == NULL) {
+		for (unsigned i = 0; i < STORE_TOKENS; i++)
+			fill_token(p->e, &l->tokens[i], &row->tokens[i]);
+		return;
+	}
+	fill_token(p->e, &op->issued, &row->tokens[0]);
+	if (kept != NULL)
+		fill_token(p->e, kept, &row->tokens[1]);
 }
 
-// XXX What another gateway did to the pair is not taken over yet: only one may use a store.
-void lease_on_record(void *arg, const struct store_lease *row) {
-	struct lease_engine *e = arg;
-	uint32_t idx = lease_index_find(&e->by_impi, e, rg_str(row->impi));
+// --- waiting
 
-	if (idx != LEASE_NO_PAIR)
-		e->slots[idx].rev = row->rev;
+int lease_await(struct lease_engine *e, uint32_t idx, struct lease_wait *w) {
+	struct lease_pair *p = idx < e->n_pairs ? e->slots[idx].pair : NULL;
+	struct lease_wait **at;
+
+	if (p == NULL || (!p->is_dirty && !p->is_committing))
+		return 0;
+	at = &p->waits;
+	while (*at != NULL)
+		at = &(*at)->next;
+	w->next = NULL;
+	*at = w;
+	return RG_MORE;
+}
+
+void lease_await_cancel(struct lease_engine *e, uint32_t idx, struct lease_wait *w) {
+	struct lease_pair *p = e->slots[idx].pair;
+	struct lease_wait **at;
+
+	if (p == NULL)
+		return;
+	for (at = &p->waits; *at != NULL && *at != w;)
+		at = &(*at)->next;
+	if (*at != NULL)
+		*at = w->next;
+}
+
+void lease_waits_end(struct lease_pair *p, int rc) {
+	struct lease_wait *w;
+
+	while ((w = p->waits) != NULL) {
+		p->waits = w->next;
+		w->done(w, rc);
+	}
+}
+
+// --- commits
+
+// All that memory is ahead of is durable now.
+static void settle_durable(struct lease_pair *p) {
+	p->is_void = p->is_marked = p->is_moving = false;
+	if (p->is_raised) {
+		p->is_raised = false;
+		lease_pair_show_state(p);
+	}
+}
+
+// The store may have the record or not: what memory knows is written over it. A move that is not
+// known to be durable has not happened; that somebody tried stays on record.
+static void settle_failed(struct lease_pair *p, int rc) {
+	struct lease_engine *e = p->e;
+
+	log_put(e->log, LOG_ERROR, "lease.not_stored", LOG_U("lease", p->l.idx),
+		LOG_U("gen", p->l.gen), LOG_S("why", rg_strerror(rc)));
+	if (p->is_moving)
+		p->l.gateway = p->moved_from;
+	p->is_moving = false;
+	p->is_dirty = true;
+	p->store_ns = lease_add_ns(env_now_ns(e->env), RETRY_NS);
+	e->probe_ns = p->store_ns;
+}
+
+// Another gateway's record came first; the watch has told it.
+static void settle_conflict(struct lease_pair *p, struct lease_op *op) {
+	bool is_told = p->news != NULL;
+
+	p->e->counters.n_conflicts++;
+	p->is_dirty |= p->was_dirty;
+	if (op != NULL && op->is_new)
+		lease_op_undo(p, op);
+	lease_news_take(p);
+	if (p->l.state == LEASE_FREE && !p->e->slots[p->l.idx].is_listed)
+		lease_pool_give(p->e, p->l.idx);
+	if (!is_told) // there was no memory for it: the next try is told again
+		p->store_ns = lease_add_ns(env_now_ns(p->e->env), RETRY_NS);
+	if (op != NULL)
+		lease_op_again(p, op);
 }
 
 static void on_commit(void *arg, int rc, uint64_t rev) {
@@ -82,20 +165,31 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 	}
 	p->is_committing = false;
 	p->running = NULL;
-	if (rc == 0)
+	p->n_holds++;
+	if (rc == 0) {
 		e->slots[p->l.idx].rev = rev;
-	if (rc != 0) { // it may be durable or not: what memory knows is written over it
-		log_put(e->log, LOG_ERROR, "lease.not_stored", LOG_U("lease", p->l.idx),
-			LOG_U("gen", p->l.gen), LOG_S("why", rg_strerror(rc)));
-		p->is_dirty = true;
-		p->store_ns = lease_add_ns(env_now_ns(e->env), RETRY_NS);
+		p->is_unsure = false;
+		p->n_lost = 0;
+		if (!p->is_dirty)
+			settle_durable(p);
+	} else if (rc != RG_E_CONFLICT) {
+		settle_failed(p, rc);
 	}
-	if (op != NULL)
-		lease_op_end(p, op, rc);
-	lease_import_end(p, rc);
-	lease_pair_run(p);
-	lease_pair_arm(p);
-	lease_pair_rest(p);
+	if (rc == RG_E_CONFLICT) {
+		settle_conflict(p, op);
+	} else {
+		if (op != NULL && rc != 0 && p->n_lost++ < LEASE_LOST_MAX)
+			p->lost[p->n_lost - 1] = op->issued.digest;
+		if (op != NULL)
+			lease_op_end(p, op, rc);
+		lease_news_take(p);
+	}
+	if (rc != RG_E_CONFLICT)
+		lease_import_end(p, rc);
+	if (rc != 0 && rc != RG_E_CONFLICT)
+		lease_waits_end(p, rc);
+	p->n_holds--;
+	lease_pair_go(p);
 }
 
 int lease_pair_commit(struct lease_pair *p, struct lease_op *op) {
@@ -108,6 +202,7 @@ int lease_pair_commit(struct lease_pair *p, struct lease_op *op) {
 		return rc;
 	p->e->n_commits++;
 	p->is_committing = true;
+	p->was_dirty = p->is_dirty;
 	p->running = op;
 	p->is_dirty = false;
 	p->store_ns = RG_NEVER;
@@ -136,14 +231,27 @@ void lease_pair_run(struct lease_pair *p) {
 	p->is_starting = false;
 }
 
+void lease_pair_go(struct lease_pair *p) {
+	p->n_holds++;
+	lease_pair_run(p);
+	lease_pair_arm(p);
+	if (!p->is_dirty && !p->is_committing)
+		lease_waits_end(p, 0);
+	p->n_holds--;
+	lease_pair_rest(p);
+}
+
 void lease_pair_persist(struct lease_pair *p) {
 	p->is_dirty = true;
 	lease_pair_run(p);
 }
 
-void lease_pair_raise(struct lease_pair *p, uint64_t reassign_ns) {
+bool lease_pair_raise(struct lease_pair *p, uint64_t reassign_ns) {
 	if (reassign_ns <= p->l.reassign_ns)
-		return;
+		return false;
 	p->l.reassign_ns = reassign_ns;
+	p->is_raised = true;
+	lease_pair_show_state(p);
 	lease_pair_persist(p);
+	return true;
 }

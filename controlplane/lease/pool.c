@@ -67,21 +67,58 @@ void lease_pool_give(struct lease_engine *e, uint32_t idx) {
 	struct lease_slot *slot = &e->slots[idx];
 	struct lease_pool *pool = e->pools[slot->pool];
 
-	if (slot->is_fixed)
+	if (slot->is_fixed || slot->is_withheld || slot->suspect != LEASE_SUSPECT_NONE)
 		return;
+	if (slot->state != LEASE_FREE || slot->is_listed)
+		lease_bug(e, idx, "a pair that is not free is to be given out (I1)");
+	slot->is_listed = true;
 	slot->next_free = LEASE_NO_PAIR;
-	if (pool->first_free == LEASE_NO_PAIR)
+	slot->prev_free = pool->last_free;
+	if (pool->last_free == LEASE_NO_PAIR)
 		pool->first_free = idx;
 	else
 		e->slots[pool->last_free].next_free = idx;
 	pool->last_free = idx;
+	pool->n_listed++;
+}
+
+void lease_pool_unlink(struct lease_engine *e, uint32_t idx) {
+	struct lease_slot *slot = &e->slots[idx];
+	struct lease_pool *pool = e->pools[slot->pool];
+
+	if (!slot->is_listed)
+		return;
+	if (slot->prev_free == LEASE_NO_PAIR)
+		pool->first_free = slot->next_free;
+	else
+		e->slots[slot->prev_free].next_free = slot->next_free;
+	if (slot->next_free == LEASE_NO_PAIR)
+		pool->last_free = slot->prev_free;
+	else
+		e->slots[slot->next_free].prev_free = slot->prev_free;
+	slot->is_listed = false;
+	pool->n_listed--;
+}
+
+static uint32_t pick(const struct lease_pool *pool) {
+	uint32_t v;
+
+	env_random(pool->e->env, &v, sizeof(v));
+	return v % (pool->n_listed < LEASE_WINDOW ? pool->n_listed : LEASE_WINDOW);
 }
 
 uint32_t lease_pool_take(struct lease_pool *pool) {
-	uint32_t idx = pool == NULL ? LEASE_NO_PAIR : pool->first_free;
+	uint32_t idx;
 
-	if (idx != LEASE_NO_PAIR)
-		pool->first_free = pool->e->slots[idx].next_free;
+	if (pool == NULL || pool->is_draining || pool->n_listed == 0 || lease_is_frozen(pool->e))
+		return LEASE_NO_PAIR;
+	idx = pool->first_free;
+	// Strictly the oldest (INV-13), but where others take from the same pool: they would all
+	// want the same one.
+	if (pool->e->cfg.is_shared)
+		for (uint32_t k = pick(pool); k > 0; k--)
+			idx = pool->e->slots[idx].next_free;
+	lease_pool_unlink(pool->e, idx);
 	return idx;
 }
 
@@ -99,6 +136,10 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 	while (pool->n_heap > 0 && key(pool, 1) <= now_ns) {
 		struct lease_pair *p = pool->e->slots[pool->heap[1]].pair;
 
+		if (lease_is_frozen(pool->e)) {
+			env_timer_set(pool->e->env, t, now_ns + RG_NS_PER_S);
+			return;
+		}
 		if (!is_fenced(p)) {
 			env_timer_set(pool->e->env, t, now_ns + FENCE_RETRY_NS);
 			return;
@@ -123,7 +164,7 @@ struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx) {
 			return NULL;
 		pool->e = e;
 		pool->idx = idx;
-		pool->first_free = LEASE_NO_PAIR;
+		pool->first_free = pool->last_free = LEASE_NO_PAIR;
 		pool->timer.fn = on_timer;
 		e->pools[idx] = pool;
 		pool->next = e->first_pool;
@@ -154,11 +195,20 @@ void lease_get_pool_stats(const struct lease_engine *e, uint16_t idx,
 	if (pool == NULL)
 		return;
 	out->n_pairs = pool->n_pairs;
-	out->n_free = pool->n_state[LEASE_FREE];
+	out->n_free = pool->n_state[LEASE_FREE] - pool->n_disabled;
+	out->n_disabled = pool->n_disabled;
+	out->n_suspect = pool->n_suspect;
+	out->is_draining = pool->is_draining;
 	out->n_offered = pool->n_state[LEASE_OFFERED];
 	for (unsigned s = LEASE_PENDING; s <= LEASE_UNKNOWN; s++)
 		out->n_registered += pool->n_state[s];
 	out->n_quarantine = pool->n_state[LEASE_QUARANTINE];
 	if (pool->n_heap > 0)
 		out->next_free_ns = key(pool, 1);
+	if (env_now_ns(e->env) >= e->hold_until_ns)
+		return;
+	out->n_quarantine += out->n_free; // INV-11
+	out->n_free = 0;
+	if (out->n_pairs > 0 && (pool->n_heap == 0 || out->next_free_ns < e->hold_until_ns))
+		out->next_free_ns = e->hold_until_ns;
 }

@@ -14,7 +14,7 @@ enum rg_lease_state lease_shown_state(const struct lease_pair *p) {
 	case LEASE_OFFERED:
 		return RG_LEASE_OFFERED;
 	case LEASE_ACTIVE:
-		return p->l.is_stale ? RG_LEASE_STALE : RG_LEASE_ACTIVE;
+		return p->l.is_stale || p->is_raised ? RG_LEASE_STALE : RG_LEASE_ACTIVE;
 	case LEASE_UNKNOWN:
 		return RG_LEASE_STALE;
 	default:

@@ -12,8 +12,26 @@
 #define DEREG_RETRY_NS (8 * RG_NS_PER_S) // doubled each time
 #define DEREG_RETRY_DOUBLINGS 5
 
+static uint64_t later(uint64_t a, uint64_t b) {
+	return a > b ? a : b;
+}
+
+// The client of a lease that another gateway registered, or gave out, is here now.
+static void move_here(struct lease_pair *p) {
+	if (lease_is_ours(p))
+		return;
+	p->e->counters.n_moved_in++;
+	p->is_moving = true;
+	p->moved_from = p->l.gateway;
+	p->l.gateway = LEASE_GATEWAY_OURS;
+	p->l.is_moved = true;
+}
+
 int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen, uint64_t sent_end_ns) {
 	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	uint64_t reassign_ns = lease_add_ns(sent_end_ns, e->cfg.core_slack_ns + e->cfg.t_sip_ns);
+	bool is_raised;
 
 	if (p == NULL || p->is_ending)
 		return RG_E_STALE;
@@ -22,12 +40,18 @@ int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	p->before = p->l.state;
 	p->dereg_ns = RG_NEVER; // the client wants its binding again
 	p->n_tries = 0;
+	p->has_proof = false;
 	lease_pair_set_state(p, LEASE_PENDING);
-	// XXX The request leaves before the higher value is durable, and a crash in between forgets
-	// it. Expires clamped to the token's end (ims.md 6.2) never raise it.
-	lease_pair_raise(p, lease_add_ns(sent_end_ns, e->cfg.core_slack_ns + e->cfg.t_sip_ns));
+	move_here(p);
+	// Expires clamped to the token's end (ims.md 6.2) never raise it; tokens of before the core
+	// was seen to grant more do, once.
+	if (e->is_baseline)
+		reassign_ns = later(reassign_ns, lease_reassign_ns(e, lease_token_end_ns(&p->l)));
+	is_raised = lease_pair_raise(p, reassign_ns);
+	if (p->is_moving)
+		lease_pair_persist(p);
 	lease_pair_arm(p);
-	return 0;
+	return p->is_moving || is_raised ? RG_MORE : 0;
 }
 
 static struct rg_slice copy(char **at, struct rg_slice s) {
@@ -92,6 +116,30 @@ void lease_register_held(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	lease_pair_arm(p);
 }
 
+// --- a core that grants more than it is asked for
+
+#define BASELINE_KEY "lease.core_exceeds"
+
+void lease_baseline_load(struct lease_engine *e) {
+	uint8_t value;
+	size_t len = 1;
+
+	e->is_baseline |= store_get(e->store, BASELINE_KEY, &value, &len) == 0;
+}
+
+void lease_core_exceeded(struct lease_engine *e) {
+	uint8_t value = 1;
+
+	if (e->is_baseline)
+		return;
+	e->is_baseline = true;
+	log_put(e->log, LOG_ERROR, "lease.core_exceeds",
+		LOG_S("effect", "pairs are kept for one registration longer from now on"),
+		LOG_S("cure", "have the core grant no more than it is asked for"));
+	if (store_put(e->store, BASELINE_KEY, &value, 1, false, NULL, NULL) != 0)
+		log_put(e->log, LOG_ERROR, "lease.not_stored", LOG_S("value", BASELINE_KEY));
+}
+
 static int confirm(struct lease_pair *p, const struct lease_binding *b) {
 	int rc;
 
@@ -105,6 +153,10 @@ static int confirm(struct lease_pair *p, const struct lease_binding *b) {
 		return rc;
 	}
 	lease_pair_set_state(p, LEASE_ACTIVE);
+	if (!lease_is_ours(p) && !p->is_ending) { // the client went to another gateway meanwhile
+		lease_pair_offer(p, true);
+		return RG_E_STALE;
+	}
 	if (p->is_ending) { // revoked, or the last token ended, while the core was asked
 		lease_pair_deregister(p);
 		return RG_E_STALE;
@@ -132,7 +184,7 @@ int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 		return rc;
 	take_flow(p, flow, promise_end_ns);
 	show_binding(p);
-	return 0;
+	return p->is_raised ? RG_MORE : 0;
 }
 
 int lease_refresh_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
@@ -201,9 +253,10 @@ int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 	return 0;
 }
 
-// The user may come back with the same token: as if it had just been issued.
-static void back_to_offered(struct lease_pair *p) {
+// The user may come back with the same token.
+void lease_pair_offer(struct lease_pair *p, bool is_stale) {
 	lease_binding_clear(p);
+	p->l.is_stale = is_stale;
 	p->n_tries = 0;
 	p->grace_ns = p->dereg_ns = RG_NEVER;
 	lease_pair_set_state(p, LEASE_OFFERED);
@@ -223,7 +276,7 @@ static void retry_at(struct lease_pair *p, uint64_t at_ns) {
 static void deregister_again(struct lease_pair *p) {
 	lease_pair_drop_tokens(p);
 	p->l.flow = (struct rg_conn_id){0};
-	p->is_ending = true;
+	p->is_ending = p->is_void = true;
 	lease_pair_set_state(p, LEASE_UNKNOWN);
 	retry_at(p, p->lost_register_ns);
 	lease_pair_persist(p);
@@ -231,31 +284,56 @@ static void deregister_again(struct lease_pair *p) {
 }
 
 // RELEASED (INV-7): evidence is there, nothing is under way nor can still arrive; the end of the
-// quarantine awaits the fence. The only place where reassign_ns goes down (INV-4).
-static void release(struct lease_pair *p) {
+// quarantine awaits the fence. The only place where reassign_ns goes down (INV-4), and only for who
+// registered it, alone.
+bool lease_may_release(const struct lease_pair *p) {
+	return lease_is_ours(p) && !p->l.is_moved;
+}
+
+void lease_pair_release(struct lease_pair *p) {
 	const struct lease_engine *e = p->e;
 	uint64_t release_ns = lease_add_ns(env_now_ns(e->env), e->cfg.release_guard_ns);
 
 	if (release_ns < p->lost_dereg_ns) // it must not end the next owner's binding
 		release_ns = p->lost_dereg_ns;
-	if (release_ns < p->l.reassign_ns)
+	if (release_ns < p->l.reassign_ns && lease_may_release(p))
 		p->l.reassign_ns = release_ns;
+	p->is_void = true;
 	lease_pair_quarantine(p);
+	lease_pair_persist(p);
+	lease_pair_arm(p);
+}
+
+static void dereg_ended(struct lease_pair *p, bool keep_token, bool is_proof) {
+	bool is_late = p->lost_register_ns > env_now_ns(p->e->env);
+
+	// Lost to another gateway, or renewed there: it goes on.
+	keep_token |= !p->is_ending && (!lease_is_ours(p) || p->is_revived);
+	if (!keep_token && is_late) {
+		deregister_again(p);
+	} else if (!keep_token) {
+		lease_pair_release(p);
+	} else if (p->is_ending) {
+		lease_pair_quarantine(p);
+	} else {
+		p->is_revived = false;
+		p->has_proof = is_proof && !is_late && lease_is_ours(p);
+		lease_pair_offer(p, !lease_is_ours(p));
+	}
 }
 
 void lease_dereg_done(struct lease_engine *e, uint32_t idx, uint64_t gen, bool keep_token) {
 	struct lease_pair *p = lease_pair_find(e, idx, gen);
 
-	if (p == NULL || p->l.state == LEASE_PENDING) // the REGISTER under way will tell
-		return;
-	if (!keep_token && p->lost_register_ns > env_now_ns(e->env))
-		deregister_again(p);
-	else if (!keep_token)
-		release(p);
-	else if (p->is_ending)
-		lease_pair_quarantine(p);
-	else
-		back_to_offered(p);
+	if (p != NULL && p->l.state != LEASE_PENDING) // else the REGISTER under way will tell
+		dereg_ended(p, keep_token, true);
+}
+
+void lease_dereg_unproved(struct lease_engine *e, uint32_t idx, uint64_t gen) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	if (p != NULL && p->l.state != LEASE_PENDING)
+		dereg_ended(p, true, false);
 }
 
 void lease_dereg_unknown(struct lease_engine *e, uint32_t idx, uint64_t gen) {

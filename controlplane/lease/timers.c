@@ -9,9 +9,17 @@ static uint64_t first_ns(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
 }
 
-void lease_pair_arm(struct lease_pair *p) {
-	uint64_t at_ns = first_ns(first_ns(p->grace_ns, p->dereg_ns), p->store_ns);
+// Where others share the store, the core is only asked to end a binding once the record has said so:
+// the client may have gone to another gateway, whose binding it would be.
+static bool must_wait(const struct lease_pair *p) {
+	return p->e->cfg.is_shared && (p->is_dirty || p->is_committing);
+}
 
+void lease_pair_arm(struct lease_pair *p) {
+	uint64_t at_ns = first_ns(p->grace_ns, p->store_ns);
+
+	if (!must_wait(p))
+		at_ns = first_ns(at_ns, p->dereg_ns);
 	for (unsigned i = 0; i < STORE_TOKENS; i++)
 		if (p->l.tokens[i].end_ns != 0)
 			at_ns = first_ns(at_ns, p->l.tokens[i].end_ns);
@@ -26,7 +34,7 @@ void lease_pair_arm(struct lease_pair *p) {
 void lease_pair_quarantine(struct lease_pair *p) {
 	lease_pair_drop_tokens(p);
 	lease_binding_clear(p);
-	p->is_ending = false;
+	p->is_ending = p->has_proof = p->is_revived = false;
 	p->n_tries = 0;
 	p->grace_ns = p->dereg_ns = RG_NEVER;
 	lease_pair_set_state(p, LEASE_QUARANTINE);
@@ -35,7 +43,6 @@ void lease_pair_quarantine(struct lease_pair *p) {
 	lease_pool_hold(p);
 	log_put(p->e->log, LOG_INFO, "lease.ended", LOG_U("lease", p->l.idx),
 		LOG_U("gen", p->l.gen), LOG_S("impu", p->l.impu));
-	lease_pair_persist(p);
 	lease_pair_arm(p);
 }
 
@@ -75,8 +82,11 @@ static void on_grace(struct lease_pair *p) {
 	if (p->l.state ==
 	    LEASE_PENDING) // a refresh; a client's own ends the grace when it succeeds
 		p->grace_ns = lease_add_ns(env_now_ns(p->e->env), p->e->cfg.flow_grace_ns);
-	if (p->l.state == LEASE_ACTIVE || p->l.state == LEASE_UNKNOWN)
-		lease_pair_deregister(p);
+	if (p->l.state != LEASE_ACTIVE && p->l.state != LEASE_UNKNOWN)
+		return;
+	lease_pair_deregister(p);
+	if (p->e->cfg.is_shared)
+		lease_pair_persist(p);
 }
 
 void lease_pair_fn(struct env_timer *t, uint64_t now_ns) {
@@ -93,7 +103,7 @@ void lease_pair_fn(struct env_timer *t, uint64_t now_ns) {
 		lease_pair_quarantine(p); // evidence by time (INV-7): no binding can be left
 	if (p->grace_ns <= now_ns)
 		on_grace(p);
-	is_due = p->dereg_ns <= now_ns && p->l.state != LEASE_QUARANTINE;
+	is_due = p->dereg_ns <= now_ns && p->l.state != LEASE_QUARANTINE && !must_wait(p);
 	if (is_due) {
 		p->dereg_ns = RG_NEVER;
 		if (p->l.state == LEASE_UNKNOWN)

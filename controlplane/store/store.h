@@ -39,7 +39,8 @@ enum {
 	STORE_MOVED = 1 << 0,   // more than one gateway registered this generation
 	STORE_SUSPECT = 1 << 1, // out of rotation until an operator says otherwise
 	STORE_IMPORTED =
-		1 << 2, // provisioned by this record; else by a pool's or the accounts' file
+		1 << 2,        // provisioned by this record; else by a pool's or the accounts' file
+	STORE_CAUSE_SHIFT = 4, // bits 4 to 7: why it is suspect (enum lease_suspect)
 };
 
 struct store;

@@ -72,9 +72,9 @@ static void end_register(struct world *w, const struct tx *tx) {
 	was_open = w->flows[tx->flow.gen].is_open;
 	w->flows[tx->flow.gen].is_open = true;
 	rc = lease_register_done(w->e, tx->idx, tx->gen, &b, tx->flow, now_ns + 300 * SEC);
-	if (rc != 0)
+	if (rc < 0)
 		w->flows[tx->flow.gen].is_open = was_open;
-	w->n_registered += rc == 0;
+	w->n_registered += rc >= 0;
 }
 
 static struct tx *tx_new(struct world *w, uint32_t idx, uint64_t gen, uint64_t max_delay_ns);
@@ -329,7 +329,7 @@ static struct rg_conn_id flow_new(struct world *w, uint32_t idx, uint64_t gen) {
 }
 
 // A core that forces a longer binding than the token (423), which raises reassign_ns. The record of
-// that is awaited here, as the engine itself does not (see lease_register_begin()).
+// that is awaited here (see lease_register_begin()).
 static uint64_t lengthen(struct world *w) {
 	store_mem_fail(w->store, 0, 0);
 	store_mem_set_delay(w->store, RG_NS_PER_MS);
@@ -351,7 +351,7 @@ void world_register(struct world *w) {
 		end_ns = now_ns + w->cfg.reg_max_ns;
 	if (is_longer)
 		end_ns += lengthen(w);
-	if (lease_register_begin(w->e, a->idx, a->gen, end_ns) != 0)
+	if (lease_register_begin(w->e, a->idx, a->gen, end_ns) < 0)
 		return;
 	if (is_longer)
 		env_sim_advance(w->env, 100 * SEC); // more than any delay and a retry
@@ -377,11 +377,19 @@ void world_deregister(struct world *w) {
 
 void world_revoke(struct world *w) {
 	const struct ack *a = any_ack(w);
+	const struct lease *l;
+	uint64_t reassign_ns;
 
 	if (a == NULL)
 		return;
 	oracle_on_revoke(w, a->idx, a->gen);
-	(void)!lease_revoke(w->e, a->idx, a->gen);
+	reassign_ns = lease_at(w->e, a->idx)->reassign_ns;
+	if (lease_revoke(w->e, a->idx, a->gen) != 0)
+		return;
+	// The core had confirmed the end of the binding before: the pair is given back at once.
+	l = lease_at(w->e, a->idx);
+	if (l->state == LEASE_QUARANTINE && l->reassign_ns < reassign_ns)
+		oracle_on_release(w, a->idx, a->gen);
 }
 
 // A worker answers from the table: a REGISTER on a new connection.

@@ -79,9 +79,11 @@ START_TEST(store_fails) {
 	ck_assert_str_eq(fx_str(&fx, "error"), "unavailable");
 	ck_assert_str_eq(fx_header(&fx, "Retry-After"), "5");
 	ck_assert_ptr_null(strstr(fx.text, "token\":"));
-	ck_assert_uint_eq(fx_ask(&fx, "POST", "/v1/lease", DEMO JSON, ANON), 201);
+	ck_assert_uint_eq(fx_ask(&fx, "POST", "/v1/lease", DEMO JSON, ANON), 503); // spends no pair
 	lease_get_pool_stats(fx.leases, POOL_OPEN, &stats);
-	ck_assert_uint_ge(stats.n_free, 1);
+	ck_assert_uint_eq(stats.n_free, OPEN_PAIRS - 1);
+	env_sim_advance(fx.env, 5 * RG_NS_PER_S);
+	ck_assert_uint_eq(fx_ask(&fx, "POST", "/v1/lease", DEMO JSON, ANON), 201);
 }
 END_TEST
 
