@@ -68,7 +68,7 @@ static bool has_token(const struct lease_engine *e, const struct store_lease *ro
 	bool is_found = false;
 
 	// Of a store that is not the last one (INV-11) no token is good.
-	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE || e->cfg.is_store_lost)
+	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE || now_ns < e->hold_until_ns)
 		return false;
 	for (unsigned i = 0; i < STORE_TOKENS; i++)
 		is_found |= row->tokens[i].end_ms != 0 &&

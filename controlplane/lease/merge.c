@@ -237,7 +237,12 @@ static void set_gateway(struct lease_pair *p, uint16_t gateway) {
 	// INV-10: the client is there now. Its binding there is, to the core, perhaps the same one as
 	// ours: it is not ended from here.
 	close_flow(p);
-	if (p->l.state == LEASE_ACTIVE || p->l.state == LEASE_UNKNOWN)
+	if (p->l.state == LEASE_PENDING ||
+	    (p->l.state == LEASE_DEREG_PENDING && p->dereg_ns == RG_NEVER))
+		return; // a request is under way: its end goes on from here
+	if (p->is_ending)
+		lease_pair_quarantine(p);
+	else if (p->l.state != LEASE_OFFERED)
 		lease_pair_offer(p, true);
 }
 

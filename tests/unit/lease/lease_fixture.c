@@ -22,16 +22,22 @@ static void on_close(void *ctx, struct rg_conn_id conn, uint16_t code) {
 	f->close_code = code;
 }
 
-static void start(struct fix *f) {
+void fix_start(struct fix *f) {
 	static const char *const names[] = {"p1", "p2"};
 	static const uint16_t wwsfs[] = {7, 9};
-	const struct lease_cfg cfg = {.clock_error_ns = 5 * SEC,
+	struct lease_cfg cfg = {.clock_error_ns = 5 * SEC,
 				      .t_sip_ns = 69 * SEC,
 				      .core_slack_ns = 360 * SEC,
 				      .release_guard_ns = 5 * SEC,
 				      .flow_grace_ns = 60 * SEC,
 				      .reg_max_ns = 3600 * SEC};
 	const struct lease_ops ops = {f, on_deregister, on_close};
+
+	cfg.gateway = f->gateway;
+	cfg.is_shared = f->gateway != NULL;
+	cfg.is_store_lost = f->more.is_store_lost;
+	cfg.token_max_ns = f->more.token_max_ns;
+	cfg.outage_ns = f->more.outage_ns;
 
 	f->e = lease_engine_new(&cfg, f->env, f->store, NULL, &ops, f->n_pairs + 1 + f->n_room);
 	ck_assert_ptr_nonnull(f->e);
@@ -58,20 +64,36 @@ void fix_init(struct fix *f, unsigned n_pairs) {
 	f->digester = rg_digester_new(key);
 	ck_assert_ptr_nonnull(f->digester);
 	ck_assert_int_eq(store_mem_open(f->env, &f->store), 0);
-	start(f);
+	fix_start(f);
 }
 
 void fix_fini(struct fix *f) {
 	lease_engine_free(f->e);
 	store_close(f->store);
+	if (f->is_guest)
+		return;
 	rg_digester_free(f->digester);
 	env_sim_free(f->env);
+}
+
+void fix_init_two(struct fix *a, struct fix *b, unsigned n_pairs) {
+	fix_init(a, n_pairs);
+	lease_engine_free(a->e);
+	a->gateway = "a";
+	fix_start(a);
+	*b = (struct fix){.env = a->env,
+			  .digester = a->digester,
+			  .n_pairs = n_pairs,
+			  .gateway = "b",
+			  .is_guest = true};
+	ck_assert_int_eq(store_mem_join(a->store, a->env, &b->store), 0);
+	fix_start(b);
 }
 
 void fix_restart(struct fix *f, unsigned n_durable) {
 	lease_engine_free(f->e);
 	store_mem_crash(f->store, n_durable);
-	start(f);
+	fix_start(f);
 }
 
 void fix_advance(struct fix *f, uint64_t ns) {
@@ -85,6 +107,7 @@ static int issue(void *arg, const struct lease *l, uint64_t, struct rg_wr *token
 	if (f->issue_rc != 0)
 		return f->issue_rc;
 	rg_puts(token, l->impu);
+	rg_puts(token, f->gateway == NULL ? "" : f->gateway);
 	rg_putc(token, '#');
 	rg_put_u64(token, ++f->n_issued);
 	return 0;

@@ -36,12 +36,18 @@ struct fix {
 	struct rg_conn_id closed;
 	uint16_t close_code;
 	unsigned n_pairs;
+	const char *gateway;   // NULL: alone
+	struct lease_cfg more; // of what the fixture leaves 0
+	bool is_guest;         // env and digester belong to the other one
 	unsigned n_room; // for as many more, from the next restart on
 };
 
 // n pairs "p<i>@x" in pool 0, then account "alice" with "alice@x".
 void fix_init(struct fix *f, unsigned n_pairs);
 void fix_fini(struct fix *f);
+void fix_start(struct fix *f); // a new engine on env and store
+// Two gateways "a" and "b" on one store, in one environment; fini b first.
+void fix_init_two(struct fix *a, struct fix *b, unsigned n_pairs);
 // The process ends as by kill -9 and comes back; the first n queued commits made it to the disk.
 void fix_restart(struct fix *f, unsigned n_durable);
 void fix_advance(struct fix *f, uint64_t ns); // and checks all invariants
