@@ -408,6 +408,10 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 		.release_guard_ns = conf->life.release_guard_s * RG_NS_PER_S,
 		.flow_grace_ns = conf->reg.flow_grace_s * RG_NS_PER_S,
 		.reg_max_ns = conf->reg.max_s * RG_NS_PER_S,
+		.token_max_ns = (conf->token.life_s > conf->token.anonymous_life_s
+					 ? conf->token.life_s
+					 : conf->token.anonymous_life_s) *
+				RG_NS_PER_S,
 	};
 	struct lease_ops ops = {g, op_deregister, op_close_flow};
 	int rc = pairs_check_room(conf, g->env, g->log, err, err_len);

@@ -126,10 +126,9 @@ void message_put_client_lines(struct rg_wr *w, const struct sip_msg *m, struct r
 		rg_puts(w, "Require: outbound\r\n");
 }
 
-unsigned message_count_other_ids(const struct sip_msg *m, const char *impu) {
+bool message_other_id(const struct sip_msg *m, const char *impu, unsigned i, struct rg_slice *uri) {
 	struct rg_slice list, element;
 	struct contact c;
-	unsigned n = 0;
 
 	for (const struct sip_hdr *h = sip_hdr_first(m, SIP_HDR_P_ASSOCIATED_URI); h != NULL;
 	     h = sip_hdr_next(m, h)) {
@@ -137,8 +136,19 @@ unsigned message_count_other_ids(const struct sip_msg *m, const char *impu) {
 		while (sip_list_next(&list, &element))
 			if (contact_parse(element, &c) == RG_OK &&
 			    rg_is_prefix(c.uri, RG_LIT("sip:")) &&
-			    !contact_uri_eq(c.uri, rg_str(impu)))
-				n++;
+			    !contact_uri_eq(c.uri, rg_str(impu)) && i-- == 0) {
+				*uri = c.uri;
+				return true;
+			}
 	}
+	return false;
+}
+
+unsigned message_count_other_ids(const struct sip_msg *m, const char *impu) {
+	struct rg_slice uri;
+	unsigned n = 0;
+
+	while (message_other_id(m, impu, n, &uri))
+		n++;
 	return n;
 }

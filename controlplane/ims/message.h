@@ -51,3 +51,5 @@ void message_put_client_lines(struct rg_wr *w, const struct sip_msg *m, struct r
 bool message_seconds(const struct sip_msg *m, enum sip_hdr_id id, uint32_t *out);
 // sip: URIs of P-Associated-URI that are not impu (INV-2 wants none for a pool pair).
 unsigned message_count_other_ids(const struct sip_msg *m, const char *impu);
+// The i-th of them; false past the last.
+bool message_other_id(const struct sip_msg *m, const char *impu, unsigned i, struct rg_slice *uri);

@@ -241,6 +241,24 @@ static bool remove_foreign(struct op *op, const struct message_granted *g) {
 	return true;
 }
 
+// INV-2: one subscription, one pair. An identity that is another pair's as well takes this one out of
+// rotation; its lease goes on.
+static void check_identities(const struct op *op, const struct lease *l, const struct sip_msg *m) {
+	struct rg_slice uri;
+	char name[256];
+
+	for (unsigned i = 0; message_other_id(m, l->impu, i, &uri); i++) {
+		log_put(op->ims->log, LOG_ERROR, "core_other_identity", LOG_S("impu", l->impu),
+			LOG_B("other", uri));
+		if (uri.len >= sizeof(name))
+			continue;
+		memcpy(name, uri.p, uri.len);
+		name[uri.len] = '\0';
+		if (lease_find(op->ims->leases, name) != RG_LEASE_NONE)
+			(void)!lease_set_suspect(op->ims->leases, op->idx, LEASE_SUSPECT_IDENTITY);
+	}
+}
+
 void register_answered(struct op *op, const struct sip_msg *m) {
 	const struct lease *l = op_lease(op);
 	uint64_t now_ns = env_now_ns(op->ims->env);
@@ -264,8 +282,8 @@ void register_answered(struct op *op, const struct sip_msg *m) {
 	if (g.expires > op->expires)
 		lease_core_exceeded(op->ims->leases);
 	lease_register_held(op->ims->leases, op->idx, op->gen, core_high(op, g.expires, now_ns));
-	if (!l->is_fixed && message_count_other_ids(m, l->impu) > 0)
-		log_put(op->ims->log, LOG_ERROR, "core_other_identity", LOG_S("impu", l->impu));
+	if (!l->is_fixed)
+		check_identities(op, l, m);
 	if (!l->is_fixed && g.n_foreign > 0) {
 		log_put(op->ims->log, LOG_ERROR, "core_foreign_contact", LOG_S("impu", l->impu),
 			LOG_B("contact", g.foreign[0].uri));

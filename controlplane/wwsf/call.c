@@ -3,6 +3,7 @@
 // Loop thread. A call owns itself: it is freed by its last completion, which finds w NULL when the
 // WWSF has gone first. The client may be gone as well; the worker drops the answer then.
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,6 +20,8 @@ struct wwsf_call {
 	struct lease_ask ask;
 	char *sub;
 	bool is_renewal;
+	struct lease_wait wait;      // of a revocation
+	struct rg_digest used;       // of a renewal
 	uint64_t token_end_ns;       // of the token issued
 	struct token_signer *signer; // of its key; NULL before
 };
@@ -241,7 +244,37 @@ void wwsf_call_account(struct wwsf *w, const struct wwsf_to *to, const char *acc
 	}
 }
 
-void wwsf_call_renew(struct wwsf *w, const struct wwsf_to *to, const struct lease *l) {
+static void call_ended(struct lease_wait *wait, int rc) {
+	struct wwsf_call *c = (struct wwsf_call *)((char *)wait - offsetof(struct wwsf_call, wait));
+
+	if (c->w != NULL && rc == 0) {
+		c->w->stats.releases++;
+		wwsf_answer(c->w, &c->to, 202, "", json_pack("{s:s}", "state", "ending"));
+	} else if (c->w != NULL) {
+		wwsf_refuse_later(c->w, &c->to, 503, RETRY_BUSY_S, "unavailable",
+				  "This cannot be recorded now; ask again later.");
+	}
+	call_free(c);
+}
+
+// Answered once it is on record: a crash does not give the token back.
+void wwsf_call_revoke(struct wwsf *w, const struct wwsf_to *to, const struct lease *l) {
+	struct wwsf_call *c = call_new(w, to, l->sub, 0);
+	uint32_t idx = l->idx;
+
+	if (c == NULL)
+		return;
+	c->wait.done = call_ended;
+	if (lease_revoke(w->leases, idx, l->gen) != 0) {
+		wwsf_challenge(w, to, true, "This lease has ended; ask for a new one.");
+		call_free(c);
+	} else if (lease_await(w->leases, idx, &c->wait) == 0) {
+		call_ended(&c->wait, 0);
+	}
+}
+
+void wwsf_call_renew(struct wwsf *w, const struct wwsf_to *to, const struct lease *l,
+		     const struct rg_digest *used) {
 	struct wwsf_call *c = call_new(w, to, l->sub,
 				       l->scenario == 2 ? w->conf->token.life_s
 							: w->conf->token.anonymous_life_s);
@@ -249,6 +282,8 @@ void wwsf_call_renew(struct wwsf *w, const struct wwsf_to *to, const struct leas
 	if (c == NULL)
 		return;
 	c->is_renewal = true;
+	c->used = *used;
+	c->ask.used = &c->used;
 	c->ask.is_account = l->is_fixed;
 	c->ask.pool = l->pool;
 	lease_renew(w->leases, l->idx, l->gen, &c->ask);

@@ -85,17 +85,17 @@ void wwsf_jwks_get(struct wwsf *w, const struct wwsf_req *r) {
 }
 
 // The lease whose token the request carries. NULL after a refusal was sent.
-static const struct lease *bearer_lease(struct wwsf *w, const struct wwsf_req *r) {
+static const struct lease *bearer_lease(struct wwsf *w, const struct wwsf_req *r,
+					struct rg_digest *d) {
 	struct rg_slice token = bearer_get(&r->http);
 	const struct lease *l;
-	struct rg_digest d;
 
 	if (token.len == 0) {
 		wwsf_challenge(w, &r->to, false, "Send Authorization: Bearer with your token.");
 		return NULL;
 	}
-	rg_token_digest(w->digester, token, &d);
-	l = lease_by_digest(w->leases, &d);
+	rg_token_digest(w->digester, token, d);
+	l = lease_by_digest(w->leases, d);
 	if (l == NULL) {
 		wwsf_challenge(w, &r->to, true, "This token has ended; ask for a new lease.");
 		return NULL;
@@ -109,21 +109,17 @@ static const struct lease *bearer_lease(struct wwsf *w, const struct wwsf_req *r
 }
 
 void wwsf_lease_refresh(struct wwsf *w, const struct wwsf_req *r) {
-	const struct lease *l = bearer_lease(w, r);
+	struct rg_digest d;
+	const struct lease *l = bearer_lease(w, r, &d);
 
 	if (l != NULL)
-		wwsf_call_renew(w, &r->to, l);
+		wwsf_call_renew(w, &r->to, l, &d);
 }
 
 void wwsf_lease_delete(struct wwsf *w, const struct wwsf_req *r) {
-	const struct lease *l = bearer_lease(w, r);
+	struct rg_digest d;
+	const struct lease *l = bearer_lease(w, r, &d);
 
-	if (l == NULL)
-		return;
-	if (lease_revoke(w->leases, l->idx, l->gen) != 0) {
-		wwsf_challenge(w, &r->to, true, "This lease has ended; ask for a new one.");
-		return;
-	}
-	w->stats.releases++;
-	wwsf_answer(w, &r->to, 202, "", json_pack("{s:s}", "state", "ending"));
+	if (l != NULL)
+		wwsf_call_revoke(w, &r->to, l);
 }

@@ -78,5 +78,8 @@ struct wwsf_form { // strings are owned by json
 void wwsf_call_anonymous(struct wwsf *w, const struct wwsf_to *to, uint16_t pool);
 void wwsf_call_account(struct wwsf *w, const struct wwsf_to *to, const char *account,
 		       const char *password);
-void wwsf_call_renew(struct wwsf *w, const struct wwsf_to *to, const struct lease *l);
+// used: the token that the client showed.
+void wwsf_call_renew(struct wwsf *w, const struct wwsf_to *to, const struct lease *l,
+		     const struct rg_digest *used);
+void wwsf_call_revoke(struct wwsf *w, const struct wwsf_to *to, const struct lease *l);
 void wwsf_call_orphan_all(struct wwsf *w); // their completions find no wwsf any more

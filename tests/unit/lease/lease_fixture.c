@@ -26,11 +26,11 @@ void fix_start(struct fix *f) {
 	static const char *const names[] = {"p1", "p2"};
 	static const uint16_t wwsfs[] = {7, 9};
 	struct lease_cfg cfg = {.clock_error_ns = 5 * SEC,
-				      .t_sip_ns = 69 * SEC,
-				      .core_slack_ns = 360 * SEC,
-				      .release_guard_ns = 5 * SEC,
-				      .flow_grace_ns = 60 * SEC,
-				      .reg_max_ns = 3600 * SEC};
+				.t_sip_ns = 69 * SEC,
+				.core_slack_ns = 360 * SEC,
+				.release_guard_ns = 5 * SEC,
+				.flow_grace_ns = 60 * SEC,
+				.reg_max_ns = 3600 * SEC};
 	const struct lease_ops ops = {f, on_deregister, on_close};
 
 	cfg.gateway = f->gateway;

@@ -39,7 +39,7 @@ struct fix {
 	const char *gateway;   // NULL: alone
 	struct lease_cfg more; // of what the fixture leaves 0
 	bool is_guest;         // env and digester belong to the other one
-	unsigned n_room; // for as many more, from the next restart on
+	unsigned n_room;       // for as many more, from the next restart on
 };
 
 // n pairs "p<i>@x" in pool 0, then account "alice" with "alice@x".

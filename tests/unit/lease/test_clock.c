@@ -166,7 +166,8 @@ START_TEST(gateways_whose_clocks_differ) {
 	fix_init_two(&f, &b, 2);
 	high_ms = env_wall_ms(f.env) + (_i == 0 ? 7000 : -11000);
 	memcpy(mark.high_ms, &high_ms, sizeof(high_ms));
-	ck_assert_int_eq(store_put(b.store, "lease.clock.c", &mark, sizeof(mark), false, NULL, NULL),
+	ck_assert_int_eq(store_put(b.store, "lease.clock.c", &mark, sizeof(mark), false, NULL,
+				   NULL),
 			 0);
 	fix_advance(&f, 5 * RG_NS_PER_MS);
 	ck_assert(lease_is_frozen(f.e));
