@@ -35,6 +35,49 @@ START_TEST(status_table) {
 }
 END_TEST
 
+// ims.md 6.4: a pair that the HSS bars leaves the rotation; one that was registered before does not.
+START_TEST(barred_pair_is_suspect) {
+	struct rig_lease c = rig_grant(7200);
+
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	rig_core_answer(_i == 0 ? 403 : 404, "");
+	rig_expect_status(403);
+	ck_assert_int_eq(rig_lease_of(&c)->suspect,
+			 _i == 0 ? LEASE_SUSPECT_FORBIDDEN : LEASE_SUSPECT_UNKNOWN);
+}
+END_TEST
+
+START_TEST(refused_refresh_is_no_suspect) {
+	struct rig_lease c = rig_grant(7200);
+
+	rig_register_well(&c);
+	rig_send(&c, &(struct rig_register){.reason = RG_WHY_CORE_DUE});
+	rig_core_next();
+	rig_core_answer(403, "");
+	rig_expect_status(403);
+	ck_assert_int_eq(rig_lease_of(&c)->suspect, LEASE_SUSPECT_NONE);
+}
+END_TEST
+
+// INV-2: the core lists an identity of another pair with this one.
+START_TEST(other_pairs_identity_is_suspect) {
+	struct rig_lease c = rig_grant(7200);
+	const char *other = lease_at(rig.leases, c.idx == 0 ? 1 : 0)->impu;
+	char lines[512];
+
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	snprintf(lines, sizeof(lines),
+		 "Contact: " RIG_CONTACT ";expires=600\r\nP-Associated-URI: <%s>\r\n",
+		 _i == 0 ? other : "sip:nobody@elsewhere.example");
+	rig_core_answer(200, lines);
+	rig_expect_status(200);
+	ck_assert_int_eq(rig_lease_of(&c)->suspect,
+			 _i == 0 ? LEASE_SUSPECT_IDENTITY : LEASE_SUSPECT_NONE);
+}
+END_TEST
+
 // A refused refresh leaves the binding as it was.
 START_TEST(refused_refresh) {
 	struct rig_lease c = rig_grant(7200);
@@ -240,6 +283,9 @@ static void add(void *suite) {
 	tcase_add_checked_fixture(t, rig_start, rig_stop);
 	tcase_add_loop_test(t, status_table, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_test(t, refused_refresh);
+	tcase_add_loop_test(t, barred_pair_is_suspect, 0, 2);
+	tcase_add_test(t, refused_refresh_is_no_suspect);
+	tcase_add_loop_test(t, other_pairs_identity_is_suspect, 0, 2);
 	tcase_add_test(t, too_brief_retried_once);
 	tcase_add_test(t, too_brief_granted);
 	tcase_add_test(t, too_brief_for_the_token);

@@ -108,6 +108,62 @@ START_TEST(core_grants_more_than_asked) {
 }
 END_TEST
 
+// What the core holds must be on record before anybody is told: the workers ask for each REGISTER.
+START_TEST(a_later_end_is_durable_first) {
+	struct lease_binding b = {.contact = RG_LIT("<sip:a@b.invalid>")};
+
+	begin(1);
+	b.core_low_ns = b.core_high_ns = env_now_ns(f.env) + 3 * FIX_LIFE;
+	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + SEC), 0);
+	ck_assert_int_eq(lease_register_done(f.e, 0, 1, &b, fix_conn(1), 0), RG_MORE);
+	ck_assert_int_eq(fix_seen(&f, &f.done.digest), RG_LEASE_STALE);
+	fix_advance(&f, 2 * RG_NS_PER_MS);
+	ck_assert_int_eq(fix_seen(&f, &f.done.digest), RG_LEASE_ACTIVE);
+	fix_fini(&f);
+}
+END_TEST
+
+// Once the core was seen to grant more, T_reg comes on top, also after a restart.
+START_TEST(the_formula_without_feedback) {
+	begin(2);
+	fix_register(&f, f.done.idx, 1, 1);
+	lease_core_exceeded(f.e);
+	fix_advance(&f, 10 * RG_NS_PER_MS);
+	lease_register_failed(f.e, f.done.idx, 1, false);
+	ck_assert_int_eq(lease_register_begin(f.e, f.done.idx, 1, env_now_ns(f.env) + SEC),
+			 RG_MORE);
+	ck_assert_uint_eq(fix_lease(&f, f.done.idx)->reassign_ns,
+			  lease_token_end_ns(fix_lease(&f, f.done.idx)) + FIX_GUARD + 3600 * SEC);
+	fix_advance(&f, 10 * RG_NS_PER_MS);
+	fix_restart(&f, 0);
+	fix_grant(&f, "b");
+	ck_assert_uint_eq(fix_lease(&f, f.done.idx)->reassign_ns,
+			  lease_token_end_ns(fix_lease(&f, f.done.idx)) + FIX_GUARD + 3600 * SEC);
+	fix_fini(&f);
+}
+END_TEST
+
+// The core has confirmed the end before: a revocation gives the pair back early. Not so without
+// that, nor after "Contact: *", which proves nothing.
+START_TEST(evidence_of_before) {
+	begin(1);
+	fix_register(&f, 0, 1, 5);
+	ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+	if (_i == 0)
+		lease_dereg_done(f.e, 0, 1, true);
+	else
+		lease_dereg_unproved(f.e, 0, 1);
+	ck_assert_int_eq(state(), LEASE_OFFERED);
+	ck_assert_int_eq(lease_revoke(f.e, 0, 1), 0);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	fix_advance(&f, 4 * SEC);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	fix_advance(&f, 2 * SEC);
+	ck_assert_int_eq(state(), _i == 0 ? LEASE_FREE : LEASE_QUARANTINE);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(user_leaves_and_comes_back) {
 	begin(1);
 	fix_register(&f, 0, 1, 5);
@@ -318,6 +374,9 @@ int main(void) {
 	tcase_add_test(tc, old_generation_is_refused);
 	tcase_add_test(tc, longer_binding_raises_the_end);
 	tcase_add_test(tc, core_grants_more_than_asked);
+	tcase_add_test(tc, a_later_end_is_durable_first);
+	tcase_add_test(tc, the_formula_without_feedback);
+	tcase_add_loop_test(tc, evidence_of_before, 0, 2);
 	tcase_add_test(tc, user_leaves_and_comes_back);
 	tcase_add_test(tc, user_leaves_for_good);
 	tcase_add_test(tc, confirmed_end_gives_the_pair_back);

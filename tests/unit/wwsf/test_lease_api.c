@@ -312,6 +312,33 @@ START_TEST(delete_is_a_hint) {
 }
 END_TEST
 
+// Not on record, not acknowledged; void at once all the same.
+START_TEST(delete_waits_for_the_store) {
+	const char *bearer;
+
+	ck_assert_uint_eq(anonymous(), 201);
+	bearer = fx_bearer(&fx, DEMO);
+	store_mem_fail(fx.store, 1, -5);
+	ck_assert_uint_eq(fx_ask(&fx, "DELETE", "/v1/lease", bearer, NULL), 503);
+	ck_assert_uint_eq(wwsf_get_stats(fx.w)->releases, 0);
+	ck_assert_uint_eq(fx_ask(&fx, "DELETE", "/v1/lease", bearer, NULL), 401);
+}
+END_TEST
+
+// The token that the client showed stays good, whatever became of those it was not told of.
+START_TEST(refresh_keeps_the_token_shown) {
+	char bearer[2048];
+
+	ck_assert_uint_eq(anonymous(), 201);
+	snprintf(bearer, sizeof(bearer), "%s", fx_bearer(&fx, DEMO));
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(refresh(bearer), 200);
+		env_sim_advance(fx.env, RG_NS_PER_S);
+	}
+	ck_assert_uint_eq(fx_ask(&fx, "DELETE", "/v1/lease", bearer, NULL), 202);
+}
+END_TEST
+
 START_TEST(delete_without_evidence_keeps_the_quarantine) {
 	struct lease_pool_stats stats;
 	const struct lease *l;
@@ -353,6 +380,8 @@ int main(void) {
 	tcase_add_loop_test(t, bearer_table, 0, N_BEARERS);
 	tcase_add_test(t, token_of_another_wwsf);
 	tcase_add_test(t, delete_is_a_hint);
+	tcase_add_test(t, delete_waits_for_the_store);
+	tcase_add_test(t, refresh_keeps_the_token_shown);
 	tcase_add_test(t, delete_without_evidence_keeps_the_quarantine);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
