@@ -287,6 +287,8 @@ static const char *const kind_names[] = {
 	[CTL_ARG_NUMBER] = "number",
 	[CTL_ARG_WORD] = "word",
 	[CTL_ARG_CHOICE] = "choice",
+	[CTL_ARG_INPUT] = "input",
+	[CTL_ARG_OUTPUT] = "output",
 };
 
 static json_t *arg_json(const struct ctl_arg *a) {

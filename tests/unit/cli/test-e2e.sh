@@ -45,6 +45,8 @@ ctl 0 '^level  *debug' log level debug
 ctl 2 'did you mean .lease list' lease lst
 ctl 2 'from 1 to 1000' lease list --limit 0
 
+ctl 0 '"name":"file","kind":"input"' --json help
+
 # A tty's escape codes and raw control characters never come out.
 if "$regatectl" --socket "$socket" lease show 3 | tr -d '\n' | grep -q '[[:cntrl:]]'; then
 	echo "not ok: control characters in the output" >&2
