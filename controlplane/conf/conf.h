@@ -22,6 +22,7 @@ struct conf_pool {
 	uint16_t wwsf;     // index into conf.wwsfs
 	char *file;        // lines "impi impu"; '#' comments; may be NULL
 	bool is_anonymous; // anonymous: allow | deny (default deny)
+	uint32_t reserve;  // percent that anonymous users leave free, default 0
 };
 
 struct conf_cert { // further certificate, for its own names
@@ -92,7 +93,15 @@ struct conf {
 		uint32_t core_slack_s;    // S_core, default 360s
 		uint32_t release_guard_s; // T_guard after a clean de-registration, default 5s
 	} life;
-	uint32_t leases_max;     // leases.max, default 1000000
+	uint32_t leases_max;           // leases.max, default 1000000
+	struct {                       // quotas: of anonymous leases; 0 = no limit
+		uint32_t source_rate;  // per minute and source, default 300
+		uint32_t source_burst; // default 300
+		uint32_t source_max;   // at a time, default 256
+		uint32_t wwsf_rate;    // per second and WWSF, default 1000
+		uint32_t wwsf_burst;   // default 5000
+		uint32_t wwsf_max;     // at a time, default 0
+	} quotas;
 	struct conf_cert *certs; // certificates: beside the one of tls:
 	size_t n_certs;
 	struct conf_wwsf *wwsfs;

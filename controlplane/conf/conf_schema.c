@@ -208,10 +208,31 @@ static const struct conf_key pools_keys[] = {
 		 "pool import`"},
 	{"anonymous", CONF_T_ENUM, OF_POOL(is_anonymous), .def = "deny", .choices = "deny|allow",
 	 .text = "allow: anybody who opens the page gets an identity"},
+	{"reserve", CONF_T_COUNT, OF_POOL(reserve), .def = "0", .min = 0, .max = 100,
+	 .text = "percent of the pairs that anonymous users leave to those with a name"},
 	{"max", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration_max", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"max_expires", CONF_T_REFUSED, .text = ONE_T_REG},
+};
+
+static const struct conf_key quotas_keys[] = {
+	{"source_rate", CONF_T_COUNT, FIELD(quotas.source_rate), .def = "300", .min = 0,
+	 .max = 1000000,
+	 .text = "anonymous leases per minute for one address (IPv6: one /64); 0: no limit"},
+	{"source_burst", CONF_T_COUNT, FIELD(quotas.source_burst), .def = "300", .min = 1,
+	 .max = 1000000, .text = "leases that an address may take at once before that rate holds"},
+	{"source_max", CONF_T_COUNT, FIELD(quotas.source_max), .def = "256", .min = 0,
+	 .max = 1000000,
+	 .text = "anonymous leases that one address may hold at a time; many users may share one; "
+		 "0: no limit"},
+	{"wwsf_rate", CONF_T_COUNT, FIELD(quotas.wwsf_rate), .def = "1000", .min = 0,
+	 .max = 1000000, .text = "anonymous leases per second for one WWSF; 0: no limit"},
+	{"wwsf_burst", CONF_T_COUNT, FIELD(quotas.wwsf_burst), .def = "5000", .min = 1,
+	 .max = 1000000, .text = "leases that a WWSF may take at once before that rate holds"},
+	{"wwsf_max", CONF_T_COUNT, FIELD(quotas.wwsf_max), .def = "0", .min = 0, .max = 16777216,
+	 .text = "leases of all pools of a WWSF at a time from which on anonymous users get none; "
+		 "0: no limit"},
 };
 
 static const struct conf_key accounts_keys[] = {
@@ -289,6 +310,7 @@ const struct conf_section conf_sections[] = {
 	{"pools", "pools of identities that are lent out", KEYS(pools_keys), .is_optional = true,
 	 .elem_size = sizeof(struct conf_pool), .list_off = offsetof(struct conf, pools),
 	 .n_off = offsetof(struct conf, n_pools), .max_len = 1000},
+	{"quotas", "what anonymous users may take", KEYS(quotas_keys)},
 	{"accounts", "users with a password", KEYS(accounts_keys), .is_optional = true},
 	{"leases", "how many", KEYS(leases_keys)},
 	{"store", "durable state", KEYS(store_keys)},

@@ -133,9 +133,14 @@ static json_t *ims_json(const struct ims_stats *s) {
 }
 
 static json_t *wwsf_json(const struct wwsf_stats *s) {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "requests", (json_int_t)s->requests, "leases",
-			 (json_int_t)s->leases, "refreshes", (json_int_t)s->refreshes, "releases",
-			 (json_int_t)s->releases, "refused", (json_int_t)s->refused);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "requests",
+			 (json_int_t)s->requests, "leases", (json_int_t)s->leases, "refreshes",
+			 (json_int_t)s->refreshes, "releases", (json_int_t)s->releases, "refused",
+			 (json_int_t)s->refused, "over_source_quota",
+			 (json_int_t)s->short_of[QUOTA_SOURCE], "over_wwsf_quota",
+			 (json_int_t)s->short_of[QUOTA_WWSF], "pool_reserved",
+			 (json_int_t)s->short_of[QUOTA_RESERVE], "pool_dry",
+			 (json_int_t)s->short_of[QUOTA_DRY]);
 }
 
 void ctl_stats(struct ctl_client *cl) {

@@ -97,6 +97,61 @@ void wwsf_refuse(struct wwsf *w, const struct wwsf_to *to, unsigned status, cons
 		    json_pack("{s:s, s:s}", "error", error, "message", message));
 }
 
+#define RETRY_UNKNOWN_S 60 // no pair is in quarantine: somebody has to leave first
+#define JITTER_MIN_S 5
+#define TELL_NS (60 * RG_NS_PER_S)
+
+// Seconds from now, and up to half as many more: not all of them come back at once.
+static uint64_t retry_s(struct wwsf *w, uint64_t at_ns) {
+	uint64_t now_ns = env_now_ns(w->env), s = RETRY_UNKNOWN_S;
+	uint32_t random;
+
+	if (at_ns != RG_NEVER)
+		s = at_ns <= now_ns ? 1 : (at_ns - now_ns + RG_NS_PER_S - 1) / RG_NS_PER_S;
+	env_random(w->env, &random, sizeof(random));
+	return s + random % ((s / 2 > JITTER_MIN_S ? s / 2 : JITTER_MIN_S) + 1);
+}
+
+// What was refused since the last line.
+static void tell_short(struct wwsf *w) {
+	const uint64_t *n = w->stats.short_of;
+	uint64_t *told = w->short_of_told, now_ns = env_now_ns(w->env);
+
+	if (w->short_of_ns != 0 && now_ns - w->short_of_ns < TELL_NS)
+		return;
+	w->short_of_ns = now_ns;
+	log_put(w->log, LOG_WARN, "wwsf.short",
+		LOG_U("source", n[QUOTA_SOURCE] - told[QUOTA_SOURCE]),
+		LOG_U("wwsf", n[QUOTA_WWSF] - told[QUOTA_WWSF]),
+		LOG_U("reserve", n[QUOTA_RESERVE] - told[QUOTA_RESERVE]),
+		LOG_U("dry", n[QUOTA_DRY] - told[QUOTA_DRY]));
+	memcpy(told, n, sizeof(w->short_of_told));
+}
+
+void wwsf_refuse_short(struct wwsf *w, const struct wwsf_to *to, enum quota_verdict why,
+		       uint64_t at_ns) {
+	static const struct {
+		unsigned status;
+		const char *error, *message;
+	} texts[QUOTA_N_VERDICTS] = {
+		[QUOTA_SOURCE] = {429, "too_many", // RFC 6585 4
+				  "Too many leases for your network address; ask again later."},
+		[QUOTA_WWSF] = {503, "busy", "Too many leases for this page; ask again later."},
+		[QUOTA_RESERVE] = {503, "pool_dry",
+				   "All identities for guests are in use; ask again later."},
+		[QUOTA_DRY] = {503, "pool_dry", "All identities are in use; ask again later."},
+	};
+	char line[64];
+
+	w->stats.short_of[why]++;
+	w->stats.refused++;
+	tell_short(w);
+	(void)snprintf(line, sizeof(line), "Retry-After: %" PRIu64 "\r\n", retry_s(w, at_ns));
+	wwsf_answer(w, to, texts[why].status, line,
+		    json_pack("{s:s, s:s}", "error", texts[why].error, "message",
+			      texts[why].message));
+}
+
 void wwsf_refuse_later(struct wwsf *w, const struct wwsf_to *to, unsigned status,
 		       uint64_t retry_after_s, const char *error, const char *message) {
 	char line[64];

@@ -10,7 +10,6 @@
 #include "regate/err.h"
 #include "wwsf/wwsf_int.h"
 
-#define RETRY_UNKNOWN_S 60 // no pair is in quarantine: somebody has to leave first
 #define RETRY_BUSY_S 5
 
 struct wwsf_call {
@@ -24,6 +23,7 @@ struct wwsf_call {
 	struct rg_digest used;       // of a renewal
 	uint64_t token_end_ns;       // of the token issued
 	struct token_signer *signer; // of its key; NULL before
+	struct quota_ticket ticket;
 };
 
 static void call_free(struct wwsf_call *c) {
@@ -108,22 +108,13 @@ static json_t *lease_json(const struct wwsf_call *c, const struct lease *l, stru
 			 "sip:", conf->reg.domain, "max_reg_expires", (json_int_t)conf->reg.max_s);
 }
 
-static uint64_t seconds_until(const struct env *e, uint64_t at_ns) {
-	uint64_t now = env_now_ns(e);
-
-	if (at_ns == RG_NEVER)
-		return RETRY_UNKNOWN_S;
-	return at_ns <= now ? 1 : (at_ns - now + RG_NS_PER_S - 1) / RG_NS_PER_S;
-}
-
 static void call_refused(struct wwsf_call *c, int rc) {
 	struct wwsf *w = c->w;
 	struct lease_pool_stats stats;
 
 	if (rc == RG_E_EXHAUSTED && !c->ask.is_account) {
 		lease_get_pool_stats(w->leases, c->ask.pool, &stats);
-		wwsf_refuse_later(w, &c->to, 503, seconds_until(w->env, stats.next_free_ns),
-				  "pool_dry", "All identities are in use; ask again later.");
+		wwsf_refuse_short(w, &c->to, QUOTA_DRY, stats.next_free_ns);
 	} else if (rc == RG_E_EXHAUSTED) { // the account's own pair, which is being given back
 		wwsf_refuse_later(w, &c->to, 409, RETRY_BUSY_S, "ending",
 				  "The last session is still being ended; ask again in a moment.");
@@ -155,6 +146,7 @@ static void call_done(void *arg, int rc, const struct lease *l, struct rg_slice 
 		call_free(c);
 		return;
 	}
+	quota_end(&c->ticket, l);
 	if (rc != 0) {
 		call_refused(c, rc);
 	} else {
@@ -202,16 +194,27 @@ static struct wwsf_call *call_new(struct wwsf *w, const struct wwsf_to *to, cons
 void wwsf_call_anonymous(struct wwsf *w, const struct wwsf_to *to, uint16_t pool) {
 	char sub[32];
 	struct rg_wr s = rg_wr(sub, sizeof(sub));
+	struct quota_ticket ticket;
+	enum quota_verdict verdict;
 	struct wwsf_call *c;
+	uint64_t retry_ns;
 	uint8_t id[8];
 
+	verdict = quota_take(w->quota, &to->peer, pool, &ticket, &retry_ns);
+	if (verdict != QUOTA_OK) {
+		wwsf_refuse_short(w, to, verdict, retry_ns);
+		return;
+	}
 	env_random(w->env, id, sizeof(id));
 	rg_puts(&s, "anon-");
 	rg_put_hex(&s, rg_slice(id, sizeof(id)));
 	rg_put_be(&s, 0, 1);
 	c = call_new(w, to, sub, w->conf->token.anonymous_life_s);
-	if (c == NULL)
+	if (c == NULL) {
+		quota_end(&ticket, NULL);
 		return;
+	}
+	c->ticket = ticket;
 	c->ask.pool = pool;
 	lease_grant(w->leases, &c->ask);
 }

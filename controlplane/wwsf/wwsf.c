@@ -45,6 +45,7 @@ struct wwsf *wwsf_new(const struct conf *conf, struct env *env, struct log *log,
 		      struct token_keys *keys, struct rg_digester *digester,
 		      const struct dpport *port) {
 	struct wwsf *w = calloc(1, sizeof(*w));
+	uint8_t hash_key[16];
 
 	if (w == NULL)
 		return NULL;
@@ -58,6 +59,12 @@ struct wwsf *wwsf_new(const struct conf *conf, struct env *env, struct log *log,
 		.digester = digester,
 		.port = *port,
 	};
+	env_random(env, hash_key, sizeof(hash_key));
+	w->quota = quota_new(conf, env, leases, hash_key);
+	if (w->quota == NULL) {
+		free(w);
+		return NULL;
+	}
 	json_set_alloc_funcs(malloc, free_wiped); // for the whole process
 	return w;
 }
@@ -66,6 +73,7 @@ void wwsf_free(struct wwsf *w) {
 	if (w == NULL)
 		return;
 	wwsf_call_orphan_all(w);
+	quota_free(w->quota);
 	free(w);
 }
 

@@ -12,10 +12,12 @@
 #include "regate/dp.h"
 #include "regate/punt.h"
 #include "token/keys.h"
+#include "wwsf/quota.h"
 
 struct wwsf;
 struct wwsf_stats {
 	uint64_t requests, leases, refreshes, releases, refused;
+	uint64_t short_of[QUOTA_N_VERDICTS]; // refused for want of pairs or quota
 };
 
 [[nodiscard]] struct wwsf *wwsf_new(const struct conf *conf, struct env *env, struct log *log,

@@ -20,6 +20,9 @@ struct wwsf {
 	struct dpport port;
 	struct wwsf_stats stats;
 	struct wwsf_call *calls; // under way
+	struct quota *quota;
+	uint64_t short_of_ns; // when the log told of short_of last; 0 = never
+	uint64_t short_of_told[QUOTA_N_VERDICTS];
 };
 
 struct wwsf_to { // where an answer goes; outlives the request, and maybe the client
@@ -47,6 +50,10 @@ void wwsf_refuse(struct wwsf *w, const struct wwsf_to *to, unsigned status, cons
 		 const char *error, const char *message);
 void wwsf_refuse_later(struct wwsf *w, const struct wwsf_to *to, unsigned status,
 		       uint64_t retry_after_s, const char *error, const char *message);
+// No lease, for want of pairs or quota; ask again from at_ns on (RG_NEVER = nobody knows). Told by
+// the log once a minute, whatever the flood.
+void wwsf_refuse_short(struct wwsf *w, const struct wwsf_to *to, enum quota_verdict why,
+		       uint64_t at_ns);
 // 401 with a Bearer challenge (RFC 6750 3); has_token adds error="invalid_token".
 void wwsf_challenge(struct wwsf *w, const struct wwsf_to *to, bool has_token, const char *message);
 

@@ -63,8 +63,8 @@ START_TEST(defaults) {
 	ck_assert_uint_eq(c->dp.vlan, 0);
 	ck_assert_uint_eq(c->dp.listen, 443);
 	ck_assert_uint_eq(c->dp.connections, 4096);
-	ck_assert_uint_eq(c->dp.ping_s, 25);
-	ck_assert_uint_eq(c->dp.pong_misses, 2);
+	ck_assert(c->quotas.source_rate == 300 && c->quotas.wwsf_burst == 5000);
+	ck_assert(c->dp.ping_s == 25 && c->dp.pong_misses == 2);
 	ck_assert_uint_eq(c->tls.half_open_per_source, 256);
 	ck_assert_uint_eq(c->dp.head_timeout_s, 10);
 	ck_assert_uint_eq(c->dp.idle_timeout_s, 60);

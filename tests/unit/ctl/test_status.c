@@ -95,7 +95,7 @@ START_TEST(stats_all) {
 	json_t *a, *d;
 
 	fake.ims = (struct ims_stats){1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-	fake.wwsf = (struct wwsf_stats){1, 2, 3, 4, 5};
+	fake.wwsf = (struct wwsf_stats){1, 2, 3, 4, 5, {0, 6, 7, 8, 9}};
 	a = harness_ask(&h, end, "{\"cmd\":\"stats\",\"args\":{\"all\":true}}");
 	d = json_object_get(a, "data");
 	ck_assert_uint_eq(json_array_size(json_object_get(d, "counters")), RG_N_STATS);
@@ -106,7 +106,8 @@ START_TEST(stats_all) {
 			"\"register_refresh\":7,\"deregister\":8,\"client_ok\":9,"
 			"\"client_refused\":10},"
 			"\"wwsf\":{\"requests\":1,\"leases\":2,\"refreshes\":3,\"releases\":4,"
-			"\"refused\":5},"
+			"\"refused\":5,\"over_source_quota\":6,\"over_wwsf_quota\":7,"
+			"\"pool_reserved\":8,\"pool_dry\":9},"
 			"\"store\":{\"up\":false,\"commits\":0,\"batches\":0,"
 			"\"conflicts\":0,\"failures\":0,\"queued\":0}}");
 }
