@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pairs that come and go over the operator's socket, while clients are served; quotas of guests."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from case import GatewayCase, main  # noqa: E402
+from herd import Refreshers  # noqa: E402
+from lab import BUILD, DOMAIN  # noqa: E402
+from wic import Sip, Ws, delete_lease, http, lease  # noqa: E402
+
+POOLS = ("\n  - {name: demo, wwsf: demo, anonymous: allow}"
+         "\n  - {name: spare, wwsf: demo, file: pool.txt, reserve: 10}")
+
+
+def pairs(name, n):
+    return [f"{name}-{i:06d}@{DOMAIN},sip:{name}-{i:06d}@{DOMAIN}" for i in range(n)]
+
+
+class PoolCase(GatewayCase):
+    def cli(self, *args, **kw):
+        return subprocess.Popen([BUILD + "/controlplane/cli/regatectl", "--socket",
+                                 self.lab.path("ctl.sock"), *args], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, **kw)
+
+    def run_cli(self, code, *args):
+        proc = self.cli(*args)
+        out, err = proc.communicate(timeout=100)
+        self.assertEqual(proc.returncode, code, out + err)
+        return out, err
+
+    def file(self, name, lines):
+        return self.lab.write(name, "impi,impu\n" + "\n".join(lines) + "\n")
+
+    def exported(self, pool):
+        name = self.lab.path(f"out-{time.monotonic_ns()}.csv")
+        self.run_cli(0, "pool", "export", pool, name)
+        with open(name) as f:
+            lines = f.read().splitlines()
+        self.assertEqual(lines[0], "impi,impu")
+        return lines[1:]
+
+    def restart(self, sig=signal.SIGTERM):
+        self.lab.stop(self.lab.regated, sig)
+        self.lab.start_regated()
+
+
+class Import(PoolCase):
+    lab_args = {"conf": {"pools": POOLS}}
+
+    def test_1_import_under_load(self):
+        want = pairs("big", 100000)
+        first = self.file("first.csv", want[:50])
+        self.run_cli(0, "pool", "import", "demo", first)
+        given = lease()
+        self.assertIn(f"{given['impi']},{given['impu']}", want[:50])
+        herd = Refreshers(10, 0.06)
+        try:
+            out, _ = self.run_cli(0, "pool", "import", "demo", self.file("all.csv", want))
+            self.assertRegex(out, "99950 new, 50 there already, 0 refused")
+        finally:
+            herd.close()
+        self.assertEqual((herd.errors, herd.good), ([], herd.tries))
+        self.assertGreater(herd.tries, 0)
+        self.assertCountEqual(self.exported("demo"), want)
+
+    def test_2_restart_keeps_them_and_their_leases(self):
+        given = lease()
+        self.restart()
+        self.assertCountEqual(self.exported("demo"), pairs("big", 100000))
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, given).register().status, 200)
+
+    def test_3_killed_in_the_middle(self):
+        want = pairs("more", 60000)
+        path = self.file("more.csv", want)
+        proc = self.cli("pool", "import", "demo", path)
+        while self.lab.ctl("pool", "show", "demo")["data"]["pairs"] < 105000:
+            self.assertIsNone(proc.poll())
+        self.restart(signal.SIGKILL)
+        proc.communicate(timeout=30)
+        self.assertEqual(proc.returncode, 3)
+        kept = self.exported("demo")
+        self.assertEqual(set(kept) - set(want), set(pairs("big", 100000)))  # whole pairs only
+        self.assertLess(len(kept), 160000)
+        out, _ = self.run_cli(0, "pool", "import", "demo", path)
+        self.assertRegex(out, f"{160000 - len(kept)} new, {len(kept) - 100000} there already")
+        self.assertEqual(len(self.exported("demo")), 160000)
+
+    def test_4_what_is_taken_is_refused_with_its_line(self):
+        lines = [*pairs("big", 1), f"pool-00001@{DOMAIN},sip:pool-00001@{DOMAIN}",
+                 f"x@{DOMAIN},sip:big-000000@{DOMAIN}", f"alice@{DOMAIN},sip:alice@{DOMAIN}", "x,y"]
+        path = self.file("bad.csv", lines)
+        out, err = self.run_cli(7, "pool", "import", "demo", path)
+        self.assertIn("6 lines", out)
+        self.assertIn("0 new, 1 there already, 4 refused", out)
+        self.assertEqual([line.split(": ")[1] for line in err.splitlines()],
+                         [f"{path}:{n}" for n in (3, 4, 5, 6)])
+
+    def test_5_file_against_import(self):
+        # The start ends with a line that names the pair; the file as it was starts again.
+        before = self.lab.path("pool.txt")
+        os.rename(before, before + ".was")
+        self.lab.write("pool.txt", f"big-000007@{DOMAIN} sip:big-000007@{DOMAIN}\n")
+        self.lab.stop(self.lab.regated)
+        proc = subprocess.run([BUILD + "/controlplane/regated", "--config",
+                               self.lab.path("regated.yaml")], capture_output=True, text=True, timeout=60)
+        os.rename(before + ".was", before)
+        self.assertEqual(proc.returncode, 1)
+        self.assertRegex(proc.stderr, f"pair 'big-000007@{DOMAIN} .* imported into pool 'demo'.*remove it")
+        self.lab.start_regated()
+
+
+class Quotas(PoolCase):
+    lab_args = {"conf": {"quotas": {"source_max": 5}}}
+
+    def test_one_address_takes_so_many(self):
+        given = [lease() for _ in range(5)]
+        answer = http("POST", "/v1/lease", {"anonymous": True})
+        self.assertEqual(answer.status, 429)
+        self.assertEqual(answer.json()["error"], "too_many")
+        self.assertGreaterEqual(int(answer.headers["retry-after"]), 1)
+        stats = self.lab.ctl("stats")["data"]["wwsf"]
+        self.assertEqual(stats["over_source_quota"], 1)
+        self.assertEqual(self.lab.log("regated").count("wwsf.short"), 1)
+        # A lease that is given back makes room, and what is there is served.
+        self.assertEqual(delete_lease(given[0]["token"]).status, 202)
+        lease()
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, given[1]).register().status, 200)
+
+
+if __name__ == "__main__":
+    main()
