@@ -22,6 +22,7 @@ struct ctl_client;
 struct ctl_look;   // ctl_top.c
 struct ctl_import; // ctl_import.c
 struct ctl_text;   // ctl_export.c
+struct ctl_later;  // ctl_rotation.c
 
 struct ctl_req {                   // the request under way
 	const struct ctl_cmd *cmd; // NULL = none
@@ -33,6 +34,7 @@ struct ctl_req {                   // the request under way
 	struct lease_filter filter; // lease list; texts of args
 	uint64_t ticket;            // conn list: place in the queue, 0 = not queued
 	struct ctl_look *look;      // top: the first one, owned; NULL = none
+	struct ctl_later *later;    // what waits for the store; NULL = none
 	struct ctl_import *import;  // NULL = none
 	struct ctl_text *text;      // pool export: the page, owned; NULL = none
 };
@@ -100,17 +102,24 @@ void ctl_pool_show(struct ctl_client *cl);
 void ctl_pool_import(struct ctl_client *cl);
 void ctl_pool_export(struct ctl_client *cl);
 void ctl_lease_list(struct ctl_client *cl);
-void ctl_lease_show(struct ctl_client *cl); // and lease revoke
+void ctl_lease_show(struct ctl_client *cl); // and all that names a pair
 void ctl_conn_list(struct ctl_client *cl);
 void ctl_log_level(struct ctl_client *cl);
 void ctl_tls_show(struct ctl_client *cl);
 void ctl_tls_reload(struct ctl_client *cl);
 void ctl_token_keys(struct ctl_client *cl);
 void ctl_token_reload(struct ctl_client *cl);
-void ctl_import_drop(struct ctl_client *cl); // nobody waits for it any more
+void ctl_pool_drain(struct ctl_client *cl); // and pool undrain
+// --- ctl_rotation.c: of the pair that was named
+void ctl_lease_mark(struct ctl_client *cl, const struct lease *l); // lease suspect, lease clear
+void ctl_lease_history(struct ctl_client *cl, const struct lease *l);
+void ctl_answer_durable(struct ctl_client *cl, uint32_t idx); // the pair, once it is
+void ctl_later_drop(struct ctl_client *cl);                   // nobody waits for it any more
+void ctl_import_drop(struct ctl_client *cl);                  // nobody waits for it any more
 // --- ctl_pool.c
 // The pool that an argument names. False after the refusal.
 [[nodiscard]] bool ctl_pool_arg(struct ctl_client *cl, uint16_t *pool);
+json_t *ctl_json_pool(const struct ctl *c, uint16_t pool); // UINT16_MAX: the pairs of accounts
 // Forgets what a request that will not be answered has open elsewhere.
 void ctl_conn_drop(struct ctl_client *cl);
 void ctl_conn_fini(struct ctl *c);

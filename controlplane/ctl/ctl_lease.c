@@ -49,11 +49,14 @@ static int add_rest(const struct ctl *c, const struct lease *l, json_t *o) {
 }
 
 json_t *ctl_json_lease(const struct ctl *c, const struct lease *l, bool is_whole) {
-	json_t *o = json_pack("{s:I, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "idx",
+	json_t *o = json_pack("{s:I, s:I, s:s, s:b, s:s*, s:o, s:o, s:o, s:o, s:o}", "idx",
 			      (json_int_t)l->idx, "gen", (json_int_t)l->gen, "state",
-			      lease_state_name(l->state), "stale", l->is_stale, "impu",
-			      ctl_json_text(rg_str(l->impu)), "pool", pool_name(c, l), "sub",
-			      l->sub == NULL ? json_null() : ctl_json_text(rg_str(l->sub)),
+			      lease_state_name(l->state), "stale", l->is_stale, "suspect",
+			      l->suspect == LEASE_SUSPECT_NONE
+				      ? NULL
+				      : lease_suspect_name((enum lease_suspect)l->suspect),
+			      "impu", ctl_json_text(rg_str(l->impu)), "pool", pool_name(c, l),
+			      "sub", l->sub == NULL ? json_null() : ctl_json_text(rg_str(l->sub)),
 			      "token_ends_at",
 			      ctl_json_time(c, l->state == LEASE_FREE ? 0 : lease_token_end_ns(l)),
 			      "promised_until_at", ctl_json_time(c, l->promise_end_ns));
@@ -129,6 +132,8 @@ static bool read_filter(struct ctl_client *cl, struct lease_filter *f) {
 				   .wwsf = wwsf == NULL ? -1 : wwsf_by_id(conf, wwsf),
 				   .state = state == NULL ? -1 : (int32_t)state_by_name(state),
 				   .sub = ctl_arg_str(&cl->req, "sub"),
+				   .is_suspect =
+					   json_is_true(json_object_get(cl->req.args, "suspect")),
 				   .impu = impu == NULL ? rg_slice(NULL, 0) : rg_str(impu)};
 	if (pool != NULL && f->pool < 0)
 		ctl_refuse(cl, RG_CTL_NOT_FOUND,
@@ -172,12 +177,16 @@ static void revoke(struct ctl_client *cl, const struct lease *l) {
 		return;
 	}
 	log_put(cl->ctl->deps.log, LOG_INFO, "ctl.revoke", LOG_U("lease", idx), LOG_U("gen", gen));
-	ctl_answer(cl, ctl_json_lease(cl->ctl, lease_at(e, idx), true));
+	ctl_answer_durable(cl, idx);
 }
 
 static void show(struct ctl_client *cl, const struct lease *l) {
 	if (cl->req.id == CTL_LEASE_REVOKE)
 		revoke(cl, l);
+	else if (cl->req.id == CTL_LEASE_HISTORY)
+		ctl_lease_history(cl, l);
+	else if (cl->req.id != CTL_LEASE_SHOW)
+		ctl_lease_mark(cl, l);
 	else
 		ctl_answer(cl, ctl_json_lease(cl->ctl, l, true));
 }

@@ -6,17 +6,21 @@ static const char *wwsf_id(const struct conf *conf, uint16_t wwsf) {
 	return wwsf < conf->n_wwsfs ? conf->wwsfs[wwsf].id : "";
 }
 
-// name NULL: the pairs of accounts.
-static json_t *pool_json(const struct ctl *c, uint16_t pool, const char *name, uint16_t wwsf) {
+json_t *ctl_json_pool(const struct ctl *c, uint16_t pool) {
+	const struct conf *conf = c->deps.conf;
+	bool is_accounts = pool == UINT16_MAX;
 	struct lease_pool_stats s;
 
 	lease_get_pool_stats(c->deps.leases, pool, &s);
-	return json_pack("{s:s?, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "pool", name, "kind",
-			 name == NULL ? "accounts" : "pool", "wwsf", wwsf_id(c->deps.conf, wwsf),
+	return json_pack("{s:s?, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "pool",
+			 is_accounts ? NULL : conf->pools[pool].name, "kind",
+			 is_accounts ? "accounts" : "pool", "wwsf",
+			 wwsf_id(conf, is_accounts ? conf->accounts_wwsf : conf->pools[pool].wwsf),
 			 "pairs", (json_int_t)s.n_pairs, "free", (json_int_t)s.n_free, "offered",
 			 (json_int_t)s.n_offered, "registered", (json_int_t)s.n_registered,
-			 "quarantine", (json_int_t)s.n_quarantine, "next_free_at",
-			 ctl_json_time(c, s.next_free_ns));
+			 "quarantine", (json_int_t)s.n_quarantine, "disabled",
+			 (json_int_t)s.n_disabled, "suspect", (json_int_t)s.n_suspect, "draining",
+			 s.is_draining, "next_free_at", ctl_json_time(c, s.next_free_ns));
 }
 
 void ctl_pool_list(struct ctl_client *cl) {
@@ -24,10 +28,9 @@ void ctl_pool_list(struct ctl_client *cl) {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < conf->n_pools; i++)
-		ctl_json_add(&list, pool_json(cl->ctl, (uint16_t)i, conf->pools[i].name,
-					      conf->pools[i].wwsf));
+		ctl_json_add(&list, ctl_json_pool(cl->ctl, (uint16_t)i));
 	if (conf->accounts_file != NULL)
-		ctl_json_add(&list, pool_json(cl->ctl, UINT16_MAX, NULL, conf->accounts_wwsf));
+		ctl_json_add(&list, ctl_json_pool(cl->ctl, UINT16_MAX));
 	ctl_answer(cl, json_pack("{s:o}", "pools", list));
 }
 
@@ -47,10 +50,8 @@ bool ctl_pool_arg(struct ctl_client *cl, uint16_t *pool) {
 }
 
 void ctl_pool_show(struct ctl_client *cl) {
-	const struct conf *conf = cl->ctl->deps.conf;
 	uint16_t pool;
 
 	if (ctl_pool_arg(cl, &pool))
-		ctl_answer(cl, pool_json(cl->ctl, pool, conf->pools[pool].name,
-					 conf->pools[pool].wwsf));
+		ctl_answer(cl, ctl_json_pool(cl->ctl, pool));
 }

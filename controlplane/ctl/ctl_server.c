@@ -24,6 +24,7 @@ static void req_end(struct ctl_client *cl) {
 	free(cl->req.look);
 	free(cl->req.text);
 	ctl_import_drop(cl);
+	ctl_later_drop(cl);
 	cl->req = (struct ctl_req){0};
 }
 

@@ -20,9 +20,14 @@ enum ctl_cmd_id {
 	CTL_POOL_SHOW,
 	CTL_POOL_IMPORT,
 	CTL_POOL_EXPORT,
+	CTL_POOL_DRAIN,
+	CTL_POOL_UNDRAIN,
 	CTL_LEASE_LIST,
 	CTL_LEASE_SHOW,
 	CTL_LEASE_REVOKE,
+	CTL_LEASE_SUSPECT,
+	CTL_LEASE_CLEAR,
+	CTL_LEASE_HISTORY,
 	CTL_CONN_LIST,
 	CTL_LOG_LEVEL,
 	CTL_TLS_SHOW,
@@ -44,7 +49,7 @@ enum ctl_arg_kind {
 
 #define CTL_WORD_MAX 256
 #define CTL_TEXT_MAX 65536
-#define CTL_ARGS_MAX 7
+#define CTL_ARGS_MAX 8
 
 struct ctl_arg {
 	const char *name; // key in "args"; "--name" unless positional; NULL ends the list

@@ -205,7 +205,8 @@ uint32_t lease_n_pairs(const struct lease_engine *e);
 // The pair of this IMPU or IMPI, ASCII case aside; RG_LEASE_NONE when there is none.
 uint32_t lease_find(const struct lease_engine *e, const char *name);
 struct lease_filter {
-	int32_t pool, wwsf, state; // -1: any, state: any but FREE
+	int32_t pool, wwsf, state; // -1: any, state: any but FREE, or any at all of the suspect
+	bool is_suspect;           // out of rotation only
 	const char *sub;           // NULL: any
 	struct rg_slice impu;      // it begins with this, ASCII case aside
 };

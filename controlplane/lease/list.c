@@ -45,7 +45,9 @@ static bool fits(const struct scan *s, uint32_t idx) {
 	const struct lease_slot *slot = &s->e->slots[idx];
 	const struct lease_filter *f = s->f;
 
-	if (f->state < 0 ? slot->state == LEASE_FREE : slot->state != f->state)
+	if (f->is_suspect && slot->suspect == LEASE_SUSPECT_NONE)
+		return false;
+	if (f->state < 0 ? slot->state == LEASE_FREE && !f->is_suspect : slot->state != f->state)
 		return false;
 	if ((f->pool >= 0 && slot->pool != f->pool) || (f->wwsf >= 0 && slot->wwsf != f->wwsf))
 		return false;

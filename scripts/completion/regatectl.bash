@@ -24,7 +24,7 @@ _regatectl() {
 	"stages") words="" ;;
 	"top --interval") words="" ;;
 	"top") words=" --once --interval" ;;
-	"pool") words=" list show import export" ;;
+	"pool") words=" list show import export drain undrain" ;;
 	"pool list") words="" ;;
 	"pool show") words="" ;;
 	"pool import --format") words=" csv json" ;;
@@ -32,7 +32,9 @@ _regatectl() {
 	"pool export --format") words=" csv json" ;;
 	"pool export --after") words="" ;;
 	"pool export") words=" --format --after" ;;
-	"lease") words=" list show revoke" ;;
+	"pool drain") words="" ;;
+	"pool undrain") words="" ;;
+	"lease") words=" list show revoke suspect clear history" ;;
 	"lease list --pool") words="" ;;
 	"lease list --state") words=" free offered pending active dereg-pending unknown quarantine" ;;
 	"lease list --wwsf") words="" ;;
@@ -40,9 +42,12 @@ _regatectl() {
 	"lease list --impu") words="" ;;
 	"lease list --limit") words="" ;;
 	"lease list --after") words="" ;;
-	"lease list") words=" --pool --state --wwsf --sub --impu --limit --after" ;;
+	"lease list") words=" --pool --state --wwsf --sub --impu --suspect --limit --after" ;;
 	"lease show") words="" ;;
 	"lease revoke") words="" ;;
+	"lease suspect") words="" ;;
+	"lease clear") words="" ;;
+	"lease history") words="" ;;
 	"conn") words=" list" ;;
 	"conn list --limit") words="" ;;
 	"conn list") words=" --limit" ;;

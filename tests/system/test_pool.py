@@ -114,6 +114,30 @@ class Import(PoolCase):
         self.assertRegex(proc.stderr, f"pair 'big-000007@{DOMAIN} .* imported into pool 'demo'.*remove it")
         self.lab.start_regated()
 
+    def test_6_drained_pool_lets_none_out(self):
+        given = lease()
+        self.run_cli(0, "pool", "drain", "demo")
+        for _ in range(2):  # now, and after a restart
+            answer = http("POST", "/v1/lease", {"anonymous": True})
+            self.assertEqual((answer.status, answer.json()["error"]), (503, "pool_dry"))
+            self.assertTrue(self.lab.ctl("pool", "show", "demo")["data"]["draining"])
+            with Ws() as ws:  # what is out is served
+                self.assertEqual(Sip(ws, given).register().status, 200)
+            self.restart()
+        self.run_cli(0, "pool", "undrain", "demo")
+        lease()
+
+    def test_7_suspect_pair_and_history(self):
+        given = lease()
+        out, _ = self.run_cli(0, "lease", "history", given["impi"])
+        self.assertIn("anon-", out)
+        self.run_cli(0, "lease", "suspect", given["impu"])
+        self.restart()
+        listed = self.lab.ctl("lease", "list", "--suspect")["data"]["leases"]
+        self.assertEqual([(p["impu"], p["suspect"]) for p in listed], [(given["impu"], "operator")])
+        self.run_cli(0, "lease", "clear", given["impu"])
+        self.assertEqual(self.lab.ctl("lease", "list", "--suspect")["data"]["leases"], [])
+
 
 class Quotas(PoolCase):
     lab_args = {"conf": {"quotas": {"source_max": 5}}}

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Stand-in for the lease engine and the store: pairs that the test fills in by hand.
 #include "harness.h"
+
+#include <errno.h>
+
 #include "regate/err.h"
 
 struct lease_engine; // never made
@@ -70,6 +73,47 @@ int lease_import(struct lease_engine *e, uint16_t pool, const char *impi, const 
 	(void)done;
 	(void)arg;
 	return strncmp(impi, "new", 3) == 0 ? RG_E_CONFLICT : LEASE_IS_THERE;
+}
+
+int lease_set_suspect(struct lease_engine *e, uint32_t idx, enum lease_suspect cause) {
+	(void)e;
+	fake.pairs[idx].suspect = (uint8_t)cause;
+	return 0;
+}
+
+const char *lease_suspect_name(enum lease_suspect cause) {
+	return cause == LEASE_SUSPECT_NONE ? "none" : "operator";
+}
+
+int lease_await(struct lease_engine *e, uint32_t idx, struct lease_wait *w) {
+	(void)e;
+	(void)idx;
+	(void)w;
+	return 0;
+}
+
+void lease_await_cancel(struct lease_engine *e, uint32_t idx, struct lease_wait *w) {
+	(void)e;
+	(void)idx;
+	(void)w;
+}
+
+int lease_pool_drain(struct lease_engine *e, uint16_t pool, bool is_draining, store_done_fn *done,
+		     void *arg) {
+	(void)e;
+	(void)pool;
+	(void)is_draining;
+	(void)done;
+	(void)arg;
+	return -ENOSYS;
+}
+
+int store_history(struct store *s, const char *impi, store_history_fn *done, void *arg) {
+	(void)s;
+	(void)impi;
+	(void)done;
+	(void)arg;
+	return -ENOSYS;
 }
 
 void lease_get_pool_stats(const struct lease_engine *e, uint16_t pool,

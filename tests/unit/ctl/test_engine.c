@@ -6,6 +6,7 @@
 
 #include "ctl/grammar.h"
 #include "harness.h"
+#include "regate/err.h"
 
 #define TOKEN "eyJhbGciOiJFUzI1NiJ9.c2VjcmV0.c2lnbmF0dXJl"
 
@@ -84,6 +85,17 @@ static void teardown(void) {
 	urcu_qsbr_unregister_thread();
 }
 
+// The answer comes when the store has answered.
+static json_t *ask_later(const char *request) {
+	json_t *a;
+
+	harness_send(end, request);
+	env_sim_advance(h.env, 5 * RG_NS_PER_MS);
+	a = harness_read(end);
+	ck_assert_ptr_nonnull(a);
+	return a;
+}
+
 static void assert_state(const char *state) {
 	json_t *a =
 		harness_ask(&h, end, "{\"cmd\":\"lease show\",\"args\":{\"lease\":\"sip:p0@x\"}}");
@@ -112,10 +124,8 @@ START_TEST(states_follow) {
 	assert_state("offered");
 	register_it();
 	assert_state("active");
-	json_decref(
-		harness_ask(&h, end, "{\"cmd\":\"lease revoke\",\"args\":{\"lease\":\"p0@x\"}}"));
+	json_decref(ask_later("{\"cmd\":\"lease revoke\",\"args\":{\"lease\":\"p0@x\"}}"));
 	assert_state("dereg-pending");
-	env_sim_advance(h.env, 2 * RG_NS_PER_MS);
 	ck_assert_uint_eq(n_deregs, 1);
 	lease_dereg_done(h.deps.leases, 0, gen, false);
 	assert_state("quarantine");
@@ -141,11 +151,103 @@ START_TEST(pools_count) {
 		harness_ask(&h, end, "{\"cmd\":\"pool list\"}"),
 		"{\"pools\":["
 		"{\"pool\":\"main\",\"kind\":\"pool\",\"wwsf\":\"demo\",\"pairs\":2,\"free\":1,"
-		"\"offered\":1,\"registered\":0,\"quarantine\":0,\"next_free_at\":null},"
+		"\"offered\":1,\"registered\":0,\"quarantine\":0,\"disabled\":0,\"suspect\":0,"
+		"\"draining\":false,\"next_free_at\":null},"
 		"{\"pool\":\"guests\",\"kind\":\"pool\",\"wwsf\":\"demo\",\"pairs\":0,\"free\":0,"
-		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"next_free_at\":null},"
+		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"disabled\":0,\"suspect\":0,"
+		"\"draining\":false,\"next_free_at\":null},"
 		"{\"pool\":null,\"kind\":\"accounts\",\"wwsf\":\"demo\",\"pairs\":1,\"free\":1,"
-		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"next_free_at\":null}]}");
+		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"disabled\":0,\"suspect\":0,"
+		"\"draining\":false,\"next_free_at\":null}]}");
+}
+END_TEST
+
+static void assert_pool(const char *member, json_int_t want) {
+	json_t *a = harness_ask(&h, end, "{\"cmd\":\"pool show\",\"args\":{\"pool\":\"main\"}}");
+	json_t *v = json_object_get(json_object_get(a, "data"), member);
+
+	ck_assert_int_eq(json_is_boolean(v) ? json_is_true(v) : json_integer_value(v), want);
+	json_decref(a);
+}
+
+static int last_rc;
+
+static void on_grant(void *, int rc, const struct lease *, struct rg_slice) {
+	last_rc = rc;
+}
+
+static int grant(void) {
+	struct lease_ask ask = {.sub = "anon-2",
+				.token_life_ns = 1800 * RG_NS_PER_S,
+				.issue = issue,
+				.done = on_grant,
+				.digester = digester};
+
+	lease_grant(h.deps.leases, &ask);
+	env_sim_advance(h.env, 5 * RG_NS_PER_MS);
+	return last_rc;
+}
+
+START_TEST(drained_pool_gives_nothing) {
+	json_decref(ask_later("{\"cmd\":\"pool drain\",\"args\":{\"pool\":\"main\"}}"));
+	assert_pool("draining", 1);
+	ck_assert_int_eq(grant(), RG_E_EXHAUSTED);
+	assert_state("offered"); // what lives runs on
+	json_decref(ask_later("{\"cmd\":\"pool undrain\",\"args\":{\"pool\":\"main\"}}"));
+	assert_pool("draining", 0);
+	ck_assert_int_eq(grant(), 0);
+	harness_refused(ask_later("{\"cmd\":\"pool drain\",\"args\":{\"pool\":\"x\"}}"),
+			RG_CTL_NOT_FOUND, "no such pool");
+}
+END_TEST
+
+START_TEST(suspect_pair_rests) {
+	json_t *a = ask_later("{\"cmd\":\"lease suspect\",\"args\":{\"lease\":\"p1@x\"}}");
+
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(a, "data"), "suspect")),
+			 "operator");
+	json_decref(a);
+	assert_pool("suspect", 1);
+	assert_pool("disabled", 1);
+	assert_pool("free", 0);
+	ck_assert_int_eq(grant(), RG_E_EXHAUSTED);
+	a = harness_ask(&h, end, "{\"cmd\":\"lease list\",\"args\":{\"suspect\":true}}");
+	ck_assert_uint_eq(json_array_size(json_object_get(json_object_get(a, "data"), "leases")),
+			  1);
+	json_decref(a);
+	json_decref(ask_later("{\"cmd\":\"lease clear\",\"args\":{\"lease\":\"p1@x\"}}"));
+	assert_pool("suspect", 0);
+	ck_assert_int_eq(grant(), 0);
+}
+END_TEST
+
+START_TEST(history_is_told) {
+	json_t *a = ask_later("{\"cmd\":\"lease history\",\"args\":{\"lease\":\"p0@x\"}}");
+	json_t *list = json_object_get(json_object_get(a, "data"), "history");
+
+	ck_assert_uint_eq(json_array_size(list), 1);
+	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(list, 0), "sub")),
+			 "anon-1");
+	json_decref(a);
+	harness_data(ask_later("{\"cmd\":\"lease history\",\"args\":{\"lease\":\"p1@x\"}}"),
+		     "{\"idx\":1,\"history\":[]}");
+}
+END_TEST
+
+static const char *const slow[] = {
+	"{\"cmd\":\"pool drain\",\"args\":{\"pool\":\"main\"}}",
+	"{\"cmd\":\"lease suspect\",\"args\":{\"lease\":\"p1@x\"}}",
+	"{\"cmd\":\"lease revoke\",\"args\":{\"lease\":\"p0@x\"}}",
+	"{\"cmd\":\"lease history\",\"args\":{\"lease\":\"p0@x\"}}",
+};
+
+START_TEST(client_leaves_before_the_store_answers) {
+	harness_send(end, slow[_i]);
+	env_sim_advance(h.env, 0);
+	env_sim_reset(end, 104);
+	env_sim_advance(h.env, 10 * RG_NS_PER_MS);
+	end = harness_connect(&h);
+	assert_pool("pairs", 2);
 }
 END_TEST
 
@@ -187,7 +289,7 @@ START_TEST(no_secret_in_answers) {
 	rg_put_hex(&w, rg_slice(digest.b, sizeof(digest.b)));
 	register_it();
 	ck_assert_ptr_nonnull(lease_by_digest(h.deps.leases, &digest)); // the right digest
-	a = harness_ask(&h, end, requests[_i]);
+	a = ask_later(requests[_i]);
 	text = json_dumps(a, 0);
 	ck_assert_ptr_null(strstr(text, TOKEN));
 	ck_assert_ptr_null(strstr(text, "c2VjcmV0"));
@@ -205,6 +307,10 @@ int main(void) {
 	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, drained_pool_gives_nothing);
+	tcase_add_test(t, suspect_pair_rests);
+	tcase_add_test(t, history_is_told);
+	tcase_add_loop_test(t, client_leaves_before_the_store_answers, 0, 4);
 	tcase_add_test(t, states_follow);
 	tcase_add_test(t, state_names);
 	tcase_add_test(t, pools_count);

@@ -137,12 +137,15 @@ START_TEST(pools) {
 		harness_ask(&h, end, "{\"cmd\":\"pool list\"}"),
 		"{\"pools\":["
 		"{\"pool\":\"main\",\"kind\":\"pool\",\"wwsf\":\"demo\",\"pairs\":10,\"free\":4,"
-		"\"offered\":1,\"registered\":3,\"quarantine\":2,"
+		"\"offered\":1,\"registered\":3,\"quarantine\":2,\"disabled\":0,\"suspect\":0,"
+		"\"draining\":false,"
 		"\"next_free_at\":\"2026-01-01T00:01:00Z\"},"
 		"{\"pool\":\"guests\",\"kind\":\"pool\",\"wwsf\":\"demo\",\"pairs\":0,\"free\":0,"
-		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"next_free_at\":null},"
+		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"disabled\":0,\"suspect\":0,"
+		"\"draining\":false,\"next_free_at\":null},"
 		"{\"pool\":null,\"kind\":\"accounts\",\"wwsf\":\"demo\",\"pairs\":0,\"free\":0,"
-		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"next_free_at\":null}]}");
+		"\"offered\":0,\"registered\":0,\"quarantine\":0,\"disabled\":0,\"suspect\":0,"
+		"\"draining\":false,\"next_free_at\":null}]}");
 }
 END_TEST
 
