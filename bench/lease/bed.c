@@ -55,12 +55,24 @@ void bed_remove(const char *db) {
 	}
 }
 
+// Without snprintf(), which would be most of adding a pair.
+static void identity(char out[64], const char *scheme, uint32_t i) {
+	struct rg_wr w = rg_wr(out, 64);
+
+	rg_puts(&w, scheme);
+	rg_puts(&w, "pool-");
+	for (uint32_t d = 10000000; d > 0; d /= 10)
+		rg_putc(&w, (char)('0' + i / d % 10));
+	rg_puts(&w, "@ims.example.net");
+	rg_putc(&w, '\0');
+}
+
 void bed_impi(char out[64], uint32_t i) {
-	snprintf(out, 64, "pool-%08u@ims.example.net", i);
+	identity(out, "", i);
 }
 
 void bed_impu(char out[64], uint32_t i) {
-	snprintf(out, 64, "sip:pool-%08u@ims.example.net", i);
+	identity(out, "sip:", i);
 }
 
 static void on_deregister(void *, const struct lease *) {

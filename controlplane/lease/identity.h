@@ -46,6 +46,7 @@ struct lease_key lease_key_sub(const struct lease_engine *e, uint32_t idx); // o
 struct lease_key lease_key_domain(const struct lease_engine *e, uint32_t i);
 
 // --- index.c
+bool lease_key_is(const struct lease_key *k, struct rg_slice s, bool is_exact);
 // With room for n. 0 or -ENOMEM.
 [[nodiscard]] int lease_index_init(struct lease_index *x, lease_key_fn *key, bool is_exact,
 				   uint32_t n);

@@ -6,26 +6,45 @@
 
 #include "lease/engine.h"
 #include "regate/err.h"
+#include "regate/texthash.h"
 
-static uint32_t hash(const struct lease_key *k) {
-	uint32_t h = 2166136261U; // FNV-1a
+#define HASHED 256 // bytes of a key, the first
+#define NO_CASE UINT64_C(0x2020202020202020)
 
-	for (unsigned i = 0; i < LEASE_KEY_PARTS; i++)
-		for (size_t n = 0; n < k->part[i].len; n++)
-			h = (h ^ rg_lower(k->part[i].p[n])) * 16777619U;
-	// FNV leaves names that differ in one digit side by side, which linear probing pays for.
-	h = (h ^ h >> 16) * 0x85ebca6bU;
-	h = (h ^ h >> 13) * 0xc2b2ae35U;
-	return h ^ h >> 16;
+// Eight bytes at a time. The bit of ASCII case is set in all of them: keys that this makes alike are
+// compared in the end.
+static uint32_t hash_text(struct rg_slice s, uint64_t h) {
+	uint64_t w = 0;
+
+	for (; s.len >= sizeof(w); s = rg_skip(s, sizeof(w))) {
+		memcpy(&w, s.p, sizeof(w));
+		h = rg_hash_mix(h, w | NO_CASE);
+	}
+	w = 0;
+	if (s.len > 0)
+		memcpy(&w, s.p, s.len);
+	return (uint32_t)(rg_hash_mix(rg_hash_mix(h, w | NO_CASE), 0) >> 32);
 }
 
-static bool is_text(const struct lease_key *k, struct rg_slice s, bool is_exact) {
+static uint32_t hash(const struct lease_key *k) {
+	uint8_t text[HASHED];
+	struct rg_wr w = rg_wr(text, sizeof(text));
+
+	for (unsigned i = 0; i < LEASE_KEY_PARTS; i++) {
+		size_t room = sizeof(text) - w.len;
+
+		rg_put(&w, rg_slice(k->part[i].p, k->part[i].len < room ? k->part[i].len : room));
+	}
+	return hash_text(rg_wr_slice(&w), lease_key_len(k));
+}
+
+bool lease_key_is(const struct lease_key *k, struct rg_slice s, bool is_exact) {
 	if (lease_key_len(k) != s.len)
 		return false;
 	for (unsigned i = 0; i < LEASE_KEY_PARTS; i++) {
 		struct rg_slice head = rg_slice(s.p, k->part[i].len);
 
-		if (!(is_exact ? rg_eq(k->part[i], head) : rg_ieq(k->part[i], head)))
+		if (!rg_eq(k->part[i], head) && (is_exact || !rg_ieq(k->part[i], head)))
 			return false;
 		s = rg_skip(s, head.len);
 	}
@@ -99,7 +118,7 @@ uint32_t lease_index_find(const struct lease_index *x, const struct lease_engine
 		if (x->tags[i] == tag(h)) {
 			const struct lease_key k = x->key(e, x->slots[i]);
 
-			if (is_text(&k, s, x->is_exact))
+			if (lease_key_is(&k, s, x->is_exact))
 				return x->slots[i];
 		}
 	return LEASE_NO_PAIR;

@@ -124,12 +124,23 @@ const char *lease_load_fault(const struct lease_engine *e) {
 	return e->load_fault;
 }
 
+// Mostly the one that the IMPI named.
+static uint32_t find_impu(const struct lease_engine *e, uint32_t likely, struct rg_slice impu) {
+	if (likely != LEASE_NO_PAIR) {
+		const struct lease_key k = lease_key_impu(e, likely);
+
+		if (lease_key_is(&k, impu, false))
+			return likely;
+	}
+	return lease_index_find(&e->by_impu, e, impu);
+}
+
 static int on_row(void *arg, const struct store_lease *row) {
 	struct load *ld = arg;
 	struct lease_engine *e = ld->e;
 	int rc = lease_import_record(e, row);
 	uint32_t i = lease_index_find(&e->by_impi, e, rg_str(row->impi));
-	uint32_t u = lease_index_find(&e->by_impu, e, rg_str(row->impu));
+	uint32_t u = find_impu(e, i, rg_str(row->impu));
 
 	if (rc == RG_E_CONFLICT && i == LEASE_NO_PAIR && e->slots[u].is_imported)
 		// Two gateways imported it at the same time: the first in the store is the pair.
