@@ -94,10 +94,10 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 }
 
 // Call-ID and CSeq are the gateway's, per binding (ims.md 1.5); after a restart both are new.
-static uint32_t next_cseq(struct op *op, const struct lease *l, char call_id[64]) {
+static uint32_t next_cseq(struct op *op, const struct lease *l, char call_id[LEASE_CALL_ID_MAX]) {
 	uint32_t cseq = l->core_cseq + 1;
 	uint8_t id[12];
-	struct rg_wr w = rg_wr(call_id, 63);
+	struct rg_wr w = rg_wr(call_id, LEASE_CALL_ID_MAX - 1);
 
 	if (l->core_call_id[0] != '\0' && l->core_cseq < CSEQ_MAX) {
 		rg_puts(&w, l->core_call_id);
@@ -115,7 +115,7 @@ static uint32_t next_cseq(struct op *op, const struct lease *l, char call_id[64]
 
 struct ids { // unique for this request
 	uint8_t branch[CLIENT_BRANCH_MAX], icid[CLIENT_BRANCH_MAX], tag[8], handle[64];
-	char call_id[64];
+	char call_id[LEASE_CALL_ID_MAX];
 };
 
 static struct rg_slice put_unique(struct ims *ims, uint8_t buf[CLIENT_BRANCH_MAX],

@@ -173,10 +173,20 @@ size_t lease_key_len(const struct lease_key *k) {
 	return len;
 }
 
+// Mostly the IMPU is "sip:" and the IMPI: then one text has both.
+static bool is_tail(const struct lease_engine *e, uint32_t idx) {
+	const struct lease_slot *slot = &e->slots[idx];
+	const struct lease_domain *d = e->domains[slot->domain];
+	const uint8_t *host = d->bytes + d->n_scheme, *realm = host + d->n_host;
+
+	return slot->text->n_impu == SAME &&
+	       rg_eq(rg_slice(host, d->n_host), rg_slice(realm, d->n_realm));
+}
+
 size_t lease_identity_size(const struct lease_engine *e, uint32_t idx) {
 	const struct lease_key impi = lease_key_impi(e, idx), impu = lease_key_impu(e, idx);
 
-	return lease_key_len(&impi) + 1 + lease_key_len(&impu) + 1;
+	return lease_key_len(&impu) + 1 + (is_tail(e, idx) ? 0 : lease_key_len(&impi) + 1);
 }
 
 static char *write(char *at, const struct lease_key *k) {
@@ -189,9 +199,12 @@ static char *write(char *at, const struct lease_key *k) {
 void lease_identity_write(const struct lease_engine *e, struct lease *l, char *text) {
 	const struct lease_key impi = lease_key_impi(e, l->idx), impu = lease_key_impu(e, l->idx);
 
-	l->impi = text;
-	l->impu = text = write(text, &impi);
-	write(text, &impu);
+	l->impu = text;
+	l->impi = write(text, &impu);
+	if (is_tail(e, l->idx))
+		l->impi = l->impu + e->domains[e->slots[l->idx].domain]->n_scheme;
+	else
+		write((char *)l->impi, &impi);
 }
 
 void lease_identity_fini(struct lease_engine *e) {

@@ -51,10 +51,12 @@ enum lease_suspect { // why a pair is out of rotation; persisted: never renumber
 	LEASE_SUSPECT_IDENTITY = 4,  // the core lists another pool's IMPU with it (INV-2)
 };
 
-struct lease { // read-only outside this folder
+#define LEASE_CALL_ID_MAX 36 // with its NUL
+
+struct lease { // read-only outside this folder; there may be millions
 	uint32_t idx;
-	uint64_t gen;
 	enum lease_state state;
+	uint64_t gen;
 	bool is_stale;     // the next REGISTER must reach the core (4.3 rule 10)
 	bool is_fixed;     // belongs to an account; never given to anyone else
 	bool is_moved;     // more than one gateway registered this generation
@@ -68,11 +70,11 @@ struct lease { // read-only outside this folder
 	struct lease_token tokens[STORE_TOKENS]; // [0] newest
 	uint64_t reassign_ns;                    // CLOCK_BOOTTIME
 	struct lease_binding binding; // contact.len 0 = never registered in this process's life
-	struct rg_conn_id flow;       // gen 0 = none
 	uint64_t promise_end_ns;      // what the client was told last
+	struct rg_conn_id flow;       // gen 0 = none
 	// Owned by ims/: the registration towards the core
-	char core_call_id[64]; // empty = none yet
-	uint32_t core_cseq;    // last used
+	uint32_t core_cseq;                   // last used
+	char core_call_id[LEASE_CALL_ID_MAX]; // empty = none yet
 };
 
 struct lease_ops { // effects; all on the loop

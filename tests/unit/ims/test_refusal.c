@@ -213,7 +213,7 @@ END_TEST
 // Restoration: after a 504 the registration begins anew.
 START_TEST(new_dialog_after_504) {
 	struct rig_lease c = rig_grant(7200);
-	char call_id[64];
+	char call_id[LEASE_CALL_ID_MAX];
 
 	rig_register_well(&c);
 	memcpy(call_id, rig_lease_of(&c)->core_call_id, sizeof(call_id));

@@ -125,7 +125,7 @@ END_TEST
 
 START_TEST(refresh_goes_on) {
 	struct rig_lease c = rig_grant(7200);
-	char call_id[64];
+	char call_id[LEASE_CALL_ID_MAX];
 
 	rig_register_well(&c);
 	memcpy(call_id, rig_lease_of(&c)->core_call_id, sizeof(call_id));
@@ -235,7 +235,7 @@ END_TEST
 // After a restart nothing is known of the core's dialog.
 START_TEST(new_dialog_after_restart) {
 	struct rig_lease c = rig_grant(7200);
-	char call_id[64];
+	char call_id[LEASE_CALL_ID_MAX];
 
 	rig_register_well(&c);
 	memcpy(call_id, rig_lease_of(&c)->core_call_id, sizeof(call_id));
