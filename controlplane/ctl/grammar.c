@@ -311,12 +311,8 @@ int ctl_arg_check(const struct ctl_arg *a, struct rg_slice value, char *err, siz
 }
 
 static const char *const kind_names[] = {
-	[CTL_ARG_FLAG] = "flag",
-	[CTL_ARG_NUMBER] = "number",
-	[CTL_ARG_WORD] = "word",
-	[CTL_ARG_CHOICE] = "choice",
-	[CTL_ARG_INPUT] = "input",
-	[CTL_ARG_OUTPUT] = "output",
+	[CTL_ARG_FLAG] = "flag",     [CTL_ARG_NUMBER] = "number", [CTL_ARG_WORD] = "word",
+	[CTL_ARG_CHOICE] = "choice", [CTL_ARG_INPUT] = "input",   [CTL_ARG_OUTPUT] = "output",
 };
 
 static json_t *arg_json(const struct ctl_arg *a) {
