@@ -247,6 +247,31 @@ START_TEST(worker_holds_the_pair) {
 }
 END_TEST
 
+// The same of a revocation, whether or not the core has to be asked: fenced before RELEASED.
+START_TEST(worker_holds_a_revoked_pair) {
+	bool is_registered = _i == 1;
+
+	begin(1);
+	n_asked = n_passed = 0;
+	lease_set_fence(f.e, &(struct lease_fence){NULL, fence_ask, fence_is_passed});
+	if (is_registered)
+		fix_register(&f, 0, 1, 5);
+	ck_assert_int_eq(lease_revoke(f.e, 0, 1), 0);
+	ck_assert_int_eq(fix_seen(&f, &f.done.digest), -1);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(f.n_deregister, is_registered);
+	if (is_registered)
+		lease_dereg_done(f.e, 0, 1, false);
+	ck_assert_uint_eq(n_asked, 1);
+	fix_advance(&f, FIX_LIFE + FIX_GUARD + 100 * SEC);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	n_passed = 1;
+	fix_advance(&f, 10 * RG_NS_PER_MS);
+	ck_assert_int_eq(state(), LEASE_FREE);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(lost_register_holds_the_pair) {
 	begin(1);
 	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + SEC), 0);
@@ -381,6 +406,7 @@ int main(void) {
 	tcase_add_test(tc, user_leaves_for_good);
 	tcase_add_test(tc, confirmed_end_gives_the_pair_back);
 	tcase_add_test(tc, worker_holds_the_pair);
+	tcase_add_loop_test(tc, worker_holds_a_revoked_pair, 0, 2);
 	tcase_add_test(tc, lost_register_holds_the_pair);
 	tcase_add_test(tc, token_end_deregisters);
 	tcase_add_test(tc, token_end_while_pending);
