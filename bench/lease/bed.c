@@ -89,9 +89,11 @@ void bed_open(struct bed *b, const char *db) {
 	b->digester = rg_digester_new(key);
 	if (b->env == NULL || b->digester == NULL)
 		bed_die("a loop", -1);
-	if (db == NULL)
+	if (db == NULL) {
 		b->store = bed_store_null(b->env);
-	else if (store_sqlite_open(b->env, db, &b->store, err, sizeof(err)) != 0) {
+		if (b->store == NULL)
+			bed_die("a store", -1);
+	} else if (store_sqlite_open(b->env, db, &b->store, err, sizeof(err)) != 0) {
 		fprintf(stderr, "bench-lease: %s\n", err);
 		exit(1);
 	}

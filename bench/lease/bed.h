@@ -25,7 +25,8 @@ struct bed {
 
 _Noreturn void bed_die(const char *what, int rc);
 
-struct store *bed_store_null(struct env *e);  // durable at once, on the next turn; keeps no record
+// Durable at once, on the next turn; keeps no record. NULL without memory.
+struct store *bed_store_null(struct env *e);
 void bed_open(struct bed *b, const char *db); // db NULL: bed_store_null()
 void bed_engine(struct bed *b, uint32_t n_pairs);
 void bed_load(struct bed *b);    // what the store knows

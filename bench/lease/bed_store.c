@@ -71,7 +71,7 @@ struct store *bed_store_null(struct env *e) {
 	struct null_store *n = calloc(1, sizeof(*n));
 
 	if (n == NULL)
-		bed_die("a store", -1);
+		return NULL;
 	n->s.ops = &ops;
 	n->env = e;
 	n->timer.fn = on_timer;

@@ -62,7 +62,7 @@ static int domain_room(struct lease_engine *e) {
 
 	// Room for a power of two, doubled when it is full.
 	if ((e->n_domains & (e->n_domains - 1)) == 0) {
-		all = realloc(e->domains, (e->n_domains * 2 + 1) * sizeof(*all));
+		all = realloc(e->domains, (e->n_domains * 2 + 1) * sizeof(struct lease_domain *));
 		if (all == NULL)
 			return -ENOMEM;
 		e->domains = all;
