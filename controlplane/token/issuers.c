@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Key sets of other issuers (ims.md 2.5) and the verification of their tokens. A set is immutable and
+// counted: a job in the crypto pool holds the one that it verifies with, whatever is fetched meanwhile.
+#include "token/issuers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "regate/err.h"
+#include "regate/token.h"
+#include "token/jwk.h"
+#include "token/jws.h"
+
+#define SETS_MAX 16 // the newest, and those before it
+#define JOBS_MAX 16 // being verified, or waiting for a fetch: the pool has others to serve
+#define BODY_MAX 65536
+#define FETCH_TIMEOUT_MS 10000
+
+struct set {
+	unsigned n_refs; // loop only
+	struct jwk_set keys;
+	struct rg_slice text; // ours, to see whether it has changed
+	uint64_t until_ns;    // RG_NEVER: the newest
+};
+
+struct issuer {
+	const struct token_issuer_cfg *cfg;
+	struct token_issuers *all;
+	struct set *sets[SETS_MAX]; // newest first
+	size_t n_sets;
+	struct http_request *fetch; // NULL = none under way
+	uint64_t fetched_ns;        // when the last one began; 0 = never
+	struct env_timer poll;
+};
+
+struct job {
+	struct token_issuers *all; // NULL: they have gone
+	struct job *prev, *next;
+	struct issuer *issuer;
+	struct set *set; // NULL: waits for a fetch
+	const struct jws_key *key;
+	token_issuers_fn *done;
+	void *arg;
+	const char *iss, *aud;
+	int64_t now_s;
+	int rc;
+	struct token_claims claims;
+	size_t len;
+	uint8_t token[];
+};
+
+struct token_issuers {
+	struct token_issuers_cfg cfg;
+	struct env *env;
+	struct http_client *http;
+	struct log *log;
+	struct issuer *issuers;
+	size_t n_issuers;
+	struct job *jobs;
+	unsigned n_jobs;
+};
+
+// --- key sets
+
+static void set_put(struct set *s) {
+	if (s == NULL || --s->n_refs > 0)
+		return;
+	jwk_set_fini(&s->keys);
+	free((void *)s->text.p);
+	free(s);
+}
+
+static struct set *set_new(const struct issuer *is, struct rg_slice text) {
+	struct set *s = calloc(1, sizeof(*s));
+	char *copy = malloc(text.len + 1), why[256] = "no memory";
+
+	if (s != NULL && copy != NULL &&
+	    jwk_set_parse(text, false, &s->keys, why, sizeof(why)) == 0) {
+		memcpy(copy, text.p, text.len);
+		s->text = rg_slice(copy, text.len);
+		s->n_refs = 1;
+		s->until_ns = RG_NEVER;
+		return s;
+	}
+	log_put(is->all->log, LOG_ERROR, "token.keys_refused", LOG_S("wwsf", is->cfg->wwsf),
+		LOG_S("uri", is->cfg->jwks_uri), LOG_S("why", why));
+	free(copy);
+	free(s);
+	return NULL;
+}
+
+// The set before stays for what its keys have signed already (ims.md 2.5). XXX: a key that was removed
+// because it leaked stays as long; a restart forgets it.
+static void set_newest(struct issuer *is, struct set *s) {
+	uint64_t now_ns = env_now_ns(is->all->env);
+
+	if (is->n_sets > 0)
+		is->sets[0]->until_ns = now_ns + is->all->cfg.life_max_s * RG_NS_PER_S;
+	while (is->n_sets > 0 &&
+	       (is->n_sets == SETS_MAX || is->sets[is->n_sets - 1]->until_ns <= now_ns))
+		set_put(is->sets[--is->n_sets]);
+	memmove(is->sets + 1, is->sets, is->n_sets * sizeof(*is->sets));
+	is->sets[0] = s;
+	is->n_sets++;
+	log_put(is->all->log, LOG_INFO, "token.keys_fetched", LOG_S("wwsf", is->cfg->wwsf),
+		LOG_U("keys", s->keys.n));
+}
+
+static struct set *set_with(const struct issuer *is, const char *kid) {
+	uint64_t now_ns = env_now_ns(is->all->env);
+
+	for (size_t i = 0; i < is->n_sets; i++)
+		if (is->sets[i]->until_ns > now_ns && jwk_set_find(&is->sets[i]->keys, kid) != NULL)
+			return is->sets[i];
+	return NULL;
+}
+
+// --- jobs
+
+static void job_free(struct job *j) {
+	token_claims_free(&j->claims);
+	explicit_bzero(j->token, j->len);
+	free(j);
+}
+
+static void job_unlink(struct job *j) {
+	if (j->prev != NULL)
+		j->prev->next = j->next;
+	else
+		j->all->jobs = j->next;
+	if (j->next != NULL)
+		j->next->prev = j->prev;
+	j->all->n_jobs--;
+	j->all = NULL;
+}
+
+static void job_end(struct job *j, int rc) {
+	job_unlink(j);
+	j->done(j->arg, rc, j->issuer->cfg->wwsf_idx, rc == 0 ? &j->claims : NULL);
+	job_free(j);
+}
+
+// In the crypto pool.
+static void job_run(void *arg) {
+	struct job *j = arg;
+	const struct jwk_set one = {(struct jws_key *)j->key, 1};
+
+	j->rc = token_verify(&one, rg_slice(j->token, j->len), j->iss, j->aud, j->now_s,
+			     &j->claims);
+}
+
+static void job_done(void *arg) {
+	struct job *j = arg;
+	int rc = j->rc;
+
+	set_put(j->set);
+	if (j->all == NULL) { // answered already
+		job_free(j);
+		return;
+	}
+	if (rc == 0 && strcmp(j->claims.wwsf, j->issuer->cfg->wwsf) != 0)
+		rc = RG_E_AUTH;
+	if (rc == 0 && j->claims.exp > j->now_s + j->all->cfg.life_max_s)
+		rc = RG_E_LIMIT;
+	job_end(j, rc);
+}
+
+static const char *kid_of(const struct jws *jws) {
+	return json_string_value(json_object_get(jws->header, "kid"));
+}
+
+// Off to the pool with the key that the token names. RG_E_STALE when there is none.
+static int job_start(struct job *j) {
+	struct jws jws;
+	int rc = jws_parse(rg_slice(j->token, j->len), &jws);
+
+	if (rc != 0)
+		return RG_E_PROTO;
+	j->set = kid_of(&jws) == NULL ? NULL : set_with(j->issuer, kid_of(&jws));
+	if (j->set != NULL)
+		j->key = jwk_set_find(&j->set->keys, kid_of(&jws));
+	jws_close(&jws);
+	if (j->set == NULL)
+		return RG_E_STALE;
+	j->now_s = env_wall_ms(j->all->env) / 1000;
+	j->rc = -ECANCELED; // in case that run() never comes
+	rc = env_work_soon(j->all->env, job_run, job_done, j);
+	if (rc == 0)
+		j->set->n_refs++;
+	else
+		j->set = NULL;
+	return rc;
+}
+
+// --- fetching
+
+// Those that waited for the keys; one that still has none has none.
+static void wake_jobs(struct issuer *is) {
+	struct job *next, *j = is->all->jobs;
+
+	for (; j != NULL; j = next) {
+		int rc;
+
+		next = j->next; // done() may add jobs in front, and end none
+		if (j->issuer != is || j->set != NULL)
+			continue;
+		rc = job_start(j);
+		if (rc != 0)
+			job_end(j, rc);
+	}
+}
+
+static void on_fetched(void *arg, const struct http_answer *a) {
+	struct issuer *is = arg;
+	struct token_issuers *all = is->all;
+	bool is_good = a->rc == 0 && a->status == 200;
+	struct set *s;
+
+	is->fetch = NULL;
+	if (!is_good)
+		log_put(all->log, LOG_WARN, "token.keys_unreachable", LOG_S("wwsf", is->cfg->wwsf),
+			LOG_S("uri", is->cfg->jwks_uri), LOG_U("status", a->status),
+			LOG_S("why", a->rc == 0 ? "not 200" : a->error));
+	else if (is->n_sets == 0 || !rg_eq(a->body, is->sets[0]->text)) {
+		s = set_new(is, a->body);
+		is_good = s != NULL;
+		if (is_good)
+			set_newest(is, s);
+	}
+	env_timer_set(all->env, &is->poll,
+		      env_now_ns(all->env) + (is_good ? all->cfg.poll_ns : all->cfg.refetch_ns));
+	wake_jobs(is);
+}
+
+static int fetch(struct issuer *is) {
+	static const char *headers[] = {"Accept: application/json", NULL};
+	struct token_issuers *all = is->all;
+	const struct http_ask ask = {
+		.method = "GET",
+		.url = is->cfg->jwks_uri,
+		.headers = headers,
+		.ca_file = is->cfg->ca_file,
+		.timeout_ms = FETCH_TIMEOUT_MS,
+		.max_body = BODY_MAX,
+		.done = on_fetched,
+		.arg = is,
+	};
+
+	is->fetched_ns = env_now_ns(all->env);
+	return http_client_ask(all->http, &ask, &is->fetch);
+}
+
+static void on_poll(struct env_timer *t, uint64_t now_ns) {
+	struct issuer *is = (struct issuer *)((char *)t - offsetof(struct issuer, poll));
+
+	if (is->fetch == NULL && fetch(is) != 0)
+		env_timer_set(is->all->env, t, now_ns + is->all->cfg.refetch_ns);
+}
+
+// For a key that nobody has heard of: at most once in a while, or anybody could have us flood a WWSF.
+static bool may_fetch(const struct issuer *is) {
+	return is->fetched_ns == 0 ||
+	       env_now_ns(is->all->env) - is->fetched_ns >= is->all->cfg.refetch_ns;
+}
+
+// --- verification
+
+// By iss, which is believed only once the signature is.
+static struct issuer *issuer_of(const struct token_issuers *s, const struct jws *jws) {
+	json_t *claims = jws_parse_object(rg_slice(jws->payload, jws->payload_len));
+	const char *iss = json_string_value(json_object_get(claims, "iss"));
+	struct issuer *found = NULL;
+
+	for (size_t i = 0; iss != NULL && i < s->n_issuers; i++)
+		if (strcmp(s->issuers[i].cfg->issuer, iss) == 0)
+			found = &s->issuers[i];
+	json_decref(claims);
+	return found;
+}
+
+static struct job *job_new(struct token_issuers *s, struct issuer *is, struct rg_slice token) {
+	struct job *j = calloc(1, sizeof(*j) + token.len);
+
+	if (j == NULL)
+		return NULL;
+	j->all = s;
+	j->issuer = is;
+	j->iss = is->cfg->issuer;
+	j->aud = s->cfg.audience;
+	j->len = token.len;
+	memcpy(j->token, token.p, token.len);
+	j->next = s->jobs;
+	if (j->next != NULL)
+		j->next->prev = j;
+	s->jobs = j;
+	s->n_jobs++;
+	return j;
+}
+
+int token_issuers_verify(struct token_issuers *s, struct rg_slice token, token_issuers_fn *done,
+			 void *arg) {
+	struct issuer *is;
+	struct job *j;
+	struct jws jws;
+	int rc;
+
+	if (jws_parse(token, &jws) != 0)
+		return RG_E_PROTO;
+	is = issuer_of(s, &jws);
+	jws_close(&jws);
+	if (is == NULL)
+		return RG_E_STALE;
+	if (s->n_jobs == JOBS_MAX)
+		return -EAGAIN;
+	j = job_new(s, is, token);
+	if (j == NULL)
+		return -ENOMEM;
+	j->done = done;
+	j->arg = arg;
+	rc = job_start(j);
+	if (rc == RG_E_STALE && (is->fetch != NULL || (may_fetch(is) && fetch(is) == 0)))
+		return 0; // waits
+	if (rc != 0) {
+		job_unlink(j);
+		job_free(j);
+	}
+	return rc;
+}
+
+// --- life
+
+struct token_issuers *token_issuers_new(const struct token_issuers_cfg *cfg,
+					const struct token_issuer_cfg *list, size_t n,
+					struct env *env, struct http_client *http,
+					struct log *log) {
+	struct token_issuers *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	*s = (struct token_issuers){.cfg = *cfg, .env = env, .http = http, .log = log};
+	s->issuers = calloc(n + 1, sizeof(*s->issuers));
+	if (s->issuers == NULL) {
+		free(s);
+		return NULL;
+	}
+	for (; s->n_issuers < n; s->n_issuers++) {
+		struct issuer *is = &s->issuers[s->n_issuers];
+
+		is->cfg = &list[s->n_issuers];
+		is->all = s;
+		is->poll.fn = on_poll;
+		env_timer_set(env, &is->poll, env_now_ns(env));
+	}
+	return s;
+}
+
+static void cancel_job(struct job *j) {
+	bool is_in_pool = j->set != NULL;
+
+	job_unlink(j);
+	j->done(j->arg, -ECANCELED, j->issuer->cfg->wwsf_idx, NULL);
+	if (!is_in_pool)
+		job_free(j); // else job_done() does
+}
+
+void token_issuers_free(struct token_issuers *s) {
+	if (s == NULL)
+		return;
+	while (s->jobs != NULL)
+		cancel_job(s->jobs);
+	for (size_t i = 0; i < s->n_issuers; i++) {
+		struct issuer *is = &s->issuers[i];
+
+		env_timer_cancel(s->env, &is->poll);
+		if (is->fetch != NULL)
+			http_request_cancel(is->fetch);
+		while (is->n_sets > 0)
+			set_put(is->sets[--is->n_sets]);
+	}
+	free(s->issuers);
+	free(s);
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Issuers besides ourselves: WWSFs that sign tokens for their own part of the identities. Their key sets
+// are fetched and kept here; signatures are verified on the crypto pool. Loop thread.
+#pragma once
+
+#include "core/env.h"
+#include "core/http_client.h"
+#include "core/log.h"
+#include "token/token.h"
+
+struct token_issuer_cfg {     // strings are borrowed
+	const char *issuer;   // iss
+	const char *jwks_uri; // of its keys
+	const char *ca_file;  // NULL: the system's
+	const char *wwsf;     // ims.wwsf: it speaks for no other
+	uint16_t wwsf_idx;
+};
+
+struct token_issuers_cfg {
+	const char *audience;
+	uint32_t
+		life_max_s; // tokens that end later are refused; keys are kept so long after removal
+	uint64_t poll_ns;   // between fetches, such as 15 min
+	uint64_t refetch_ns; // between fetches for an unknown key at least, such as 60 s
+};
+
+struct token_issuers;
+// list is borrowed. Begins to fetch. NULL without memory.
+[[nodiscard]] struct token_issuers *token_issuers_new(const struct token_issuers_cfg *cfg,
+						      const struct token_issuer_cfg *list, size_t n,
+						      struct env *env, struct http_client *http,
+						      struct log *log);
+// Answers -ECANCELED to what is under way. Accepts NULL.
+void token_issuers_free(struct token_issuers *s);
+
+// rc 0: c is good until return; else NULL. RG_E_PROTO, RG_E_AUTH, RG_E_EXPIRED as token_verify();
+// RG_E_STALE: no such key, not after a fetch either; RG_E_LIMIT: it ends too late.
+typedef void token_issuers_fn(void *arg, int rc, uint16_t wwsf_idx, const struct token_claims *c);
+// token is copied. 0: done follows, once, later. RG_E_PROTO, RG_E_STALE (not one of these issuers),
+// -EAGAIN (too many at once), -ENOMEM.
+[[nodiscard]] int token_issuers_verify(struct token_issuers *s, struct rg_slice token,
+				       token_issuers_fn *done, void *arg);

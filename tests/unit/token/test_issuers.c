@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Key sets fetched over HTTP from a server in the same loop, tokens verified with them on the real
+// crypto pool. Every run is bounded by a timer. Threads: no fork.
+#include <errno.h>
+#include <signal.h>
+
+#include "token/issuers.h"
+#include "tokens.h"
+
+#define OTHER "https://other.example.net"
+#define LIMIT_NS (10 * RG_NS_PER_S)
+#define LIFE 7200
+
+struct rig {
+	struct env_timer limit; // first
+	struct env *env;
+	struct http_client *http;
+	struct token_issuers *issuers;
+	struct token_issuer_cfg cfg;
+	char url[64];
+	unsigned status; // of the server
+	json_t *keys;    // that it has
+	unsigned n_fetches;
+	struct token_key *key;
+	int rc;
+	unsigned n_done, want_done;
+	bool is_late;
+	char impi[64];
+};
+
+static struct rig r;
+
+static void on_limit(struct env_timer *, uint64_t) {
+	r.is_late = true;
+	env_stop(r.env);
+}
+
+static void run(void) {
+	r.is_late = false;
+	env_timer_set(r.env, &r.limit, env_now_ns(r.env) + LIMIT_NS);
+	ck_assert_int_eq(env_real_run(r.env), 0);
+	env_timer_cancel(r.env, &r.limit);
+	ck_assert(!r.is_late);
+}
+
+static void on_conn(void *, struct env_sock *s, unsigned) {
+	char text[8192], *body;
+	ssize_t n = env_recv(s, text, sizeof(text));
+	json_t *set;
+
+	if (n <= 0) {
+		env_sock_close(s);
+		return;
+	}
+	ck_assert(strncmp(text, "GET /jwks ", 10) == 0);
+	r.n_fetches++;
+	set = json_pack("{s:O}", "keys", r.keys);
+	body = json_dumps(set, 0);
+	n = snprintf(text, sizeof(text), "HTTP/1.1 %u x\r\nContent-Length: %zu\r\n\r\n%s", r.status,
+		     strlen(body), body);
+	ck_assert_int_eq(env_send(s, text, (size_t)n), n);
+	json_decref(set);
+	free(body);
+}
+
+static void on_listener(void *, struct env_sock *s, unsigned) {
+	struct env_sock *conn;
+
+	ck_assert_int_eq(env_accept(r.env, s, on_conn, NULL, &conn), 0);
+}
+
+static void publish(const struct token_key *k) {
+	json_array_append_new(r.keys, jwk_export(token_key_jws(k)));
+}
+
+static void start(uint64_t refetch_ns) {
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, refetch_ns};
+	struct env_sock *listener;
+	struct rg_addr at;
+
+	r = (struct rig){.limit.fn = on_limit, .status = 200, .rc = 1, .want_done = 1};
+	r.env = env_real_new();
+	r.http = http_client_new(r.env);
+	r.keys = json_array();
+	r.key = key_new();
+	publish(r.key);
+	ck_assert_int_eq(rg_addr_parse(rg_str("127.0.0.1:0"), &at), 0);
+	ck_assert_int_eq(env_tcp_listen(r.env, &at, on_listener, NULL, &listener), 0);
+	ck_assert_int_eq(env_sock_local(listener, &at), 0);
+	snprintf(r.url, sizeof(r.url), "http://127.0.0.1:%u/jwks", at.port);
+	r.cfg = (struct token_issuer_cfg){.issuer = OTHER,
+					  .jwks_uri = r.url,
+					  .wwsf = "other",
+					  .wwsf_idx = 3};
+	r.issuers = token_issuers_new(&cfg, &r.cfg, 1, r.env, r.http, NULL);
+}
+
+static void stop(void) {
+	token_issuers_free(r.issuers);
+	http_client_free(r.http);
+	token_key_free(r.key);
+	json_decref(r.keys);
+	env_real_free(r.env);
+}
+
+static void on_done(void *, int rc, uint16_t wwsf, const struct token_claims *c) {
+	ck_assert_uint_eq(wwsf, 3);
+	ck_assert((rc == 0) == (c != NULL));
+	r.rc = rc;
+	if (c != NULL)
+		snprintf(r.impi, sizeof(r.impi), "%s", c->impi);
+	if (++r.n_done == r.want_done)
+		env_stop(r.env);
+}
+
+static struct token_claims claims(void) {
+	struct token_claims c = good_claims();
+
+	c.iss = OTHER;
+	c.wwsf = "other";
+	c.iat = c.nbf = env_wall_ms(r.env) / 1000;
+	c.exp = c.iat + 3600;
+	return c;
+}
+
+static int ask(const struct token_key *k, const struct token_claims *c) {
+	static const uint8_t jti[16];
+	char text[RG_TOKEN_MAX];
+	struct rg_wr w = rg_wr(text, sizeof(text));
+
+	ck_assert_int_eq(token_issue(k, c, jti, &w), 0);
+	return token_issuers_verify(r.issuers, rg_wr_slice(&w), on_done, NULL);
+}
+
+static int verify(const struct token_key *k, const struct token_claims *c) {
+	int rc = ask(k, c);
+
+	if (rc != 0)
+		return rc;
+	ck_assert_uint_eq(r.n_done, 0); // never inside the call
+	run();
+	r.n_done = 0;
+	return r.rc;
+}
+
+START_TEST(good) {
+	struct token_claims c;
+
+	start(60 * RG_NS_PER_S);
+	c = claims();
+	ck_assert_int_eq(verify(r.key, &c), 0); // the keys are still on their way
+	ck_assert_str_eq(r.impi, c.impi);
+	ck_assert_uint_eq(r.n_fetches, 1);
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	ck_assert_uint_eq(r.n_fetches, 1);
+	stop();
+}
+END_TEST
+
+START_TEST(refused) {
+	struct token_claims c;
+
+	start(60 * RG_NS_PER_S);
+	c = claims();
+	c.wwsf = "another"; // of which it may not speak
+	ck_assert_int_eq(verify(r.key, &c), RG_E_AUTH);
+	c = claims();
+	c.aud = "elsewhere";
+	ck_assert_int_eq(verify(r.key, &c), RG_E_AUTH);
+	c = claims();
+	c.exp = c.iat;
+	ck_assert_int_eq(verify(r.key, &c), RG_E_EXPIRED);
+	c.exp = c.iat + LIFE + 10;
+	ck_assert_int_eq(verify(r.key, &c), RG_E_LIMIT);
+	c = claims();
+	c.iss = ISS;
+	ck_assert_int_eq(ask(r.key, &c), RG_E_STALE);
+	ck_assert_int_eq(token_issuers_verify(r.issuers, RG_LIT("a.b"), on_done, NULL), RG_E_PROTO);
+	stop();
+}
+END_TEST
+
+// A new key is fetched when its first token comes; the key before stays good.
+START_TEST(rotated) {
+	struct token_key *new;
+	struct token_claims c;
+
+	start(0);
+	c = claims();
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	new = key_new();
+	json_array_clear(r.keys);
+	publish(new);
+	ck_assert_int_eq(verify(new, &c), 0);
+	ck_assert_uint_eq(r.n_fetches, 2);
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	ck_assert_uint_eq(r.n_fetches, 2);
+	token_key_free(new);
+	stop();
+}
+END_TEST
+
+START_TEST(unknown_key_is_asked_for_once) {
+	struct token_key *forger;
+	struct token_claims c;
+
+	start(60 * RG_NS_PER_S);
+	c = claims();
+	forger = key_new();
+	ck_assert_int_eq(verify(forger, &c), RG_E_STALE);
+	for (unsigned i = 0; i < 5; i++)
+		ck_assert_int_eq(ask(forger, &c), RG_E_STALE);
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	ck_assert_uint_eq(r.n_fetches, 1);
+	token_key_free(forger);
+	stop();
+}
+END_TEST
+
+// What is fetched and is no set leaves the one before as it was.
+START_TEST(bad_answers) {
+	struct token_key *forger;
+	struct token_claims c;
+
+	start(0);
+	c = claims();
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	forger = key_new();
+	r.status = 503;
+	ck_assert_int_eq(verify(forger, &c), RG_E_STALE);
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	r.status = 200;
+	json_array_clear(r.keys);
+	ck_assert_int_eq(verify(forger, &c), RG_E_STALE);
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	token_key_free(forger);
+	stop();
+}
+END_TEST
+
+START_TEST(many_at_once) {
+	struct token_claims c;
+	unsigned n = 0;
+	int rc;
+
+	start(60 * RG_NS_PER_S);
+	c = claims();
+	while ((rc = ask(r.key, &c)) == 0)
+		n++;
+	ck_assert_int_eq(rc, -EAGAIN);
+	ck_assert_uint_eq(n, 16);
+	r.want_done = n;
+	run();
+	ck_assert_int_eq(r.rc, 0);
+	stop();
+}
+END_TEST
+
+static void on_cancelled(void *, int rc, uint16_t, const struct token_claims *) {
+	ck_assert_int_eq(rc, -ECANCELED);
+	r.n_done++;
+}
+
+// One waits for the keys; in the other run one is in the pool.
+START_TEST(free_under_way) {
+	static const uint8_t jti[16];
+	char text[RG_TOKEN_MAX];
+	struct rg_wr w = rg_wr(text, sizeof(text));
+	struct token_claims c;
+
+	start(60 * RG_NS_PER_S);
+	c = claims();
+	if (_i == 1)
+		ck_assert_int_eq(verify(r.key, &c), 0);
+	ck_assert_int_eq(token_issue(r.key, &c, jti, &w), 0);
+	ck_assert_int_eq(token_issuers_verify(r.issuers, rg_wr_slice(&w), on_cancelled, NULL), 0);
+	token_issuers_free(r.issuers);
+	ck_assert_uint_eq(r.n_done, 1);
+	r.issuers = NULL;
+	stop();
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("token_issuers");
+	TCase *tc = tcase_create("issuers");
+	SRunner *sr = srunner_create(s);
+	int n_failed;
+
+	signal(SIGPIPE, SIG_IGN);
+	srunner_set_fork_status(sr, CK_NOFORK);
+	tcase_add_test(tc, good);
+	tcase_add_test(tc, refused);
+	tcase_add_test(tc, rotated);
+	tcase_add_test(tc, unknown_key_is_asked_for_once);
+	tcase_add_test(tc, bad_answers);
+	tcase_add_test(tc, many_at_once);
+	tcase_add_loop_test(tc, free_under_way, 0, 2);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_ENV);
+	n_failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
