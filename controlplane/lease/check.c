@@ -88,7 +88,7 @@ static const char *check_free_list(const struct lease_pool *pool) {
 	for (uint32_t i = 0; i < pool->e->n_pairs; i++)
 		n_unlisted += slots[i].pool == pool->idx && slots[i].state == LEASE_FREE &&
 			      (slots[i].is_fixed || slots[i].is_withheld ||
-			       slots[i].suspect != LEASE_SUSPECT_NONE);
+			       slots[i].suspect != LEASE_SUSPECT_NONE || pool->is_foreign);
 	if (n != pool->n_listed)
 		return "the free list is of another length";
 	return n + n_unlisted == pool->n_state[LEASE_FREE] ? NULL

@@ -23,8 +23,9 @@ struct lease_op { // a grant or a renewal
 	struct lease_op *next;
 	struct lease_ask ask;    // sub is ours
 	bool is_new;             // it began the assignment
+	bool is_adopted;         // for this pair and generation, or none
 	bool was_void, was_held; // the pair before that
-	uint64_t was_until_ns;
+	uint64_t was_until_ns, was_gen;
 	bool has_used;
 	struct rg_digest used; // lease_ask.used
 	unsigned n_tries;
@@ -110,6 +111,7 @@ struct lease_pool {
 	struct lease_pool *next;
 	struct lease_engine *e;
 	uint16_t idx;
+	bool is_foreign; // its WWSF hands it out: no free list
 	uint32_t n_pairs, n_state[LEASE_N_STATES];
 	uint32_t first_free, last_free; // oldest first (INV-13); accounts have no list
 	uint32_t n_listed, n_disabled, n_suspect;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Grants and renewals. A token is issued, stored, and only then shown to the workers and handed out
 // (INV-6). What fails on the way costs the pair a quarantine, never its exclusiveness.
-#include "lease/engine.h"
+#include "lease/grant.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -48,8 +48,7 @@ void lease_late_fn(struct env_timer *t, uint64_t) {
 	}
 }
 
-// New owner, new generation (INV-5).
-static int assign(struct lease_pair *p, struct lease_op *op) {
+int lease_op_assign(struct lease_pair *p, struct lease_op *op, uint64_t gen, uint16_t scenario) {
 	struct lease *l = &p->l;
 	char *sub = strdup(op->ask.sub);
 
@@ -59,23 +58,29 @@ static int assign(struct lease_pair *p, struct lease_op *op) {
 		lease_bug(p->e, l->idx, "a pair in use is to be given out (I1)");
 	op->was_void = p->is_void;
 	op->was_until_ns = l->reassign_ns;
+	op->was_gen = l->gen;
 	op->was_held = l->state == LEASE_QUARANTINE;
 	if (op->was_held)
 		lease_pool_release(p);
 	lease_pair_set_sub(p, sub);
-	lease_pair_set_gen(p, l->gen + 1);
+	lease_pair_set_gen(p, gen);
 	l->is_stale = l->is_moved = false;
 	l->gateway = LEASE_GATEWAY_OURS;
 	p->is_unsure = true;
 	p->is_raised = p->is_void = p->has_proof = false;
 	p->lost_register_ns = p->lost_dereg_ns = 0;
 	p->ended_ms = 0;
-	l->scenario = op->ask.is_account ? 2 : 3;
+	l->scenario = scenario;
 	p->granted_ms = env_wall_ms(p->e->env);
 	op->gen = l->gen;
 	op->is_new = true;
 	lease_pair_set_state(p, LEASE_OFFERED);
 	return 0;
+}
+
+// New owner, new generation (INV-5).
+static int assign(struct lease_pair *p, struct lease_op *op) {
+	return lease_op_assign(p, op, p->e->slots[p->l.idx].gen + 1, op->ask.is_account ? 2 : 3);
 }
 
 // Its quarantine keeps an account's pair from others (of before a change of the files), not from
@@ -217,7 +222,7 @@ void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc) {
 	answer(op, rc, &p->l);
 }
 
-static struct lease_op *op_new(const struct lease_ask *ask) {
+struct lease_op *lease_op_new(const struct lease_ask *ask) {
 	struct lease_op *op = calloc(1, sizeof(*op));
 
 	if (op == NULL)
@@ -234,7 +239,7 @@ static struct lease_op *op_new(const struct lease_ask *ask) {
 	return op;
 }
 
-static void enqueue(struct lease_pair *p, struct lease_op *op) {
+void lease_op_enqueue(struct lease_pair *p, struct lease_op *op) {
 	*p->ops_last = op;
 	p->ops_last = &op->next;
 	lease_pair_go(p);
@@ -247,7 +252,7 @@ static void grant_account(struct lease_engine *e, struct lease_op *op) {
 	if (p == NULL)
 		lease_op_answer_late(e, op, idx == LEASE_NO_PAIR ? RG_E_STALE : -ENOMEM);
 	else
-		enqueue(p, op);
+		lease_op_enqueue(p, op);
 }
 
 static void grant_pool(struct lease_engine *e, struct lease_op *op) {
@@ -258,7 +263,7 @@ static void grant_pool(struct lease_engine *e, struct lease_op *op) {
 	if (p != NULL)
 		rc = assign(p, op);
 	if (rc == 0) {
-		enqueue(p, op);
+		lease_op_enqueue(p, op);
 		return;
 	}
 	if (idx != LEASE_NO_PAIR)
@@ -287,7 +292,7 @@ void lease_op_undo(struct lease_pair *p, const struct lease_op *op) {
 	p->is_unsure = false;
 	p->is_void = op->was_void;
 	p->l.reassign_ns = op->was_until_ns;
-	lease_pair_set_gen(p, p->l.gen - 1);
+	lease_pair_set_gen(p, op->was_gen);
 	lease_pair_set_state(p, op->was_held ? LEASE_QUARANTINE : LEASE_FREE);
 	if (op->was_held) // an account's own
 		lease_pool_hold(p);
@@ -303,7 +308,7 @@ void lease_op_again(struct lease_pair *p, struct lease_op *op) {
 	free(op->token);
 	op->token = NULL;
 	op->token_len = 0;
-	if (++op->n_tries > LEASE_TRIES_MAX) {
+	if (++op->n_tries > LEASE_TRIES_MAX || (op->is_new && op->is_adopted)) {
 		lease_op_answer_late(e, op, RG_E_CONFLICT);
 		return;
 	}
@@ -322,7 +327,7 @@ void lease_op_again(struct lease_pair *p, struct lease_op *op) {
 }
 
 void lease_grant(struct lease_engine *e, const struct lease_ask *ask) {
-	struct lease_op *op = op_new(ask);
+	struct lease_op *op = lease_op_new(ask);
 
 	if (op == NULL)
 		ask->done(ask->arg, -ENOMEM, NULL, rg_slice(NULL, 0));
@@ -336,7 +341,7 @@ void lease_grant(struct lease_engine *e, const struct lease_ask *ask) {
 
 void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct lease_ask *ask) {
 	struct lease_pair *p = lease_pair_find(e, idx, gen);
-	struct lease_op *op = op_new(ask);
+	struct lease_op *op = lease_op_new(ask);
 
 	if (op == NULL) {
 		ask->done(ask->arg, -ENOMEM, NULL, rg_slice(NULL, 0));
@@ -346,5 +351,5 @@ void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struc
 	if (p == NULL)
 		lease_op_answer_late(e, op, RG_E_STALE);
 	else
-		enqueue(p, op);
+		lease_op_enqueue(p, op);
 }

@@ -67,7 +67,8 @@ void lease_pool_give(struct lease_engine *e, uint32_t idx) {
 	struct lease_slot *slot = &e->slots[idx];
 	struct lease_pool *pool = e->pools[slot->pool];
 
-	if (slot->is_fixed || slot->is_withheld || slot->suspect != LEASE_SUSPECT_NONE)
+	if (slot->is_fixed || pool->is_foreign || slot->is_withheld ||
+	    slot->suspect != LEASE_SUSPECT_NONE)
 		return;
 	if (slot->state != LEASE_FREE || slot->is_listed)
 		lease_bug(e, idx, "a pair that is not free is to be given out (I1)");

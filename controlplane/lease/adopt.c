@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Pools that their WWSF hands out by itself, with tokens of its own: on first sight such a token becomes
+// a lease here. It counts generations, we hold it to INV-1, INV-3, INV-4 and INV-5.
+#include "lease/adopt.h"
+
+#include <errno.h>
+
+#include "lease/grant.h"
+#include "regate/err.h"
+
+int lease_set_pool_foreign(struct lease_engine *e, uint16_t pool) {
+	struct lease_pool *p = lease_pool_grow(e, pool);
+
+	if (p == NULL)
+		return -ENOMEM;
+	p->is_foreign = true;
+	return 0;
+}
+
+// RG_E_AUTH: not a pair of that WWSF, or not this pair.
+static int find(const struct lease_engine *e, const struct lease_adoption *a, uint32_t *idx) {
+	uint32_t i = lease_index_find(&e->by_impi, e, rg_str(a->impi));
+	const struct lease_slot *slot = i == LEASE_NO_PAIR ? NULL : &e->slots[i];
+
+	if (slot == NULL || slot->wwsf != a->wwsf || !e->pools[slot->pool]->is_foreign ||
+	    slot->pool >= e->n_pool_names || strcmp(e->pool_names[slot->pool], a->pool) != 0 ||
+	    lease_index_find(&e->by_impu, e, rg_str(a->impu)) != i)
+		return RG_E_AUTH;
+	*idx = i;
+	return 0;
+}
+
+static int admit(struct lease_pair *p, const struct lease_adoption *a, struct lease_op *op) {
+	const struct lease *l = &p->l;
+
+	if (a->gen < p->e->slots[l->idx].gen)
+		return RG_E_STALE;
+	if (lease_is_live(l) && a->gen == l->gen) {
+		op->gen = a->gen;
+		return !p->is_ending && strcmp(l->sub, op->ask.sub) == 0 ? 0 : RG_E_STALE;
+	}
+	if (a->gen == p->e->slots[l->idx].gen) // over: its tokens do not come back
+		return RG_E_STALE;
+	if (l->state != LEASE_FREE || l->suspect != LEASE_SUSPECT_NONE || lease_is_frozen(p->e))
+		return RG_E_EXHAUSTED; // handed out too early, or not to be
+	return lease_op_assign(p, op, a->gen, a->scenario);
+}
+
+void lease_adopt(struct lease_engine *e, const struct lease_adoption *a,
+		 const struct lease_ask *ask) {
+	struct lease_op *op = lease_op_new(ask);
+	struct lease_pair *p = NULL;
+	uint32_t idx;
+	int rc;
+
+	if (op == NULL) {
+		ask->done(ask->arg, -ENOMEM, NULL, rg_slice(NULL, 0));
+		return;
+	}
+	op->is_adopted = true;
+	rc = find(e, a, &idx);
+	if (rc == 0) {
+		p = lease_pair_get(e, idx);
+		rc = p == NULL ? -ENOMEM : admit(p, a, op);
+	}
+	if (rc == 0) {
+		lease_op_enqueue(p, op);
+		return;
+	}
+	if (p != NULL)
+		lease_pair_rest(p);
+	lease_op_answer_late(e, op, rc);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Leases by tokens that a WWSF issued itself: whose pairs, which generations, when again.
+#include <urcu/urcu-qsbr.h>
+
+#include "lease/adopt.h"
+#include "lease_fixture.h"
+#include "regate/err.h"
+
+#define WWSF 4
+
+static struct env *env;
+static struct store *store;
+static struct lease_engine *e;
+static struct rg_digester *digester;
+static struct lease_adoption good;
+static unsigned n_done;
+static int rc;
+static uint32_t idx;
+static const char *token;
+
+static void on_deregister(void *, const struct lease *) {
+}
+
+static void on_close(void *, struct rg_conn_id, uint16_t) {
+}
+
+static void make_engine(void) {
+	static const struct lease_ops ops = {NULL, on_deregister, on_close};
+	static const struct lease_cfg cfg = {.clock_error_ns = 5 * SEC,
+					     .t_sip_ns = 69 * SEC,
+					     .core_slack_ns = 360 * SEC,
+					     .release_guard_ns = 5 * SEC,
+					     .flow_grace_ns = 60 * SEC,
+					     .reg_max_ns = 3600 * SEC};
+	static const char *const names[] = {"ours", "theirs"};
+
+	e = lease_engine_new(&cfg, env, store, NULL, &ops, 8);
+	lease_set_pool_names(e, names, 2);
+	ck_assert_int_eq(lease_set_pool_foreign(e, 1), 0);
+	ck_assert_int_eq(lease_add_pair(e, 0, 0, "o0@x", "sip:o0@x", NULL), 0);
+	ck_assert_int_eq(lease_add_pair(e, 1, WWSF, "t0@x", "sip:t0@x", NULL), 0);
+	ck_assert_int_eq(lease_add_pair(e, 1, WWSF, "t1@x", "sip:t1@x", NULL), 0);
+	ck_assert_int_eq(lease_engine_load(e), 0);
+}
+
+static void setup(void) {
+	static const uint8_t key[RG_DIGEST_KEY_LEN] = {3};
+
+	urcu_qsbr_register_thread();
+	env = env_sim_new(1);
+	ck_assert_int_eq(store_mem_open(env, &store), 0);
+	digester = rg_digester_new(key);
+	make_engine();
+	good = (struct lease_adoption){WWSF, "theirs", "t0@x", "sip:t0@x", 40, 3};
+}
+
+static void teardown(void) {
+	lease_engine_free(e);
+	env_sim_settle(env);
+	store_close(store);
+	rg_digester_free(digester);
+	env_sim_free(env);
+	urcu_qsbr_unregister_thread();
+}
+
+static int issue(void *, const struct lease *, uint64_t, struct rg_wr *w) {
+	rg_puts(w, token);
+	return 0;
+}
+
+static void done(void *, int got, const struct lease *l, struct rg_slice) {
+	n_done++;
+	rc = got;
+	idx = l == NULL ? RG_LEASE_NONE : l->idx;
+}
+
+static int adopt(const struct lease_adoption *a, const char *sub, const char *text) {
+	const struct lease_ask ask = {.sub = sub,
+				      .token_life_ns = FIX_LIFE,
+				      .issue = issue,
+				      .done = done,
+				      .digester = digester};
+
+	n_done = 0;
+	token = text;
+	lease_adopt(e, a, &ask);
+	ck_assert_uint_eq(n_done, 0); // never inside the call
+	env_sim_advance(env, SEC);
+	ck_assert_uint_eq(n_done, 1);
+	ck_assert_ptr_null(lease_engine_check(e));
+	return rc;
+}
+
+static const struct lease *by_token(const char *text) {
+	struct rg_digest d;
+
+	rg_token_digest(digester, rg_str(text), &d);
+	return lease_by_digest(e, &d);
+}
+
+START_TEST(first_sight) {
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_uint_eq(idx, 1);
+	ck_assert_ptr_nonnull(by_token("token-1"));
+	ck_assert_uint_eq(by_token("token-1")->gen, 40);
+	ck_assert_uint_eq(by_token("token-1")->wwsf, WWSF);
+	ck_assert_str_eq(by_token("token-1")->sub, "u");
+}
+END_TEST
+
+START_TEST(same_generation_renews) {
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_int_eq(adopt(&good, "u", "token-2"), 0);
+	ck_assert_ptr_eq(by_token("token-1"), by_token("token-2"));
+	ck_assert_int_eq(adopt(&good, "other", "token-3"), RG_E_STALE); // INV-1
+	ck_assert_ptr_null(by_token("token-3"));
+}
+END_TEST
+
+START_TEST(not_its_partition) {
+	struct lease_adoption a = good;
+
+	a.wwsf = 5;
+	ck_assert_int_eq(adopt(&a, "u", "t"), RG_E_AUTH);
+	a = good;
+	a.pool = "ours";
+	ck_assert_int_eq(adopt(&a, "u", "t"), RG_E_AUTH);
+	a = good;
+	a.impi = "o0@x"; // handed out here
+	a.impu = "sip:o0@x";
+	a.pool = "ours";
+	a.wwsf = 0;
+	ck_assert_int_eq(adopt(&a, "u", "t"), RG_E_AUTH);
+	a = good;
+	a.impu = "sip:t1@x"; // of another pair
+	ck_assert_int_eq(adopt(&a, "u", "t"), RG_E_AUTH);
+	a = good;
+	a.impi = "nobody@x";
+	ck_assert_int_eq(adopt(&a, "u", "t"), RG_E_AUTH);
+	ck_assert_ptr_null(by_token("t"));
+}
+END_TEST
+
+// Also over a restart: INV-4 and INV-5.
+START_TEST(next_owner) {
+	struct lease_adoption next = good;
+
+	next.gen = 41;
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_int_eq(adopt(&next, "v", "token-2"), RG_E_EXHAUSTED); // u has it still
+	env_sim_advance(env, FIX_LIFE);
+	ck_assert_int_eq(adopt(&next, "v", "token-2"), RG_E_EXHAUSTED); // quarantine
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), RG_E_STALE);     // over is over
+	env_sim_advance(env, FIX_GUARD);
+	if (_i == 1) {
+		lease_engine_free(e);
+		env_sim_settle(env);
+		make_engine();
+	}
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), RG_E_STALE);
+	ck_assert_int_eq(adopt(&next, "v", "token-2"), 0);
+	ck_assert_uint_eq(by_token("token-2")->gen, 41);
+}
+END_TEST
+
+START_TEST(revoked_stays_so) {
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_int_eq(lease_revoke(e, 1, 40), 0);
+	ck_assert_ptr_null(by_token("token-1"));
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), RG_E_STALE);
+	ck_assert_int_eq(adopt(&good, "u", "token-2"), RG_E_STALE);
+}
+END_TEST
+
+START_TEST(never_granted_here) {
+	const struct lease_ask ask = {.pool = 1,
+				      .sub = "u",
+				      .token_life_ns = FIX_LIFE,
+				      .issue = issue,
+				      .done = done,
+				      .digester = digester};
+
+	lease_grant(e, &ask);
+	env_sim_advance(env, SEC);
+	ck_assert_int_eq(rc, RG_E_EXHAUSTED);
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("lease_adopt");
+	TCase *tc = tcase_create("adopt");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, first_sight);
+	tcase_add_test(tc, same_generation_renews);
+	tcase_add_test(tc, not_its_partition);
+	tcase_add_loop_test(tc, next_owner, 0, 2);
+	tcase_add_test(tc, revoked_stays_so);
+	tcase_add_test(tc, never_granted_here);
+	suite_add_tcase(s, tc);
+	return fix_main(s);
+}
