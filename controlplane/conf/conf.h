@@ -15,6 +15,10 @@ struct conf_wwsf {
 	char *id;       // "demo"
 	char **origins; // normalised
 	size_t n_origins;
+	char *issuer;   // of its own tokens; NULL: it has ours
+	char *jwks_uri; // of the keys; or
+	char *jwks;     // file with them
+	char *jwks_ca;  // PEM, may be NULL
 };
 
 struct conf_pool {

@@ -108,12 +108,55 @@ static void check_origins(const struct checker *c) {
 	}
 }
 
+static const char *issuer_before(const struct conf *k, size_t i) {
+	const char *issuer = k->wwsfs[i].issuer;
+
+	if (k->token.issuer != NULL && strcmp(k->token.issuer, issuer) == 0)
+		return "token.issuer";
+	for (size_t j = 0; j < i; j++)
+		if (k->wwsfs[j].issuer != NULL && strcmp(k->wwsfs[j].issuer, issuer) == 0)
+			return "another WWSF";
+	return NULL;
+}
+
+// A WWSF that issues its own tokens: one name, one place of the keys.
+static void check_issuers(const struct checker *c) {
+	const struct conf_node *n = elements(c, "wwsfs");
+
+	for (size_t i = 0; i < c->conf->n_wwsfs; i++, n = n->next) {
+		const struct conf_wwsf *w = &c->conf->wwsfs[i];
+		const char *twin = w->issuer == NULL ? NULL : issuer_before(c->conf, i);
+
+		bool has_uri = conf_node_get(n, "jwks_uri") != NULL;
+		bool has_file = conf_node_get(n, "jwks") != NULL;
+
+		if ((conf_node_get(n, "issuer") != NULL) != (has_uri != has_file))
+			conf_error(c->errs, n->pos,
+				   "wwsfs: issuer and its keys belong together: write issuer and "
+				   "one of jwks_uri, jwks, or none of them");
+		if (w->jwks_ca != NULL && !has_uri)
+			conf_error(c->errs, n->pos,
+				   "wwsfs.jwks_ca is for jwks_uri: add that, or remove this");
+		if (twin != NULL)
+			conf_error(
+				c->errs, conf_node_get(n, "issuer")->pos,
+				"wwsfs.issuer: '%s' is that of %s: an issuer tells whose a token "
+				"is, give each its own",
+				w->issuer, twin);
+	}
+}
+
 static void check_pools(const struct checker *c) {
 	const struct conf_node *n = elements(c, "pools");
 	struct conf_pool *pools = c->conf->pools;
 
 	for (size_t i = 0; i < c->conf->n_pools; i++, n = n->next) {
 		pools[i].wwsf = resolve(c, "pools.wwsf", conf_node_get(n, "wwsf"));
+		if (pools[i].is_anonymous && pools[i].wwsf < c->conf->n_wwsfs &&
+		    c->conf->wwsfs[pools[i].wwsf].issuer != NULL)
+			conf_error(c->errs, conf_node_get(n, "anonymous")->pos,
+				   "pools.anonymous: the WWSF of this pool hands it out by itself "
+				   "(issuer): write deny");
 		for (size_t j = 0; j < i; j++) {
 			if (pools[i].name == NULL || pools[j].name == NULL ||
 			    strcmp(pools[i].name, pools[j].name) != 0)
@@ -296,6 +339,7 @@ void conf_check(struct conf *conf, const struct conf_node *root, struct conf_err
 
 	check_wwsf_ids(&c);
 	check_origins(&c);
+	check_issuers(&c);
 	check_pools(&c);
 	check_token_keys(&c);
 	conf->accounts_wwsf = resolve(&c, "accounts.wwsf", node(&c, "accounts", "wwsf"));

@@ -190,6 +190,16 @@ static const struct conf_key wwsfs_keys[] = {
 	 REQUIRED,
 	 .text = "web origins of its pages, such as https://wwsf.example.net; no origin has two "
 		 "WWSFs"},
+	{"issuer", CONF_T_WORD, OF_WWSF(issuer),
+	 .text = "iss of the tokens that it issues for its pools by itself; with jwks_uri or jwks. "
+		 "They must end within token.life"},
+	{"jwks_uri", CONF_T_HTTPS, OF_WWSF(jwks_uri),
+	 .text = "where its public keys are, polled every 15 minutes"},
+	{"jwks_ca", CONF_T_PATH, OF_WWSF(jwks_ca),
+	 .text = "PEM file: who may certify the server of jwks_uri; default: the system's"},
+	{"jwks", CONF_T_PATH, OF_WWSF(jwks),
+	 .text = "file with its keys instead of jwks_uri, as a JWK set. HS256 secrets are taken "
+		 "here, where issuer and gateway are one"},
 	{"max", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration_max", CONF_T_REFUSED, .text = ONE_T_REG},

@@ -25,7 +25,7 @@ static struct request *request_new(struct ims *ims, const struct rg_punt *p,
 		return NULL;
 	}
 	r->punt = *p;
-	r->did_wait = false;
+	r->did_wait = r->did_see = false;
 	memcpy(r->bytes, message.p, message.len);
 	if (parse(rg_slice(r->bytes, message.len), &r->msg))
 		return r;
@@ -67,7 +67,7 @@ static const struct lease *find_lease(struct ims *ims, struct request *r) {
 		return l;
 	}
 	l = r->punt.has_digest ? lease_by_digest(ims->leases, &r->punt.digest) : NULL;
-	if (l == NULL) {
+	if (l == NULL && !sight_begin(ims, r)) {
 		log_put(ims->log, LOG_INFO, "ims.token_refused", LOG_B("impu", r->reg.to_uri),
 			LOG_S("why", "no lease has it"));
 		reply_challenge(ims, r, "invalid_token");
@@ -83,6 +83,11 @@ static bool is_aor(struct rg_slice uri, const char *impu) {
 	       rg_eq(rg_wr_slice(&wa), rg_wr_slice(&wb));
 }
 
+bool b2bua_is_foreign_page(const struct ims *ims, const struct request *r, uint16_t wwsf) {
+	return r->punt.wwsf == UINT16_MAX ? !ims->conf->reg.is_origin_optional
+					  : r->punt.wwsf != wwsf;
+}
+
 // ims.md 1.3: no third-party registration, no identity but the lease's, no other WWSF's token.
 static const char *why_forbidden(const struct ims *ims, const struct lease *l,
 				 const struct request *r) {
@@ -90,8 +95,7 @@ static const char *why_forbidden(const struct ims *ims, const struct lease *l,
 		return "To is not the token's identity";
 	if (!is_aor(r->reg.from_uri, l->impu))
 		return "From is not To";
-	if (r->punt.wwsf == UINT16_MAX ? !ims->conf->reg.is_origin_optional
-				       : r->punt.wwsf != l->wwsf)
+	if (b2bua_is_foreign_page(ims, r, l->wwsf))
 		return "token of another WWSF";
 	return NULL;
 }
@@ -248,10 +252,16 @@ err:
 	return NULL;
 }
 
+void ims_set_issuers(struct ims *ims, struct token_issuers *issuers, struct rg_digester *digester) {
+	ims->issuers = issuers;
+	ims->digester = digester;
+}
+
 void ims_free(struct ims *ims) {
 	if (ims == NULL)
 		return;
 	op_free_all(ims);
+	sight_orphan_all(ims);
 	client_free(ims->client);
 	rg_digester_free(ims->mac);
 	free(ims);

@@ -19,6 +19,9 @@ struct ims {
 	struct log *log;
 	struct lease_engine *leases;
 	const struct dpport *port;
+	struct token_issuers *issuers; // NULL: all tokens are our own
+	struct rg_digester *digester;  // of tokens; with issuers
+	struct sight *sights;          // under way
 	struct client *client;
 	struct rg_digester *mac;        // of the Path handle
 	struct op *ops[IMS_OP_BUCKETS]; // by lease index
@@ -33,11 +36,20 @@ struct request { // one REGISTER of a client, kept until it is answered
 	struct sip_msg msg;
 	struct sip_register reg;
 	bool did_wait; // behind another operation
+	bool did_see;  // its token was looked at as one of another issuer
 	uint8_t bytes[];
 };
 
 // b2bua.c: judges r anew and answers it or starts an operation. // consumes r
 void b2bua_serve(struct ims *ims, struct request *r);
+
+// Is r from a page that is not of that WWSF (ims.md 1.3, REQ 3.3)?
+bool b2bua_is_foreign_page(const struct ims *ims, const struct request *r, uint16_t wwsf);
+
+// --- sight.c
+// r has a token that no lease has. True: it is taken care of. // consumes r then
+bool sight_begin(struct ims *ims, struct request *r);
+void sight_orphan_all(struct ims *ims); // frees their requests
 
 // --- reply.c: each answers r and frees it
 void reply_status(struct ims *ims, struct request *r, unsigned status, struct rg_slice headers);

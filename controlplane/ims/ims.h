@@ -12,7 +12,7 @@
 #include "core/log.h"
 #include "lease/lease.h"
 #include "regate/punt.h"
-#include "token/token.h"
+#include "token/issuers.h"
 
 struct ims;
 
@@ -28,6 +28,8 @@ struct ims_stats {
 				  struct lease_engine *leases, const struct dpport *port, char *err,
 				  size_t err_len);
 void ims_free(struct ims *ims);
+// Tokens of other issuers are taken from now on (borrowed, until ims_free()).
+void ims_set_issuers(struct ims *ims, struct token_issuers *issuers, struct rg_digester *digester);
 
 // A RG_PUNT_REGISTER: answers through port, once, now or later.
 void ims_register(struct ims *ims, const struct rg_punt *p, struct rg_slice message);

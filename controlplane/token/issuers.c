@@ -4,6 +4,7 @@
 #include "token/issuers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "regate/err.h"
@@ -70,20 +71,19 @@ static void set_put(struct set *s) {
 	free(s);
 }
 
-static struct set *set_new(const struct issuer *is, struct rg_slice text) {
+static struct set *set_new(struct rg_slice text, bool may_be_secret, char *err, size_t err_len) {
 	struct set *s = calloc(1, sizeof(*s));
-	char *copy = malloc(text.len + 1), why[256] = "no memory";
+	char *copy = malloc(text.len + 1);
 
+	snprintf(err, err_len, "no memory");
 	if (s != NULL && copy != NULL &&
-	    jwk_set_parse(text, false, &s->keys, why, sizeof(why)) == 0) {
+	    jwk_set_parse(text, may_be_secret, &s->keys, err, err_len) == 0) {
 		memcpy(copy, text.p, text.len);
 		s->text = rg_slice(copy, text.len);
 		s->n_refs = 1;
 		s->until_ns = RG_NEVER;
 		return s;
 	}
-	log_put(is->all->log, LOG_ERROR, "token.keys_refused", LOG_S("wwsf", is->cfg->wwsf),
-		LOG_S("uri", is->cfg->jwks_uri), LOG_S("why", why));
 	free(copy);
 	free(s);
 	return NULL;
@@ -210,23 +210,30 @@ static void wake_jobs(struct issuer *is) {
 	}
 }
 
+static bool take_set(struct issuer *is, struct rg_slice text) {
+	char why[256];
+	struct set *s = set_new(text, false, why, sizeof(why));
+
+	if (s == NULL)
+		log_put(is->all->log, LOG_ERROR, "token.keys_refused", LOG_S("wwsf", is->cfg->wwsf),
+			LOG_S("uri", is->cfg->jwks_uri), LOG_S("why", why));
+	else
+		set_newest(is, s);
+	return s != NULL;
+}
+
 static void on_fetched(void *arg, const struct http_answer *a) {
 	struct issuer *is = arg;
 	struct token_issuers *all = is->all;
 	bool is_good = a->rc == 0 && a->status == 200;
-	struct set *s;
 
 	is->fetch = NULL;
 	if (!is_good)
 		log_put(all->log, LOG_WARN, "token.keys_unreachable", LOG_S("wwsf", is->cfg->wwsf),
 			LOG_S("uri", is->cfg->jwks_uri), LOG_U("status", a->status),
 			LOG_S("why", a->rc == 0 ? "not 200" : a->error));
-	else if (is->n_sets == 0 || !rg_eq(a->body, is->sets[0]->text)) {
-		s = set_new(is, a->body);
-		is_good = s != NULL;
-		if (is_good)
-			set_newest(is, s);
-	}
+	else if (is->n_sets == 0 || !rg_eq(a->body, is->sets[0]->text))
+		is_good = take_set(is, a->body);
 	env_timer_set(all->env, &is->poll,
 		      env_now_ns(all->env) + (is_good ? all->cfg.poll_ns : all->cfg.refetch_ns));
 	wake_jobs(is);
@@ -259,8 +266,9 @@ static void on_poll(struct env_timer *t, uint64_t now_ns) {
 
 // For a key that nobody has heard of: at most once in a while, or anybody could have us flood a WWSF.
 static bool may_fetch(const struct issuer *is) {
-	return is->fetched_ns == 0 ||
-	       env_now_ns(is->all->env) - is->fetched_ns >= is->all->cfg.refetch_ns;
+	return is->cfg->jwks_uri != NULL &&
+	       (is->fetched_ns == 0 ||
+		env_now_ns(is->all->env) - is->fetched_ns >= is->all->cfg.refetch_ns);
 }
 
 // --- verification
@@ -329,29 +337,45 @@ int token_issuers_verify(struct token_issuers *s, struct rg_slice token, token_i
 
 // --- life
 
+static int issuer_init(struct token_issuers *s, const struct token_issuer_cfg *cfg, char *err,
+		       size_t err_len) {
+	struct issuer *is = &s->issuers[s->n_issuers++];
+	struct set *set;
+
+	is->cfg = cfg;
+	is->all = s;
+	is->poll.fn = on_poll;
+	if (cfg->jwks_uri != NULL) {
+		env_timer_set(s->env, &is->poll, env_now_ns(s->env));
+		return 0;
+	}
+	set = set_new(cfg->keys, true, err, err_len);
+	if (set == NULL)
+		return RG_E_PROTO;
+	set_newest(is, set);
+	return 0;
+}
+
 struct token_issuers *token_issuers_new(const struct token_issuers_cfg *cfg,
 					const struct token_issuer_cfg *list, size_t n,
-					struct env *env, struct http_client *http,
-					struct log *log) {
+					struct env *env, struct http_client *http, struct log *log,
+					char *err, size_t err_len) {
 	struct token_issuers *s = calloc(1, sizeof(*s));
+	int rc = -ENOMEM;
 
+	snprintf(err, err_len, "no memory");
 	if (s == NULL)
 		return NULL;
 	*s = (struct token_issuers){.cfg = *cfg, .env = env, .http = http, .log = log};
 	s->issuers = calloc(n + 1, sizeof(*s->issuers));
-	if (s->issuers == NULL) {
-		free(s);
-		return NULL;
-	}
-	for (; s->n_issuers < n; s->n_issuers++) {
-		struct issuer *is = &s->issuers[s->n_issuers];
-
-		is->cfg = &list[s->n_issuers];
-		is->all = s;
-		is->poll.fn = on_poll;
-		env_timer_set(env, &is->poll, env_now_ns(env));
-	}
-	return s;
+	if (s->issuers != NULL)
+		rc = 0;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = issuer_init(s, &list[i], err, err_len);
+	if (rc == 0)
+		return s;
+	token_issuers_free(s);
+	return NULL;
 }
 
 static void cancel_job(struct job *j) {

@@ -12,6 +12,7 @@ struct token_issuer_cfg {     // strings are borrowed
 	const char *issuer;   // iss
 	const char *jwks_uri; // of its keys
 	const char *ca_file;  // NULL: the system's
+	struct rg_slice keys; // jwks_uri NULL: a set of the operator's, which may be symmetric
 	const char *wwsf;     // ims.wwsf: it speaks for no other
 	uint16_t wwsf_idx;
 };
@@ -25,11 +26,11 @@ struct token_issuers_cfg {
 };
 
 struct token_issuers;
-// list is borrowed. Begins to fetch. NULL without memory.
+// list is borrowed. Begins to fetch; http may be NULL when there is nothing to. NULL with one line in err.
 [[nodiscard]] struct token_issuers *token_issuers_new(const struct token_issuers_cfg *cfg,
 						      const struct token_issuer_cfg *list, size_t n,
 						      struct env *env, struct http_client *http,
-						      struct log *log);
+						      struct log *log, char *err, size_t err_len);
 // Answers -ECANCELED to what is under way. Accepts NULL.
 void token_issuers_free(struct token_issuers *s);
 

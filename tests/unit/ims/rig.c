@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <urcu/urcu-qsbr.h>
 
+#include "lease/adopt.h"
 #include "store/store_mem.h"
 #include "token/key.h"
 
@@ -71,6 +72,7 @@ static void make_conf(bool is_udp) {
 static void make_leases(void) {
 	static const struct lease_ops ops = {.deregister = on_deregister, .close_flow = on_close};
 	static char names[PAIRS + 1][2][64];
+	static const char *const pools[] = {"ours", "theirs"};
 	struct lease_cfg cfg = {
 		.clock_error_ns = 5 * RG_NS_PER_S,
 		.t_sip_ns = 69 * RG_NS_PER_S,
@@ -80,7 +82,7 @@ static void make_leases(void) {
 		.reg_max_ns = 3600 * RG_NS_PER_S,
 	};
 
-	rig.leases = lease_engine_new(&cfg, rig.env, rig.store, NULL, &ops, PAIRS + 1);
+	rig.leases = lease_engine_new(&cfg, rig.env, rig.store, NULL, &ops, PAIRS + 2);
 	ck_assert_ptr_nonnull(rig.leases);
 	for (unsigned i = 0; i < PAIRS; i++) {
 		snprintf(names[i][0], 64, "pool-0000%u@ims.example.net", i);
@@ -90,6 +92,11 @@ static void make_leases(void) {
 	}
 	ck_assert_int_eq(lease_add_pair(rig.leases, UINT16_MAX, 1, "alice@ims.example.net",
 					"sip:alice@ims.example.net", "alice"),
+			 0);
+	lease_set_pool_names(rig.leases, pools, 2);
+	ck_assert_int_eq(lease_set_pool_foreign(rig.leases, 1), 0);
+	ck_assert_int_eq(lease_add_pair(rig.leases, 1, 2, "their-0@ims.example.net",
+					"sip:their-0@ims.example.net", NULL),
 			 0);
 	ck_assert_int_eq(lease_engine_load(rig.leases), 0);
 }

@@ -77,6 +77,7 @@ static void start(uint64_t refetch_ns) {
 	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, refetch_ns};
 	struct env_sock *listener;
 	struct rg_addr at;
+	char err[256];
 
 	r = (struct rig){.limit.fn = on_limit, .status = 200, .rc = 1, .want_done = 1};
 	r.env = env_real_new();
@@ -92,7 +93,8 @@ static void start(uint64_t refetch_ns) {
 					  .jwks_uri = r.url,
 					  .wwsf = "other",
 					  .wwsf_idx = 3};
-	r.issuers = token_issuers_new(&cfg, &r.cfg, 1, r.env, r.http, NULL);
+	r.issuers = token_issuers_new(&cfg, &r.cfg, 1, r.env, r.http, NULL, err, sizeof(err));
+	ck_assert_msg(r.issuers != NULL, "%s", err);
 }
 
 static void stop(void) {
