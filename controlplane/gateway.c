@@ -469,6 +469,10 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 			&(struct lease_fence){g->fence, rcu_fence_ask, rcu_fence_is_passed});
 	lease_set_pool_names(g->leases, g->pool_names, conf->n_pools);
 	lease_set_pool_wwsfs(g->leases, g->pool_wwsfs);
+	for (size_t i = 0; i < conf->n_pools; i++)
+		if (conf->wwsfs[conf->pools[i].wwsf].issuer != NULL &&
+		    lease_set_pool_foreign(g->leases, (uint16_t)i) != 0)
+			return -ENOMEM;
 	rc = pairs_give(&g->pairs, g->leases, g->accounts, err, err_len);
 	if (rc != 0)
 		return rc;

@@ -4,6 +4,7 @@
 #include "core_int.h"
 
 #define API_PREFIX "/v1/"
+#define WELL_KNOWN_PREFIX "/.well-known/" // RFC 8615: the key set
 #define PLAIN_HEADERS                                                    \
 	"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n" \
 	"Strict-Transport-Security: max-age=31536000\r\n"
@@ -126,7 +127,8 @@ static void http_route(struct worker *w, struct conn *c, struct rg_slice request
 			 ""); // RFC 9110 9.1; who knows what it means for the bytes behind
 	} else if (f != NULL) {
 		http_file(w, c, f);
-	} else if (rg_is_prefix(w->req.path, RG_LIT(API_PREFIX))) {
+	} else if (rg_is_prefix(w->req.path, RG_LIT(API_PREFIX)) ||
+		   rg_is_prefix(w->req.path, RG_LIT(WELL_KNOWN_PREFIX))) {
 		http_punt(w, c, request);
 	} else if (rg_eq(w->req.path, RG_LIT("*"))) {
 		http_say(w, c, 405, "Allow: GET, HEAD\r\n");

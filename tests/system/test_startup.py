@@ -85,7 +85,7 @@ class Startup(unittest.TestCase):
 
     def test_missing_files(self):
         self.refused("nowhere.crt", "No such file", conf={"tls": {"certificate": "nowhere.crt"}})
-        self.refused("nowhere.pem", "No such file", conf={"token": {"key": "nowhere.pem"}})
+        self.refused("nowhere.pem", "No such file", conf={"token": {"keys": ["nowhere.pem"]}})
         self.refused("nowhere.txt", "No such file", conf={"accounts": {"file": "nowhere.txt"}})
 
     def test_bad_pool_file_names_the_line(self):

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Own keys and their rotation; a WWSF that issues the tokens of its pool by itself."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+from case import GatewayCase, main  # noqa: E402
+from lab import DOMAIN, GATEWAY_HOST, Lab  # noqa: E402
+from wic import Sip, Ws, http, lease  # noqa: E402
+
+SECRET = os.urandom(32)
+ORIGIN = "https://theirs.example"
+
+
+def b64(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+class LabWithPool(Lab):
+    def make_identities(self):
+        super().make_identities()
+        self.write("theirs.txt", "".join(f"t{i}@{DOMAIN} sip:t{i}@{DOMAIN}\n" for i in range(4)))
+        self.write("theirs.json", json.dumps({"keys": [
+            {"kty": "oct", "alg": "HS256", "kid": "k1", "k": b64(SECRET)}]}))
+
+
+class Tokens(GatewayCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = LabWithPool(conf={
+            "wwsfs": f"\n  - id: demo\n    origins: [\"https://{GATEWAY_HOST}\"]"
+                     f"\n  - {{id: theirs, origins: [\"{ORIGIN}\"], issuer: {ORIGIN}, jwks: theirs.json}}",
+            "pools": "\n  - {name: demo, wwsf: demo, file: pool.txt, anonymous: allow}"
+                     "\n  - {name: theirs, wwsf: theirs, file: theirs.txt}",
+        })
+        cls.lab.up()
+
+    def theirs(self, i, gen=1, secret=SECRET, **claims):
+        now = int(time.time())
+        impu = f"sip:t{i}@{DOMAIN}"
+        payload = {"iss": ORIGIN, "aud": f"ep-cscf.{DOMAIN}", "sub": f"u{i}-{gen}", "client_id": "c",
+                   "jti": b64(os.urandom(8)), "iat": now, "nbf": now, "exp": now + 600,
+                   "scope": "ims.register",
+                   "ims": {"impi": f"t{i}@{DOMAIN}", "impu": [impu], "wwsf": "theirs",
+                           "pool": "theirs", "idx": i, "gen": gen, "scn": 3}}
+        payload.update(claims)
+        text = ".".join(b64(json.dumps(x).encode()) for x in (
+            {"typ": "at+jwt", "alg": "HS256", "kid": "k1"}, payload))
+        mac = hmac.new(secret, text.encode(), hashlib.sha256).digest()
+        return {"impu": impu, "token": f"{text}.{b64(mac)}"}
+
+    def register(self, given, origin=ORIGIN):
+        with Ws(origin=origin) as ws:
+            return Sip(ws, given).register()
+
+    def test_token_of_another_issuer(self):
+        given = self.theirs(0, gen=7)
+        with Ws(origin=ORIGIN) as ws:
+            sip = Sip(ws, given)
+            self.assertEqual(sip.register().status, 200)
+            before = len(self.lab.core_requests())
+            self.assertEqual(sip.register().status, 200)  # absorbed: it is a lease like any other
+            self.assertEqual(len(self.lab.core_requests()), before)
+        shown = self.lab.ctl("lease", "show", given["impu"])["data"]
+        self.assertEqual((shown["gen"], shown["sub"]), (7, "u0-7"))
+        self.lab.ctl("lease", "revoke", given["impu"])
+        self.assertEqual(self.register(given).status, 401)
+
+    def test_refusals(self):
+        now = int(time.time())
+        for name, status, given, origin in (
+                ("forged", 401, self.theirs(1, secret=os.urandom(32)), ORIGIN),
+                ("expired", 401, self.theirs(1, exp=now - 1), ORIGIN),
+                ("too long", 401, self.theirs(1, exp=now + 10 ** 6), ORIGIN),
+                ("audience", 401, self.theirs(1, aud="other"), ORIGIN),
+                ("issuer", 401, self.theirs(1, iss="https://nobody.example"), ORIGIN),
+                ("page", 403, self.theirs(1), f"https://{GATEWAY_HOST}")):
+            with self.subTest(name):
+                self.assertEqual(self.register(given, origin).status, status)
+        self.assertEqual(self.register(self.theirs(1)).status, 200)
+
+    def test_rotation(self):
+        def published():
+            answer = http("GET", "/.well-known/jwks.json")
+            self.assertEqual(answer.status, 200)
+            return [k["kid"] for k in answer.json()["keys"]]
+
+        def kid_of(token):
+            head = token.split(".")[0]
+            return json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
+
+        old = lease()
+        self.assertEqual(published(), [kid_of(old["token"])])
+        subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out",
+                        self.lab.path("token.key")], check=True, capture_output=True)
+        keys = self.lab.ctl("token", "reload")["data"]["keys"]
+        self.assertEqual([(k["alg"], k["state"]) for k in keys],
+                         [("EdDSA", "signs"), ("ES256", "ending")])
+        new = lease()
+        self.assertEqual(published(), [kid_of(new["token"]), kid_of(old["token"])])
+        for given in (old, new):  # nobody is signed out
+            self.assertEqual(self.register(given, f"https://{GATEWAY_HOST}").status, 200)
+
+
+if __name__ == "__main__":
+    main()
