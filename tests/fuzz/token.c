@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tokens. The input as a token never verifies, since its maker has no key; as base64url it decodes to
-// one byte string, which has one text; as the claims under a good signature it is taken only when
+// one byte string, which has one text; as a key set what is taken comes out as it went in; as the claims under a good signature it is taken only when
 // what was read makes a good token again.
 #include <openssl/bio.h>
 #include <openssl/ec.h>
@@ -78,6 +78,30 @@ static void check_claims(struct rg_slice in) {
 	token_claims_free(&c);
 }
 
+static void check_keys(struct rg_slice in) {
+	struct jwk_set set = {0};
+	struct jws_key back;
+	char err[256];
+	json_t *jwk;
+
+	if (jwk_set_parse(in, true, &set, err, sizeof(err)) != RG_OK)
+		return;
+	FUZZ_CHECK(set.n > 0);
+	for (size_t i = 0; i < set.n; i++) {
+		FUZZ_CHECK(jwk_set_find(&set, set.keys[i].kid) == &set.keys[i]);
+		jwk = jwk_export(&set.keys[i]);
+		FUZZ_CHECK((jwk == NULL) == (set.keys[i].alg == JWS_HS256));
+		if (jwk == NULL)
+			continue;
+		FUZZ_CHECK(jwk_import(jwk, false, &back) == RG_OK);
+		FUZZ_CHECK(back.alg == set.keys[i].alg && strcmp(back.kid, set.keys[i].kid) == 0 &&
+			   EVP_PKEY_eq(back.pkey, set.keys[i].pkey) == 1);
+		jws_key_fini(&back);
+		json_decref(jwk);
+	}
+	jwk_set_fini(&set);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 	struct rg_slice in;
 
@@ -86,5 +110,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 	in = fuzz_guard(0, rg_slice(p, len));
 	check_text(in);
 	check_claims(in);
+	check_keys(in);
 	return 0;
 }
