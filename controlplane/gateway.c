@@ -12,6 +12,7 @@
 #include "core/dpport.h"
 #include "ctl/ctl.h"
 #include "ims/ims.h"
+#include "issuers.h"
 #include "lease/adopt.h"
 #include "lease/lease.h"
 #include "lease/rcu_fence.h"
@@ -19,14 +20,10 @@
 #include "regate/dp.h"
 #include "regate/err.h"
 #include "storage.h"
-#include "token/issuers.h"
 #include "token/keys.h"
 #include "wwsf/wwsf.h"
 
 #define PUNTS_PER_TURN 256
-#define JWKS_FILE_MAX 65536
-#define JWKS_POLL_NS (900 * RG_NS_PER_S)
-#define JWKS_REFETCH_NS (60 * RG_NS_PER_S)
 #define RETRY_NS RG_NS_PER_MS
 #define PROBE_NS (3 * RG_NS_PER_S)
 #define DIGEST_KEY_NAME "token.digest_key"
@@ -43,10 +40,7 @@ struct gateway {
 	struct env *env;
 	struct log *log;
 	struct token_keys *keys;
-	struct http_client *http;
-	struct token_issuer_cfg *issuer_cfgs; // keys are ours
-	size_t n_issuers;
-	struct token_issuers *issuers;
+	struct issuers issuers;
 	struct account_db *accounts;
 	struct pairs pairs;
 	const char **pool_names;
@@ -271,35 +265,6 @@ static int load_origins(struct gateway *g) {
 	return 0;
 }
 
-// WWSFs that issue tokens by themselves.
-static int load_issuers(struct gateway *g, char *err, size_t err_len) {
-	const struct conf *conf = g->conf;
-
-	g->issuer_cfgs = calloc(conf->n_wwsfs + 1, sizeof(*g->issuer_cfgs));
-	if (g->issuer_cfgs == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < conf->n_wwsfs; i++) {
-		const struct conf_wwsf *w = &conf->wwsfs[i];
-		struct token_issuer_cfg *is = &g->issuer_cfgs[g->n_issuers];
-		uint8_t *text = NULL;
-		size_t len = 0;
-		int rc;
-
-		if (w->issuer == NULL)
-			continue;
-		rc = w->jwks == NULL ? 0
-				     : env_read_file(g->env, w->jwks, JWKS_FILE_MAX, &text, &len);
-		if (rc != 0) {
-			snprintf(err, err_len, "wwsfs.jwks: %s: %s", w->jwks, rg_strerror(rc));
-			return rc;
-		}
-		*is = (struct token_issuer_cfg){w->issuer,           w->jwks_uri, w->jwks_ca,
-						rg_slice(text, len), w->id,       (uint16_t)i};
-		g->n_issuers++;
-	}
-	return 0;
-}
-
 static int load_files(struct gateway *g, char *err, size_t err_len) {
 	const struct conf *conf = g->conf;
 	int rc;
@@ -318,7 +283,7 @@ static int load_files(struct gateway *g, char *err, size_t err_len) {
 	}
 	rc = storage_init(&g->storage, conf, g->env, err, err_len);
 	if (rc == 0)
-		rc = load_issuers(g, err, err_len);
+		rc = issuers_load(&g->issuers, conf, g->env, err, err_len);
 	if (rc == 0)
 		rc = load_pools(g, err, err_len);
 	if (rc == 0 && conf->wic_dir != NULL)
@@ -485,25 +450,6 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 	return rc;
 }
 
-static int start_issuers(struct gateway *g, char *err, size_t err_len) {
-	const struct token_issuers_cfg cfg = {g->conf->token.audience, g->conf->token.life_s,
-					      JWKS_POLL_NS, JWKS_REFETCH_NS};
-	char why[256] = "no memory";
-
-	if (g->n_issuers == 0)
-		return 0;
-	g->http = http_client_new(g->env);
-	if (g->http != NULL)
-		g->issuers = token_issuers_new(&cfg, g->issuer_cfgs, g->n_issuers, g->env, g->http,
-					       g->log, why, sizeof(why));
-	if (g->issuers == NULL) {
-		snprintf(err, err_len, "wwsfs.jwks: %s", why);
-		return -EINVAL;
-	}
-	ims_set_issuers(g->ims, g->issuers, g->digester);
-	return 0;
-}
-
 static int start_parts(struct gateway *g, char *err, size_t err_len) {
 	g->ims = ims_new(g->conf, g->env, g->log, g->leases, &g->port, err, err_len);
 	if (g->ims == NULL)
@@ -556,7 +502,9 @@ int gateway_start(struct gateway *g, char *err, size_t err_len) {
 	if (rc == 0)
 		rc = start_parts(g, err, err_len);
 	if (rc == 0)
-		rc = start_issuers(g, err, err_len);
+		rc = issuers_start(&g->issuers, g->conf, g->env, g->log, err, err_len);
+	if (rc == 0 && g->issuers.issuers != NULL)
+		ims_set_issuers(g->ims, g->issuers.issuers, g->digester);
 	if (rc == 0)
 		rc = start_dp(g, err, err_len);
 	if (rc == 0)
@@ -576,8 +524,7 @@ void gateway_free(struct gateway *g) {
 	ctl_free(g->ctl);
 	wwsf_free(g->wwsf);
 	ims_free(g->ims);
-	token_issuers_free(g->issuers);
-	http_client_free(g->http);
+	issuers_fini(&g->issuers);
 	lease_engine_free(g->leases);
 	store_close(g->store);
 	storage_fini(&g->storage);
@@ -594,11 +541,6 @@ void gateway_free(struct gateway *g) {
 	rg_digester_free(g->digester);
 	account_free(g->accounts);
 	token_keys_free(g->keys);
-	for (size_t i = 0; i < g->n_issuers; i++) {
-		explicit_bzero((void *)g->issuer_cfgs[i].keys.p, g->issuer_cfgs[i].keys.len);
-		free((void *)g->issuer_cfgs[i].keys.p);
-	}
-	free(g->issuer_cfgs);
 	wwsf_page_free(g->files, g->n_files);
 	pairs_fini(&g->pairs);
 	free(g->pool_names);
