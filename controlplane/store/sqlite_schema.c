@@ -28,8 +28,9 @@
 	" digest_0 BLOB NOT NULL CHECK (length(digest_0) = 16), end_0_ms INTEGER NOT NULL," \
 	" digest_1 BLOB NOT NULL CHECK (length(digest_1) = 16), end_1_ms INTEGER NOT NULL," \
 	" checksum INTEGER NOT NULL, past BLOB) STRICT, WITHOUT ROWID;"                     \
-	"CREATE TABLE total (n INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;"             \
-	"INSERT INTO total VALUES (0, 0);"
+	"CREATE TABLE total (n INTEGER NOT NULL, sum INTEGER NOT NULL,"                     \
+	" opened INTEGER NOT NULL) STRICT;"                                                 \
+	"INSERT INTO total VALUES (0, 0, 0);"
 
 int sqlite_complain(const char *path, int rc, char *err, size_t err_len) {
 	if (rc == RG_E_UNSUPPORTED) // tables or columns that are not ours

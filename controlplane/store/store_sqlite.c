@@ -103,13 +103,16 @@ static void count(struct store_stats *st, const struct store_job *j) {
 	st->failures += j->rc != 0 && j->rc != RG_E_CONFLICT;
 }
 
-static void run_batch(struct store_sqlite *s, struct store_queue *batch) {
+// True when the file failed just now.
+static bool run_batch(struct store_sqlite *s, struct store_queue *batch) {
+	bool was_good;
 	uint64_t one = 1;
 	int rc;
 
 	pthread_mutex_lock(&s->db_lock);
 	rc = s->failed_rc;
-	if (rc == 0) {
+	was_good = rc == 0;
+	if (was_good) {
 		rc = write_batch(s->db, batch);
 		if (rc != 0)
 			fail(s, rc);
@@ -130,6 +133,7 @@ static void run_batch(struct store_sqlite *s, struct store_queue *batch) {
 	pthread_mutex_unlock(&s->lock);
 	// Fails only when the counter is near 2^64, and then the loop is awake already.
 	(void)!write(s->event_fd, &one, sizeof(one));
+	return was_good && rc != 0;
 }
 
 // With lock. True when there is something in the queue, false at the end or, after a failure, when
@@ -165,7 +169,8 @@ static void *thread_main(void *arg) {
 		if (wait_for_work(s)) {
 			store_queue_move(&batch, &s->queue);
 			pthread_mutex_unlock(&s->lock);
-			run_batch(s, &batch);
+			if (run_batch(s, &batch))
+				recover(s);
 		} else if (!s->is_stopping) {
 			pthread_mutex_unlock(&s->lock);
 			recover(s);

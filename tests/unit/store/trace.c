@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "trace.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/sqlite_db.h"
+
+#define REOPEN_EVERY 70u // operations: an orderly end empties the log
+
+static char dir[64], path[80];
+
+void trace_setup(int n_pages) {
+	snprintf(dir, sizeof(dir), "/tmp/store_trace.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/db", dir);
+	disk_use(n_pages);
+}
+
+void trace_teardown(void) {
+	char lock[96];
+
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	unlink(path); // the name alone was real
+	unlink(lock);
+	rmdir(dir);
+	disk_reset();
+}
+
+bool trace_begin(struct trace *t) {
+	char err[256];
+
+	if (t->env == NULL)
+		t->env = env_real_new();
+	ck_assert_ptr_nonnull(t->env);
+	t->s = NULL;
+	return store_sqlite_open(t->env, path, &t->s, err, sizeof(err)) == 0;
+}
+
+void trace_end(struct trace *t) {
+	store_close(t->s);
+	env_real_free(t->env);
+	t->s = NULL;
+	t->env = NULL;
+}
+
+static void on_done(void *arg, int rc, uint64_t) {
+	*(unsigned *)arg += rc != 0;
+}
+
+// Operation n: some pairs of a new generation and revision, sometimes the value.
+static unsigned n_rows_of(unsigned n) {
+	return 1 + n % 5;
+}
+
+static unsigned n_writes_of(unsigned n) {
+	return n_rows_of(n) + (n % 4 == 0);
+}
+
+// Write k of operation n changes st; the pair, or TRACE_PAIRS for the value.
+static unsigned apply(struct trace_state *st, unsigned n, unsigned k) {
+	unsigned i = (n * 7 + k) % TRACE_PAIRS;
+
+	if (k == n_rows_of(n)) {
+		st->value = n + 1;
+		return TRACE_PAIRS;
+	}
+	st->gen[i] += 1 + (n % 3 == 0);
+	st->rev[i]++;
+	return i;
+}
+
+static void submit(struct trace *t, unsigned n, unsigned *n_bad) {
+	struct trace_state *st = &t->acked[n + 1];
+
+	*st = t->acked[n];
+	for (unsigned k = 0; k < n_writes_of(n); k++) {
+		unsigned i = apply(st, n, k);
+		struct row r;
+
+		if (i == TRACE_PAIRS) {
+			ck_assert_int_eq(store_put(t->s, "key", &st->value, sizeof(st->value),
+						   false, on_done, n_bad),
+					 0);
+			continue;
+		}
+		row_make(&r, i, st->gen[i]);
+		r.l.rev = st->rev[i] - 1;
+		ck_assert_int_eq(store_commit(t->s, &r.l, on_done, n_bad), 0);
+	}
+}
+
+bool trace_run(struct trace *t, unsigned n) {
+	while (t->n_acked < n) {
+		unsigned n_bad = 0;
+
+		if (t->n_acked % REOPEN_EVERY == REOPEN_EVERY - 1) {
+			store_close(t->s);
+			if (!trace_begin(t))
+				return false;
+		}
+		submit(t, t->n_acked, &n_bad);
+		store_flush(t->s);
+		if (n_bad > 0) {
+			t->n_failed++;
+			return false;
+		}
+		disk_mark(++t->n_acked);
+	}
+	return true;
+}
+
+static int on_row(void *arg, const struct store_lease *l) {
+	unsigned i = (unsigned)atoi(l->impi + 1);
+	struct trace_state *found = arg;
+
+	ck_assert_uint_lt(i, TRACE_PAIRS);
+	row_check(l, i, l->gen);
+	found->gen[i] = l->gen;
+	found->rev[i] = l->rev;
+	return 0;
+}
+
+static int on_value(void *arg, const char *name, const void *value, size_t len) {
+	ck_assert_str_eq(name, "key");
+	ck_assert_uint_eq(len, sizeof(uint64_t));
+	memcpy(&((struct trace_state *)arg)->value, value, len);
+	return 0;
+}
+
+static bool wait_up(struct trace *t) {
+	struct store_stats st = {0};
+
+	for (unsigned i = 0; i < 5000 && !st.is_up; i++) {
+		store_get_stats(t->s, &st);
+		if (!st.is_up)
+			usleep(1000);
+	}
+	return st.is_up;
+}
+
+// Its writes are in order, so the first few of operation n may be there; n is TRACE_OPS: none.
+static bool is_between(const struct trace_state *found, struct trace_state st, unsigned n) {
+	unsigned n_writes = n < TRACE_OPS ? n_writes_of(n) : 0;
+
+	for (unsigned k = 0; k < n_writes && memcmp(found, &st, sizeof(st)) != 0; k++)
+		apply(&st, n, k);
+	return memcmp(found, &st, sizeof(st)) == 0;
+}
+
+// Of the operation that failed some writes may be there. The value is written again: what the store
+// says of it is as of the last write that succeeded.
+bool trace_begin_again(struct trace *t) {
+	struct trace_state found = {0}, *last = &t->acked[t->n_acked];
+	const struct store_load cb = {on_row, &found};
+	unsigned n_bad = 0;
+
+	if (t->s == NULL && !trace_begin(t))
+		return false;
+	if (!wait_up(t) || store_load_all(t->s, &cb) != 0)
+		return false;
+	found.value = t->n_acked + 1; // of the operation that failed
+	if (!is_between(&found, *last, t->n_acked)) {
+		found.value = last->value;
+		if (!is_between(&found, *last, t->n_acked))
+			return false;
+	}
+	ck_assert_int_eq(store_put(t->s, "key", &found.value, sizeof(found.value), false, on_done,
+				   &n_bad),
+			 0);
+	store_flush(t->s);
+	*last = found;
+	return n_bad == 0;
+}
+
+const char *trace_check(const struct trace *t, unsigned n_acked, bool *is_open) {
+	struct trace_state found = {0};
+	const struct store_load cb = {on_row, &found};
+	struct sqlite_db *db = NULL;
+	static char err[256];
+
+	*is_open = false;
+	if (sqlite_db_open(path, &db, err, sizeof(err)) != 0)
+		return err;
+	if (sqlite_db_load_values(db, on_value, &found) == 0 && sqlite_db_load(db, &cb) == 0)
+		*is_open = true;
+	sqlite_db_close(db);
+	if (!*is_open)
+		return "cannot be read";
+	return is_between(&found, t->acked[n_acked], n_acked) ? NULL : "not what was acknowledged";
+}
