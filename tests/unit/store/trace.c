@@ -45,7 +45,7 @@ void trace_end(struct trace *t) {
 }
 
 static void on_done(void *arg, int rc, uint64_t) {
-	*(unsigned *)arg += rc != 0;
+	*(bool *)arg = rc == 0;
 }
 
 // Operation n: some pairs of a new generation and revision, sometimes the value.
@@ -70,7 +70,7 @@ static unsigned apply(struct trace_state *st, unsigned n, unsigned k) {
 	return i;
 }
 
-static void submit(struct trace *t, unsigned n, unsigned *n_bad) {
+static void submit(struct trace *t, unsigned n) {
 	struct trace_state *st = &t->acked[n + 1];
 
 	*st = t->acked[n];
@@ -80,31 +80,33 @@ static void submit(struct trace *t, unsigned n, unsigned *n_bad) {
 
 		if (i == TRACE_PAIRS) {
 			ck_assert_int_eq(store_put(t->s, "key", &st->value, sizeof(st->value),
-						   false, on_done, n_bad),
+						   false, on_done, &t->is_acked[k]),
 					 0);
 			continue;
 		}
 		row_make(&r, i, st->gen[i]);
 		r.l.rev = st->rev[i] - 1;
-		ck_assert_int_eq(store_commit(t->s, &r.l, on_done, n_bad), 0);
+		ck_assert_int_eq(store_commit(t->s, &r.l, on_done, &t->is_acked[k]), 0);
 	}
 }
 
 bool trace_run(struct trace *t, unsigned n) {
 	while (t->n_acked < n) {
-		unsigned n_bad = 0;
+		bool is_bad = false;
 
+		for (unsigned k = 0; k < TRACE_WRITES; k++)
+			t->is_acked[k] = false;
 		if (t->n_acked % REOPEN_EVERY == REOPEN_EVERY - 1) {
 			store_close(t->s);
 			if (!trace_begin(t))
 				return false;
 		}
-		submit(t, t->n_acked, &n_bad);
+		submit(t, t->n_acked);
 		store_flush(t->s);
-		if (n_bad > 0) {
-			t->n_failed++;
+		for (unsigned k = 0; k < n_writes_of(t->n_acked); k++)
+			is_bad |= !t->is_acked[k];
+		if (is_bad)
 			return false;
-		}
 		disk_mark(++t->n_acked);
 	}
 	return true;
@@ -148,29 +150,38 @@ static bool is_between(const struct trace_state *found, struct trace_state st, u
 	return memcmp(found, &st, sizeof(st)) == 0;
 }
 
-// Of the operation that failed some writes may be there. The value is written again: what the store
-// says of it is as of the last write that succeeded.
+// Of the operation that failed each write may be there, and must be where it was acknowledged.
+static bool take_over(struct trace *t, const struct trace_state *found) {
+	struct trace_state *last = &t->acked[t->n_acked], next = *last;
+
+	for (unsigned k = 0; k < n_writes_of(t->n_acked); k++) {
+		unsigned i = apply(&next, t->n_acked, k);
+
+		if (i < TRACE_PAIRS && (t->is_acked[k] || found->rev[i] == next.rev[i])) {
+			last->gen[i] = next.gen[i];
+			last->rev[i] = next.rev[i];
+		}
+	}
+	return memcmp(found->gen, last->gen, sizeof(last->gen)) == 0 &&
+	       memcmp(found->rev, last->rev, sizeof(last->rev)) == 0;
+}
+
 bool trace_begin_again(struct trace *t) {
-	struct trace_state found = {0}, *last = &t->acked[t->n_acked];
+	struct trace_state found = {0};
 	const struct store_load cb = {on_row, &found};
-	unsigned n_bad = 0;
+	bool is_acked = false;
 
 	if (t->s == NULL && !trace_begin(t))
 		return false;
-	if (!wait_up(t) || store_load_all(t->s, &cb) != 0)
+	if (!wait_up(t) || store_load_all(t->s, &cb) != 0 || !take_over(t, &found))
 		return false;
-	found.value = t->n_acked + 1; // of the operation that failed
-	if (!is_between(&found, *last, t->n_acked)) {
-		found.value = last->value;
-		if (!is_between(&found, *last, t->n_acked))
-			return false;
-	}
-	ck_assert_int_eq(store_put(t->s, "key", &found.value, sizeof(found.value), false, on_done,
-				   &n_bad),
-			 0);
+	// The value is written again: the store knows it as of the last write that succeeded.
+	found.value = t->acked[t->n_acked].value;
+	if (store_put(t->s, "key", &found.value, sizeof(found.value), false, on_done, &is_acked) !=
+	    0)
+		return false;
 	store_flush(t->s);
-	*last = found;
-	return n_bad == 0;
+	return is_acked;
 }
 
 const char *trace_check(const struct trace *t, unsigned n_acked, bool *is_open) {

@@ -8,6 +8,7 @@
 
 #define TRACE_OPS 300u
 #define TRACE_PAIRS 24u
+#define TRACE_WRITES 6u // of one operation
 
 struct trace_state { // of each pair
 	uint64_t gen[TRACE_PAIRS], rev[TRACE_PAIRS];
@@ -20,7 +21,7 @@ struct trace {
 	struct trace_state acked[TRACE_OPS + 1]; // after so many operations, and the one under way
 	struct trace_state tried;                // by the operation that was not acknowledged
 	unsigned n_acked;
-	unsigned n_failed; // operations
+	bool is_acked[TRACE_WRITES]; // writes of the operation that ran last
 };
 
 void trace_setup(int n_pages);
