@@ -56,26 +56,32 @@ static int ask(sqlite3 *h, const char *sql, sqlite3_stmt **st) {
 	return rc == SQLITE_DONE ? RG_E_STALE : sqlite_error(rc);
 }
 
+// A statement that writes, such as a change of mode, does so behind its row.
+static int ask_end(sqlite3_stmt *st) {
+	int rc = sqlite3_step(st);
+
+	sqlite3_finalize(st);
+	return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : sqlite_error(rc);
+}
+
 int sqlite_ask_text(sqlite3 *h, const char *sql, char *out, size_t len) {
 	sqlite3_stmt *st = NULL;
 	int rc = ask(h, sql, &st);
 
-	if (rc == 0) {
-		snprintf(out, len, "%s", (const char *)sqlite3_column_text(st, 0));
-		sqlite3_finalize(st);
-	}
-	return rc;
+	if (rc != 0)
+		return rc;
+	snprintf(out, len, "%s", (const char *)sqlite3_column_text(st, 0));
+	return ask_end(st);
 }
 
 int sqlite_ask_int(sqlite3 *h, const char *sql, int64_t *out) {
 	sqlite3_stmt *st = NULL;
 	int rc = ask(h, sql, &st);
 
-	if (rc == 0) {
-		*out = sqlite3_column_int64(st, 0);
-		sqlite3_finalize(st);
-	}
-	return rc;
+	if (rc != 0)
+		return rc;
+	*out = sqlite3_column_int64(st, 0);
+	return ask_end(st);
 }
 
 int sqlite_finish(sqlite3_stmt *st) {
