@@ -74,7 +74,7 @@ START_TEST(scan) {
 END_TEST
 
 START_TEST(owner_goes_with_the_lease) {
-	const struct lease_filter of_a = {-1, -1, -1, "a", {0}};
+	const struct lease_filter of_a = {-1, -1, -1, false, "a", {0}};
 
 	ck_assert_int_eq(lease_revoke(f.e, 0, fix_lease(&f, 0)->gen), 0);
 	check_scan(&of_a, "0 2 "); // in quarantine
