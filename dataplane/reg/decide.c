@@ -305,7 +305,8 @@ static bool register_locally(struct ask *a) {
 	if (expires_s == 0)
 		return punt(a, RG_WHY_SHORT);
 	a->out->is_bind = true;
-	a->out->is_moved = !is_bound_here(a);
+	// After its promise the control plane was told that it is over.
+	a->out->is_moved = !is_bound_here(a) || a->f->bound.promise_end_ns <= a->now_ns;
 	a->out->is_core_due = is_core_due(a) && a->f->core_asked != due_mark(a->lease);
 	a->out->bound.lease_idx = a->lease->idx;
 	a->out->bound.gen = a->lease->gen;

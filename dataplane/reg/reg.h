@@ -64,8 +64,8 @@ struct reg_out {
 	enum rg_punt_reason reason; // REG_PUNT
 	struct sip_answer answer;   // REG_ANSWER; slices point into the view, the message and here
 	bool is_bind;               // REG_ANSWER 200: bound below is new for the flow
-	bool is_moved;              // the lease was not on this flow before: tell the control plane
-	bool is_core_due;           // the core's binding is due, and this flow has not told yet
+	bool is_moved;    // the lease was not on this flow, or over: tell the control plane
+	bool is_core_due; // the core's binding is due, and this flow has not told yet
 	struct rg_binding bound;
 	uint8_t text[512]; // challenge lines
 	uint8_t contact[RG_CONTACT_MAX];

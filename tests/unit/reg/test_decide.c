@@ -475,6 +475,10 @@ START_TEST(refresh) {
 	ask_decide(&a);
 	ck_assert(a.out.is_bind && !a.out.is_moved);
 	ck_assert_uint_gt(a.out.bound.promise_end_ns, a.flow.bound.promise_end_ns);
+	a.flow.bound.promise_end_ns = NOW; // the control plane has heard that it is over
+	ask_decide(&a);
+	ck_assert(a.out.is_bind && a.out.is_moved);
+	ask_bind(&a);
 	a.flow.bound.gen = 41;
 	ask_decide(&a);
 	ck_assert(a.out.is_bind && a.out.is_moved);
