@@ -189,6 +189,7 @@ static int try_send(struct op *op) {
 
 // A failure to send is delivered by the timer, so that nobody is called back from inside a call.
 void op_send(struct op *op) {
+	op->sent_ns = env_now_ns(op->ims->env);
 	op->send_rc = try_send(op);
 	if (op->send_rc != 0)
 		env_timer_set(op->ims->env, &op->timer, env_now_ns(op->ims->env));

@@ -17,6 +17,7 @@ struct op {
 	struct request *queued; // the one REGISTER that waits for the end of this
 	uint64_t token_end_ns;
 	uint32_t expires;
+	uint64_t sent_ns; // the request that is under way
 	bool has_ob, is_star;
 	bool did_rebind, did_remove, did_423, did_439;
 	struct contact ours;                          // bytes in own_bytes; uri.len 0 = none known

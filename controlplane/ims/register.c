@@ -92,6 +92,7 @@ static uint64_t core_high(const struct op *op, uint32_t granted, uint64_t now_ns
 	return now_ns + (longest + op->ims->conf->life.core_slack_s) * RG_NS_PER_S;
 }
 
+// Until when it is good counts from the request: the answer may have come late, or we were stopped.
 static struct lease_binding make_binding(struct op *op, const struct lease *l, uint32_t granted,
 					 uint64_t now_ns) {
 	const struct conf *conf = op->ims->conf;
@@ -102,8 +103,8 @@ static struct lease_binding make_binding(struct op *op, const struct lease *l, u
 		.call_id = op->client != NULL ? op->client->reg.call_id : l->binding.call_id,
 		.core_refresh_ns = now_ns + jittered(op->ims, granted_ns / 2),
 		.core_low_ns = granted > conf->reg.guard_s
-				       ? now_ns + granted_ns - conf->reg.guard_s * RG_NS_PER_S
-				       : now_ns,
+				       ? op->sent_ns + granted_ns - conf->reg.guard_s * RG_NS_PER_S
+				       : op->sent_ns,
 		.core_high_ns = core_high(op, granted, now_ns),
 	};
 }

@@ -58,6 +58,19 @@ START_TEST(lifetime_table) {
 }
 END_TEST
 
+// What a late answer grants began when it was asked for (INV-9).
+START_TEST(late_answer) {
+	struct rig_lease c = rig_grant(7200);
+	uint64_t now_ns = env_now_ns(rig.env);
+
+	rig_send(&c, &(struct rig_register){0});
+	env_sim_advance(rig.env, 7 * RG_NS_PER_S);
+	rig_core_ok(200);
+	ck_assert_uint_eq(rig_lease_of(&c)->binding.core_low_ns, now_ns + 190 * RG_NS_PER_S);
+	ck_assert_uint_le(rig_lease_of(&c)->promise_end_ns, now_ns + 190 * RG_NS_PER_S);
+}
+END_TEST
+
 START_TEST(jitter_differs) {
 	struct rig_lease c = rig_grant(7200);
 	unsigned first = rig_register_well(&c), n_same = 1;
@@ -527,6 +540,7 @@ static void add(void *suite) {
 
 	tcase_add_checked_fixture(t, rig_start, rig_stop);
 	tcase_add_loop_test(t, lifetime_table, 0, sizeof(lifetimes) / sizeof(*lifetimes));
+	tcase_add_test(t, late_answer);
 	tcase_add_test(t, jitter_differs);
 	tcase_add_test(t, too_little_granted);
 	tcase_add_test(t, token_too_short);
