@@ -196,6 +196,15 @@ void env_sim_advance(struct env *e, uint64_t ns) {
 	move_clock(e, end_ns);
 }
 
+uint64_t env_sim_next_ns(const struct env *e) {
+	return env_timers_next(&e->timers);
+}
+
+void env_sim_pause(struct env *e, uint64_t ns) {
+	move_clock(e, e->now_ns + ns);
+	env_sim_settle(e);
+}
+
 void env_sim_set_wall_ms(struct env *e, int64_t wall_ms) {
 	e->wall_ms = wall_ms;
 }

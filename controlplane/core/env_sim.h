@@ -27,6 +27,11 @@ unsigned env_sim_turn(struct env *e);
 void env_sim_settle(struct env *e);
 // Moves the clock on by ns: settles, goes to the next timer, settles, and so on to the end.
 void env_sim_advance(struct env *e, uint64_t ns);
+// When the next timer is due; RG_NEVER without one.
+uint64_t env_sim_next_ns(const struct env *e);
+// The same, but the process was stopped meanwhile (SIGSTOP, a suspended machine): all that fell due
+// fires at the end, late.
+void env_sim_pause(struct env *e, uint64_t ns);
 // Sets wall time for now; it goes on with the clock. At first 2026-01-01T00:00:00Z.
 void env_sim_set_wall_ms(struct env *e, int64_t wall_ms);
 bool env_sim_is_stopped(const struct env *e); // env_stop() was called

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The check of a history: I1, I2, I4 of reliability.md and the invariants of ims.md 6.3 as far as
+// clients and core can see them.
+#include <string.h>
+
+#include "history.h"
+
+#define MAX_BINDINGS 12
+#define MAX_GENS 256
+
+struct token {
+	uint16_t client;
+	uint32_t pair;
+	uint64_t gen, end_ns, asked_ns;  // shown last
+	unsigned n_newer, n_newer_acked; // of the same generation
+	unsigned n_at_ask;               // acknowledged ones, then
+	bool is_acked;
+};
+
+struct binding {
+	uint64_t gen, end_ns, told_ns;
+	uint32_t contact; // its client's number stands for it
+};
+
+struct pair {
+	uint16_t client; // last acknowledged owner; 0 = none yet
+	uint64_t gen, claim_end_ns;
+	uint64_t evidence_ns; // the core confirmed that nothing is bound; RG_NEVER = it did not
+	uint64_t cause_ns;    // from then on a gateway may end the lease by itself; RG_NEVER = not
+	bool is_revoking, is_revoked;
+	bool is_core_away; // it dropped the binding, or the gateway may not know of it
+	uint64_t refused_ns;
+	uint16_t client_of[MAX_GENS]; // by generation
+	struct binding b[MAX_BINDINGS];
+	unsigned n_b;
+};
+
+struct check {
+	const struct history_rules *r;
+	struct pair p[HISTORY_PAIRS];
+	struct token t[HISTORY_TOKENS];
+	const struct history_event *e;
+};
+
+static uint64_t min_ns(uint64_t a, uint64_t b) {
+	return a < b ? a : b;
+}
+
+static uint64_t add_ns(uint64_t a, uint64_t b) {
+	return a > RG_NEVER - b ? RG_NEVER : a + b;
+}
+
+static uint16_t owner_of(const struct pair *p, uint64_t gen) {
+	return gen < MAX_GENS ? p->client_of[gen] : 0;
+}
+
+// I1: nothing of the old owner is left, and the guard is over.
+static const char *check_handover(const struct check *c, const struct pair *p) {
+	const struct history_event *e = c->e;
+	uint64_t free_ns = add_ns(p->claim_end_ns, c->r->guard_ns);
+
+	if (p->evidence_ns != RG_NEVER)
+		free_ns = min_ns(free_ns, p->evidence_ns + c->r->release_guard_ns);
+	if (e->at_ns + c->r->clock_ns < free_ns)
+		return "given to another before the guard was over (I1, INV-4)";
+	for (unsigned i = 0; i < p->n_b; i++)
+		if (p->b[i].end_ns > e->at_ns && owner_of(p, p->b[i].gen) != e->client)
+			return "given to another while the core still has it bound (I1, INV-7)";
+	return NULL;
+}
+
+// The two newest tokens are good, and one that was stored without an answer may be among them.
+static void set_claim(struct check *c, struct pair *p) {
+	p->claim_end_ns = 0;
+	for (unsigned i = 1; i <= c->e->token; i++) {
+		const struct token *t = &c->t[i];
+
+		if (t->is_acked && t->pair == c->e->pair && t->gen == p->gen && t->n_newer <= 1 &&
+		    t->end_ns > p->claim_end_ns)
+			p->claim_end_ns = t->end_ns;
+	}
+}
+
+static const char *on_token(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+	const char *fault = NULL;
+
+	if (e->pool != c->r->pool_of[e->pair])
+		return "a pair of another pool (INV-3)";
+	if (e->gen >= MAX_GENS)
+		return "more generations than the check can hold";
+	if (e->gen < p->gen)
+		return "the generation went back (I4, INV-5)";
+	if (e->gen == p->gen && p->client != e->client)
+		return "one generation for two owners (I1, I4)";
+	if (e->gen > p->gen && e->op == OP_RENEW)
+		return "a renewal changed the generation";
+	if (e->gen == p->gen && p->is_revoked)
+		return "a token for a revoked lease";
+	if (e->gen > p->gen) {
+		if (p->client != 0 && p->client != e->client)
+			fault = check_handover(c, p);
+		p->evidence_ns = p->cause_ns = RG_NEVER;
+		p->is_revoking = p->is_revoked = false;
+	}
+	p->client = p->client_of[e->gen] = e->client;
+	p->gen = e->gen;
+	for (unsigned i = 1; i < e->token; i++)
+		if (c->t[i].pair == e->pair && c->t[i].gen == e->gen)
+			c->t[i].n_newer_acked++;
+	c->t[e->token].is_acked = true;
+	set_claim(c, p);
+	return fault;
+}
+
+static const char *on_issue(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+
+	if (e->token >= HISTORY_TOKENS)
+		return "more tokens than the check can hold";
+	for (unsigned i = 1; i < e->token; i++)
+		if (c->t[i].pair == e->pair && c->t[i].gen == e->gen)
+			c->t[i].n_newer++;
+	c->t[e->token] = (struct token){.client = e->client,
+					.pair = e->pair,
+					.gen = e->gen,
+					.end_ns = e->end_ns};
+	if (e->gen == p->gen)
+		set_claim(c, p);
+	return NULL;
+}
+
+static const char *on_bind(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+	unsigned i = 0;
+
+	if (owner_of(p, e->gen) == 0)
+		return "the core was asked for a lease that nobody has";
+	if (e->gen < p->gen && owner_of(p, e->gen) != p->client)
+		return "an old generation reached the core (I4, INV-5)";
+	if (e->asked_ns > c->r->reg_max_ns)
+		return "longer than T_reg asked of the core (INV-8)";
+	while (i < p->n_b && p->b[i].contact != e->token)
+		i++;
+	if (i == MAX_BINDINGS)
+		return "more bindings than the check can hold";
+	p->n_b += i == p->n_b;
+	p->b[i] = (struct binding){e->gen, e->end_ns, e->told_ns, e->token};
+	p->evidence_ns = RG_NEVER;
+	p->is_core_away = e->is_late; // one of before a crash may have asked for less
+	return NULL;
+}
+
+// token: the contact that was ended; 0: all of them.
+static const char *on_unbind(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_b; i++) {
+		const struct binding *b = &p->b[i];
+		bool is_gone = e->token == 0 || b->contact == e->token;
+
+		if (is_gone && b->end_ns > e->at_ns && b->gen > e->gen &&
+		    owner_of(p, b->gen) != owner_of(p, e->gen))
+			return "an old generation ended the next owner's binding (INV-5)";
+		if (!is_gone)
+			p->b[n++] = *b;
+	}
+	p->n_b = n;
+	p->is_core_away = true;
+	if (e->gen == p->gen && !e->is_star && e->n_left == 0 &&
+	    (p->cause_ns <= e->at_ns + c->r->clock_ns ||
+	     p->claim_end_ns <= e->at_ns + c->r->clock_ns))
+		p->evidence_ns = e->at_ns;
+	return NULL;
+}
+
+static const char *on_registered(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+	const struct token *t = &c->t[e->token];
+	uint64_t core_end_ns = 0;
+
+	if (e->gen < p->gen && p->client != e->client)
+		return "a 200 for a generation that is over (INV-5)";
+	if (p->is_revoked && e->gen == p->gen)
+		return "a 200 for a revoked lease";
+	if (t->n_at_ask >= 2)
+		return "a 200 for a token that two newer ones replaced";
+	if (e->end_ns > t->end_ns + c->r->clock_ns)
+		return "registered past the token (INV-9)";
+	for (unsigned i = 0; i < p->n_b; i++)
+		if (p->b[i].gen == e->gen && p->b[i].told_ns > core_end_ns)
+			core_end_ns = p->b[i].told_ns;
+	if (!p->is_core_away && e->end_ns > core_end_ns + c->r->clock_ns)
+		return "registered longer than in the core (INV-9)";
+	if (!p->is_revoking)
+		p->cause_ns = RG_NEVER;
+	return NULL;
+}
+
+// I2: a token that was acknowledged, and that nothing has ended, is known.
+static const char *on_refused(const struct check *c, const struct pair *p) {
+	const struct history_event *e = c->e;
+	const struct token *t = &c->t[e->token];
+	bool is_explained = p->is_revoking || p->cause_ns <= e->at_ns || t->n_newer > 1 ||
+			    p->refused_ns >= t->asked_ns;
+
+	if (e->status != 401 || e->op != OP_REGISTER || t->gen != p->gen || is_explained)
+		return NULL;
+	if (t->end_ns < e->at_ns + c->r->token_floor_ns + c->r->clock_ns)
+		return NULL;
+	return "an acknowledged token is not known (I2)";
+}
+
+static void set_cause(struct pair *p, uint64_t at_ns) {
+	p->cause_ns = min_ns(p->cause_ns, at_ns);
+}
+
+static const char *on_answer(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+	bool is_ok = e->kind == EV_OK;
+
+	switch (e->op) {
+	case OP_GRANT:
+	case OP_RENEW:
+		return is_ok ? on_token(c, p) : NULL;
+	case OP_REGISTER:
+		return is_ok ? on_registered(c, p) : on_refused(c, p);
+	case OP_DEREGISTER: // the gateway goes on, and its user has left
+		if (!is_ok && e->gen == p->gen)
+			set_cause(p, e->at_ns);
+		return NULL;
+	case OP_REVOKE:
+		p->is_revoked |= is_ok && e->gen == p->gen;
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+static void on_invoke(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+
+	c->t[e->token].n_at_ask = c->t[e->token].n_newer_acked;
+	c->t[e->token].asked_ns = e->at_ns;
+	if (e->op == OP_REVOKE && e->gen == p->gen) {
+		p->is_revoking = true;
+		set_cause(p, e->at_ns);
+	}
+}
+
+static void on_crash(struct check *c) {
+	for (unsigned i = 0; i < HISTORY_PAIRS; i++)
+		if (!c->r->is_revoke_durable)
+			c->p[i].is_revoked = false;
+}
+
+static const char *on_event(struct check *c) {
+	const struct history_event *e = c->e;
+	struct pair *p = &c->p[e->pair];
+
+	switch (e->kind) {
+	case EV_OK:
+	case EV_FAIL:
+	case EV_UNKNOWN:
+		return on_answer(c, p);
+	case EV_ISSUE:
+		return on_issue(c, p);
+	case EV_INVOKE:
+		on_invoke(c, p);
+		return NULL;
+	case EV_FLOW_LOST:
+		if (e->gen == p->gen)
+			set_cause(p, e->at_ns + c->r->flow_grace_ns);
+		return NULL;
+	case EV_BIND:
+		return on_bind(c, p);
+	case EV_UNBIND:
+		return on_unbind(c, p);
+	case EV_NET_DEREG:
+		p->n_b = 0;
+		p->is_core_away = true;
+		return NULL;
+	case EV_CORE_REFUSE:
+		p->refused_ns = e->at_ns;
+		return NULL;
+	case EV_CRASH:
+		on_crash(c);
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+const char *history_check(const struct history *h, const struct history_rules *r, size_t *at) {
+	static struct check c;
+
+	memset(&c, 0, sizeof(c));
+	c.r = r;
+	for (unsigned i = 0; i < HISTORY_PAIRS; i++)
+		c.p[i].evidence_ns = c.p[i].cause_ns = RG_NEVER;
+	for (*at = 0; *at < h->n; ++*at) {
+		const char *fault;
+
+		c.e = &h->ev[*at];
+		fault = on_event(&c);
+		if (fault != NULL)
+			return fault;
+	}
+	return NULL;
+}

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The run: time, faults, steps, and what must hold at its end.
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SEC RG_NS_PER_S
+#define START_TRUE_NS (UINT64_C(1000000) * SEC)
+
+uint64_t world_random(struct world *w, uint64_t below) { // splitmix64
+	uint64_t z = w->rng += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return below == 0 ? 0 : (z ^ z >> 31) % below;
+}
+
+bool world_chance(struct world *w, unsigned percent) {
+	return world_random(w, 100) < percent;
+}
+
+void world_fail(struct world *w, const char *what, uint32_t pair) {
+	history_print(&w->h, pair);
+	fprintf(stderr,
+		"FAILED seed %llu, step %u, at %.3f s: %s\nreplay: scripts/test sim --first-seed "
+		"%llu "
+		"--seeds 1\n",
+		(unsigned long long)w->seed, w->step, (double)w->now_ns / 1e9, what,
+		(unsigned long long)w->seed);
+	exit(1);
+}
+
+void world_log(struct world *w, struct history_event e) {
+	e.at_ns = w->now_ns;
+	history_add(&w->h, &e);
+}
+
+void world_extend(struct world *w, uint64_t end_ns) {
+	if (end_ns > w->horizon_ns)
+		w->horizon_ns = end_ns;
+}
+
+// --- INV-13, one gateway: the pair that has been free longest goes out
+
+static void note_freed(struct world *w) {
+	const struct lease_engine *e = w->gw[0].e;
+	bool is_any = false;
+
+	if (w->n_gateways > 1 || e == NULL)
+		return;
+	for (uint32_t i = 0; i < N_PAIRS; i++) {
+		bool is_free = lease_at(e, i)->state == LEASE_FREE;
+
+		if (!is_free)
+			w->freed[i] = RG_NEVER;
+		else if (w->freed[i] == RG_NEVER)
+			w->freed[i] = w->n_freed + (is_any = true);
+	}
+	w->n_freed += is_any;
+}
+
+void world_check_order(struct world *w, const struct lease *l) {
+	const struct lease_engine *e = w->gw[0].e;
+
+	if (w->n_gateways > 1 || l->gen == 0 || w->freed[l->idx] == RG_NEVER)
+		return;
+	for (uint32_t i = 0; i < N_PAIRS; i++) {
+		const struct lease *q = lease_at(e, i);
+
+		if (q->state == LEASE_FREE && q->pool == l->pool && w->freed[i] < w->freed[l->idx])
+			world_fail(w, "another pair has been free for longer (INV-13)", l->idx);
+	}
+	w->freed[l->idx] = RG_NEVER;
+}
+
+// --- time
+
+void world_settle(struct world *w) {
+	unsigned n;
+
+	do {
+		n = 0;
+		for (unsigned i = 0; i < w->n_gateways; i++) {
+			struct gateway *g = &w->gw[i];
+
+			if (!g->is_paused)
+				n += env_sim_turn(g->env);
+			core_read(g);
+			n += g->n_closed;
+			if (g->n_closed > 0)
+				gateway_check(g);
+		}
+		core_run(w);
+	} while (n > 0);
+	note_freed(w);
+}
+
+static uint64_t next_ns(const struct world *w) {
+	uint64_t next_ns = core_next_ns(w);
+
+	for (unsigned i = 0; i < w->n_gateways; i++) {
+		const struct gateway *g = &w->gw[i];
+		uint64_t at_ns = env_sim_next_ns(g->env);
+
+		if (at_ns != RG_NEVER && !g->is_paused && gateway_to_true(g, at_ns) < next_ns)
+			next_ns = gateway_to_true(g, at_ns);
+		if (g->resume_ns < next_ns)
+			next_ns = g->resume_ns;
+	}
+	return next_ns;
+}
+
+static void resume(struct gateway *g) {
+	bool is_down = g->e == NULL;
+
+	g->resume_ns = RG_NEVER;
+	if (is_down)
+		gateway_start(g);
+	if (is_down) {
+		for (uint32_t i = 0; i < N_PAIRS; i++)
+			g->w->freed[i] = RG_NEVER; // the order among them is lost
+	} else {
+		g->is_paused = false;
+		env_sim_pause(g->env, gateway_to_env(g, g->w->now_ns) - env_now_ns(g->env));
+	}
+}
+
+static void move_to(struct world *w, uint64_t to_ns) {
+	w->now_ns = to_ns;
+	for (unsigned i = 0; i < w->n_gateways; i++) {
+		struct gateway *g = &w->gw[i];
+
+		if (!g->is_paused)
+			env_sim_advance(g->env, gateway_to_env(g, to_ns) - env_now_ns(g->env));
+		if (g->resume_ns <= to_ns)
+			resume(g);
+	}
+}
+
+void world_advance(struct world *w, uint64_t ns) {
+	uint64_t end_ns = w->now_ns + ns, at_ns;
+
+	world_settle(w);
+	while ((at_ns = next_ns(w)) <= end_ns) {
+		move_to(w, at_ns > w->now_ns ? at_ns : w->now_ns);
+		world_settle(w);
+	}
+	move_to(w, end_ns);
+	world_settle(w);
+}
+
+// Often a little, sometimes past a token's whole life.
+static void step_time(struct world *w) {
+	static const uint64_t most_s[] = {1, 5, 5, 5, 30, 30, 60, 60, 120, 300, 900, 7200};
+
+	world_advance(w, 1 + world_random(w, most_s[world_random(w, 12)] * SEC));
+}
+
+// --- faults
+
+static struct gateway *any(struct world *w) {
+	return &w->gw[world_random(w, w->n_gateways)];
+}
+
+static bool is_calm(const struct world *w) {
+	return w->now_ns < w->calm_until_ns;
+}
+
+static void step_crash(struct world *w) {
+	struct gateway *g = any(w);
+
+	if (g->e == NULL || is_calm(w))
+		return;
+	gateway_crash(g, world_chance(w, 30));
+	g->resume_ns = w->now_ns + (world_chance(w, 70) ? 1 : world_random(w, 600 * SEC));
+}
+
+static void step_pause(struct world *w) {
+	struct gateway *g = any(w);
+
+	if (!gateway_serves(g) || is_calm(w))
+		return;
+	g->is_paused = true;
+	g->resume_ns = w->now_ns + 1 + world_random(w, world_chance(w, 80) ? 60 * SEC : 900 * SEC);
+	world_log(w, (struct history_event){.kind = EV_PAUSE,
+					    .gateway = (uint8_t)g->id,
+					    .end_ns = g->resume_ns});
+	w->n.pauses++;
+}
+
+static void step_wall(struct world *w) {
+	static const int64_t most_ms[] = {1000, 60000, 3600000, INT64_C(315360000000)};
+	struct gateway *g = any(w);
+	int64_t most = most_ms[world_random(w, 4)];
+
+	if (g->e == NULL) // a boot ends with the right time
+		return;
+	env_sim_set_wall_ms(g->env, env_wall_ms(g->env) - most +
+					    (int64_t)world_random(w, 2 * (uint64_t)most));
+	world_log(w, (struct history_event){.kind = EV_WALL_STEP, .gateway = (uint8_t)g->id});
+	w->n.wall_steps++;
+}
+
+static void step_store(struct world *w) {
+	struct gateway *g = any(w);
+	unsigned n = 1 + (unsigned)world_random(w, 3);
+
+	if (is_calm(w))
+		return;
+	w->n.store_faults++;
+	switch (world_random(w, 4)) {
+	case 0:
+		store_mem_fail(g->store, n, -5);
+		break;
+	case 1: // full: for longer
+		store_mem_fail(g->store, 20 * n, -28);
+		break;
+	case 2:
+		store_mem_fail_late(g->store, n, -5);
+		break;
+	default:
+		store_mem_set_delay(g->store,
+				    world_chance(w, 50) ? RG_NS_PER_MS : world_random(w, 90 * SEC));
+	}
+}
+
+static void step_core(struct world *w) {
+	static const uint8_t moods[] = {CORE_WELL, CORE_WELL, CORE_WELL,    CORE_DEAD,
+					CORE_SLOW, CORE_BUSY, CORE_REFUSES, CORE_LOSES};
+	struct gateway *g = any(w);
+
+	w->mood = moods[world_random(w, sizeof(moods))];
+	if (world_chance(w, 20) && g->core != NULL) { // its connection breaks
+		env_sim_reset(g->core, 104);
+		g->core = NULL;
+	}
+	if (world_chance(w, 20))
+		core_deregister(w);
+}
+
+// --- the run
+
+void world_init(struct world *w, uint64_t seed) {
+	static const uint8_t digest_key[RG_DIGEST_KEY_LEN] = "0123456789abcde";
+	char sub[12];
+
+	memset(w, 0, offsetof(struct world, h));
+	memset(&w->n, 0, sizeof(w->n));
+	history_clear(&w->h);
+	w->seed = w->rng = seed;
+	w->now_ns = START_TRUE_NS;
+	w->n_gateways = 1;
+	w->cfg = (struct lease_cfg){.clock_error_ns = 5 * SEC,
+				    .t_sip_ns = 69 * SEC,
+				    .core_slack_ns = 360 * SEC,
+				    .release_guard_ns = 5 * SEC,
+				    .flow_grace_ns = 60 * SEC,
+				    .reg_max_ns = 3600 * SEC};
+	w->rules = (struct history_rules){.guard_ns = w->cfg.clock_error_ns + w->cfg.t_sip_ns +
+						      w->cfg.core_slack_ns,
+					  .release_guard_ns = w->cfg.release_guard_ns,
+					  .flow_grace_ns = w->cfg.flow_grace_ns,
+					  .reg_max_ns = w->cfg.reg_max_ns,
+					  .core_slack_ns = w->cfg.core_slack_ns,
+					  .token_floor_ns = 70 * SEC,
+					  .clock_ns = 0};
+	w->digester = rg_digester_new(digest_key);
+	world_assert(w, w->digester != NULL, 0);
+	for (unsigned i = 0; i < N_PAIRS; i++)
+		w->rules.pool_of[i] = i >= N_PAIRS - N_ACCOUNTS ? POOL_ACCOUNTS : i == 5;
+	for (unsigned i = N_PAIRS - N_ACCOUNTS; i < N_PAIRS; i++) {
+		snprintf(sub, sizeof(sub), "acct%u", i);
+		user_new(w, sub, POOL_ACCOUNTS);
+	}
+	for (unsigned i = 0; i < w->n_gateways; i++) {
+		w->gw[i].w = w;
+		gateway_init(&w->gw[i], i + 1);
+	}
+	for (uint32_t i = 0; i < N_PAIRS; i++)
+		w->freed[i] = 0;
+}
+
+void world_fini(struct world *w) {
+	for (unsigned i = 0; i < w->n_gateways; i++)
+		gateway_fini(&w->gw[i]);
+	core_fini(w);
+	rg_digester_free(w->digester);
+}
+
+static void step(struct world *w) {
+	static const struct {
+		unsigned weight;
+		void (*fn)(struct world *w);
+	} ops[] = {
+		{16, user_grant}, {10, user_renew}, {22, user_register}, {5, user_deregister},
+		{3, user_revoke}, {7, user_flow},   {26, step_time},     {3, step_store},
+		{4, step_core},   {2, step_crash},  {1, step_pause},     {1, step_wall},
+	};
+	uint64_t pick = world_random(w, 100);
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
+		if (pick < ops[i].weight) {
+			ops[i].fn(w);
+			return;
+		}
+		pick -= ops[i].weight;
+	}
+}
+
+// Everything heals.
+static void calm_down(struct world *w) {
+	w->is_calm = true;
+	w->mood = CORE_WELL;
+	for (unsigned i = 0; i < w->n_gateways; i++) {
+		struct gateway *g = &w->gw[i];
+
+		store_mem_fail(g->store, 0, 0);
+		store_mem_set_delay(g->store, RG_NS_PER_MS);
+		if (g->resume_ns != RG_NEVER)
+			resume(g);
+	}
+	world_advance(w, 0);
+}
+
+static void check_free(struct world *w, const struct gateway *g) {
+	struct lease_pool_stats st;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < N_PAIRS; i++)
+		if (lease_at(g->e, i)->state != LEASE_FREE)
+			world_fail(w, "a pair is not free when all is over: leaked (I3)", i);
+	for (unsigned pool = 0; pool <= 2; pool++) {
+		lease_get_pool_stats(g->e, pool == 2 ? POOL_ACCOUNTS : (uint16_t)pool, &st);
+		world_assert(w, st.n_free == st.n_pairs, N_PAIRS);
+		n += st.n_pairs;
+	}
+	world_assert(w, n == N_PAIRS, N_PAIRS);
+}
+
+// Every pair can be given out once more, and not one more than there are (INV-12).
+static void check_all_usable(struct world *w) {
+	uint64_t before = w->n.granted;
+
+	for (unsigned i = 0; i <= N_PAIRS - N_ACCOUNTS; i++)
+		user_login(w, &w->gw[0], user_new(w, NULL, i >= N_PAIRS - N_ACCOUNTS - 1));
+	for (unsigned i = 1; i <= N_ACCOUNTS; i++)
+		user_login(w, &w->gw[0], &w->users[i]);
+	world_advance(w, 60 * SEC);
+	world_assert(w, w->n.granted - before == N_PAIRS, N_PAIRS);
+}
+
+static void finish(struct world *w) {
+	const char *fault;
+	size_t at;
+
+	calm_down(w);
+	// Records have whole milliseconds; across a reboot, the wall clock's error at both boots.
+	w->rules.clock_ns =
+		100 * RG_NS_PER_MS + (w->n.boots > 0 ? 2 * WALL_ERROR_MS : 0) * RG_NS_PER_MS;
+	while (w->now_ns < w->horizon_ns + w->rules.clock_ns + SEC)
+		world_advance(w, w->horizon_ns + w->rules.clock_ns + SEC - w->now_ns);
+	for (unsigned i = 1; i <= w->n_users; i++)
+		if (w->users[i].op != 0)
+			world_fail(w, "a REGISTER was never answered", w->users[i].idx);
+	for (unsigned i = 0; i < w->n_gateways; i++)
+		check_free(w, &w->gw[i]);
+	check_all_usable(w);
+	fault = history_check(&w->h, &w->rules, &at);
+	if (fault == NULL)
+		return;
+	fprintf(stderr, "event %zu, client %u:\n", at, w->h.ev[at].client);
+	world_fail(w, fault, w->h.ev[at].pair);
+}
+
+void world_run(struct world *w, unsigned n_steps) {
+	for (w->step = 1; w->step <= n_steps; w->step++) {
+		step(w);
+		world_settle(w);
+		for (unsigned i = 0; i < w->n_gateways; i++)
+			gateway_check(&w->gw[i]);
+	}
+	w->n.steps = n_steps;
+	finish(w);
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A world under simulation: gateways (the real lease engine and the real ims/), one store, a core
+// that really holds bindings, and clients, in one thread. Time, network, disk and randomness are
+// virtual, and every choice comes from one seed: a run is a function of its seed.
+//
+// True time is w->now_ns; each gateway has clocks of its own (an environment each), which run at
+// the same speed from another start, stand still in its view while it is paused, and whose wall
+// clock is stepped.
+#pragma once
+
+#include "core/env_sim.h"
+#include "history.h"
+#include "ims/ims.h"
+#include "regate/sip.h"
+#include "store/store_mem.h"
+
+#define N_PAIRS HISTORY_PAIRS // 5 in pool 0, 1 in pool 1, 2 accounts
+#define N_ACCOUNTS 2
+#define POOL_ACCOUNTS UINT16_MAX
+#define MAX_GATEWAYS 3
+#define MAX_USERS 192
+#define MAX_CONNS 1024
+#define MAX_ASKS 512
+#define MAX_BINDINGS 12 // per pair
+#define MAX_CORE_JOBS 128
+#define WALL_ERROR_MS 2000 // at a boot, then steps come: NTP
+#define MAX_CLOSED 16
+#define USER_TOKENS 4 // of the newest
+
+struct world;
+
+struct gateway {
+	struct world *w;
+	unsigned id; // from 1
+	struct env *env;
+	uint64_t boot_true_ns, boot_env_ns; // one moment in two clocks
+	unsigned n_boots;
+	struct store *store;
+	struct conf conf;
+	struct lease_engine *e; // NULL: down
+	struct ims *ims;
+	struct dpport port;
+	bool is_paused;
+	uint64_t resume_ns;          // or start again, when down
+	unsigned life;               // of the process, counted
+	uint64_t fence_n, fence_ns;  // the last ticket, and when it passes
+	uint32_t closed[MAX_CLOSED]; // connections that had gone when they were bound
+	unsigned n_closed;
+	// its connection to the core, at the core's end
+	struct env_sim_end *core;
+	size_t in_len;
+	char in[4 * SIP_MAX_MSG];
+};
+
+struct conn { // a client's connection to a gateway
+	bool is_open;
+	uint16_t client;
+	uint8_t gateway;
+	unsigned life;           // of the gateway
+	struct rg_binding bound; // as its worker knows
+};
+
+struct user_token {
+	uint32_t number; // 0 = none
+	struct rg_digest digest;
+	uint64_t end_ns; // true time
+	char text[24];
+};
+
+struct user {
+	uint16_t id; // from 1
+	char sub[12];
+	uint16_t pool;
+	// the lease it was given
+	bool has_lease;
+	uint32_t idx;
+	uint64_t gen;
+	struct user_token tokens[USER_TOKENS]; // [0] newest
+	unsigned n_pages;                      // page loads: Contact and Call-ID are new each
+	unsigned cseq;
+	uint32_t conn;           // 0 = none
+	uint64_t promise_end_ns; // true time; 0 = not registered as far as it knows
+	// the REGISTER without an answer yet
+	uint8_t op;
+	uint32_t asked_on, asked_token;
+};
+
+struct ask { // a grant or renewal under way
+	struct gateway *g;
+	uint16_t client;
+	uint8_t op;
+	bool is_done;
+	struct user_token token;
+};
+
+struct binding {
+	bool is_used;
+	uint32_t contact;      // its number
+	uint64_t end_ns;       // true time
+	uint64_t told_ns;      // what the gateway was told
+	uint64_t gen, call_id; // as a hash
+	uint32_t cseq;
+	char element[192];
+};
+
+struct core_job { // what the core does later
+	bool is_used, is_late;
+	enum { JOB_APPLY, JOB_ANSWER } kind;
+	uint64_t due_ns, seq;
+	unsigned life;
+	struct gateway *g;
+	struct env_sim_end *end;
+	size_t len;
+	char *bytes; // request or answer, malloc'd
+};
+
+enum core_mood { CORE_WELL, CORE_DEAD, CORE_SLOW, CORE_BUSY, CORE_REFUSES, CORE_LOSES, N_MOODS };
+
+struct world {
+	uint64_t seed, rng;
+	uint64_t now_ns; // true time
+	unsigned step;
+	unsigned n_gateways;
+	struct gateway gw[MAX_GATEWAYS];
+	struct user users[MAX_USERS];
+	unsigned n_users; // [0] is nobody
+	struct conn conns[MAX_CONNS];
+	unsigned n_conns; // [0] is none
+	struct ask asks[MAX_ASKS];
+	unsigned n_asks;
+	uint32_t n_tokens;
+	struct binding bindings[N_PAIRS][MAX_BINDINGS];
+	struct core_job jobs[MAX_CORE_JOBS];
+	uint64_t n_jobs;
+	enum core_mood mood;
+	bool is_calm;                     // the run ends: no more faults
+	uint64_t freed[N_PAIRS], n_freed; // when each became free, counted; RG_NEVER: it is not
+	uint64_t calm_until_ns;           // no crash and no failing store before
+	uint64_t horizon_ns;              // when every lease of until now is over, true time
+	struct rg_digester *digester;
+	struct lease_cfg cfg;
+	struct history_rules rules;
+	struct history h;
+	struct world_counts {
+		uint64_t steps, granted, renewed, registered, local, deregistered, revoked,
+			reassigned, crashes, boots, pauses, wall_steps, store_faults, core_faults,
+			moves;
+	} n;
+};
+
+// --- world.c
+uint64_t world_random(struct world *w, uint64_t below);
+bool world_chance(struct world *w, unsigned percent);
+_Noreturn void world_fail(struct world *w, const char *what, uint32_t pair);
+#define world_assert(w, x, pair)                 \
+	do {                                     \
+		if (!(x))                        \
+			world_fail(w, #x, pair); \
+	} while (0)
+void world_init(struct world *w, uint64_t seed);
+void world_run(struct world *w, unsigned n_steps); // to the end, and checks it
+void world_fini(struct world *w);
+void world_settle(struct world *w); // until nothing is ready anywhere
+void world_advance(struct world *w, uint64_t ns);
+void world_log(struct world *w, struct history_event e); // at is now
+void world_extend(struct world *w, uint64_t end_ns);     // the horizon
+
+// --- gateway.c
+uint64_t gateway_to_true(const struct gateway *g, uint64_t env_ns);
+uint64_t gateway_to_env(const struct gateway *g, uint64_t true_ns);
+void gateway_init(struct gateway *g, unsigned id);
+void gateway_start(struct gateway *g);
+void gateway_crash(struct gateway *g, bool is_reboot);
+void gateway_fini(struct gateway *g);
+void gateway_check(struct gateway *g);
+bool gateway_serves(const struct gateway *g);
+// A client's REGISTER arrives at a worker.
+void gateway_register(struct gateway *g, struct user *c, uint32_t conn, const struct user_token *t,
+		      struct rg_slice text);
+
+// --- core.c
+void core_read(struct gateway *g); // takes what the gateway has sent
+void core_run(struct world *w);    // does what is due
+uint64_t core_next_ns(const struct world *w);
+void core_forget(struct world *w, struct gateway *g, bool is_reboot); // its connections are gone
+void core_deregister(struct world *w);                                // by itself
+void core_fini(struct world *w);
+void world_check_order(struct world *w, const struct lease *l); // l is being given out (INV-13)
+
+// --- user.c
+void user_grant(struct world *w), user_renew(struct world *w);
+void user_register(struct world *w), user_deregister(struct world *w);
+void user_revoke(struct world *w);
+void user_flow(struct world *w); // a connection ends, or its promise does
+void user_login(struct world *w, struct gateway *g, struct user *c);
+struct user *user_new(struct world *w, const char *sub, uint16_t pool);
+void user_on_answer(struct world *w, uint32_t conn, unsigned status, uint64_t promise_end_ns);
+void user_on_close(struct world *w, uint32_t conn);
+void user_flow_lost(struct world *w, uint32_t conn, const struct rg_binding *b);
+void user_on_crash(struct world *w, const struct gateway *g);
