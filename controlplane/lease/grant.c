@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Grants and renewals. A token is issued, stored, and only then shown to the workers and handed out
 // (INV-6). What fails on the way costs the pair a quarantine, never its exclusiveness.
+#include "core/crash_point.h"
 #include "lease/grant.h"
 
 #include <errno.h>
@@ -17,8 +18,10 @@ static void op_free(struct lease_op *op) {
 }
 
 static void answer(struct lease_op *op, int rc, const struct lease *l) {
+	CRASH_POINT("lease.before_answer");
 	op->ask.done(op->ask.arg, rc, rc == 0 ? l : NULL,
 		     rg_slice(op->token, rc == 0 ? op->token_len : 0));
+	CRASH_POINT("lease.after_answer");
 	op_free(op);
 }
 

@@ -2,6 +2,7 @@
 // Records of the store: at most one of a pair is in its hands at a time, so that none can overtake
 // another, and each holds all that memory knew when it left. What the watch tells meanwhile waits
 // for the answer.
+#include "core/crash_point.h"
 #include "lease/engine.h"
 
 #include "regate/err.h"
@@ -157,6 +158,7 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 	struct lease_engine *e = p->e;
 	struct lease_op *op = p->running;
 
+	CRASH_POINT("lease.after_commit_before_ack");
 	e->n_commits--;
 	if (e->is_dead) {
 		free(p);
@@ -197,9 +199,11 @@ int lease_pair_commit(struct lease_pair *p, struct lease_op *op) {
 	int rc;
 
 	fill_row(p, op, &row);
+	CRASH_POINT("lease.before_commit");
 	rc = store_commit(p->e->store, &row, on_commit, p);
 	if (rc != 0)
 		return rc;
+	CRASH_POINT("lease.after_queueing");
 	p->e->n_commits++;
 	p->is_committing = true;
 	p->was_dirty = p->is_dirty;

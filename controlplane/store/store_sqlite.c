@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/crash_point.h"
 #include "regate/err.h"
 #include "store/sqlite_db.h"
 #include "store/store_impl.h"
@@ -55,6 +56,7 @@ static int write_batch(struct sqlite_db *db, const struct store_queue *batch) {
 		return rc;
 	for (struct store_job *j = batch->first; j != NULL && rc == 0; j = j->next)
 		rc = sqlite_db_run(db, j);
+	CRASH_POINT("store.before_commit");
 	if (rc == 0)
 		return sqlite_db_commit(db);
 	sqlite_db_rollback(db);
@@ -118,6 +120,7 @@ static bool run_batch(struct store_sqlite *s, struct store_queue *batch) {
 			fail(s, rc);
 	}
 	pthread_mutex_unlock(&s->db_lock);
+	CRASH_POINT("store.after_commit");
 
 	pthread_mutex_lock(&s->lock);
 	for (struct store_job *j = batch->first; j != NULL; j = j->next) {

@@ -122,6 +122,8 @@ static void bind(struct world *w, const struct core_job *j, const struct request
 	world_assert(w, b != NULL && element.len < sizeof(b->element), r->pair);
 	if (b->is_used && b->call_id == r->call_id && r->m->cseq <= b->cseq)
 		return; // RFC 3261 10.3 step 7: overtaken
+	// The gateway promises by the binding of before until it has the answer.
+	e.is_late = j->is_late || (b->is_used && b->told_ns > w->now_ns + ns);
 	*b = (struct binding){.is_used = true,
 			      .contact = no,
 			      .gen = r->gen,
@@ -134,7 +136,6 @@ static void bind(struct world *w, const struct core_job *j, const struct request
 	e.end_ns = b->end_ns;
 	e.told_ns = b->told_ns;
 	e.asked_ns = asked_s * SEC;
-	e.is_late = j->is_late;
 	world_log(w, e);
 	world_extend(w, b->told_ns + w->cfg.core_slack_ns + 2 * w->cfg.t_sip_ns);
 }
@@ -198,8 +199,8 @@ static void put_bindings(const struct world *w, uint32_t pair, struct rg_wr *out
 		rg_puts(out, "Contact: ");
 		rg_puts(out, b->element);
 		rg_puts(out, ";expires=");
-		// past what was told it is late, not bound
-		rg_put_u64(out, b->told_ns > w->now_ns ? (b->told_ns - w->now_ns) / SEC : 1);
+		// past what was told it is late, and bound still
+		rg_put_u64(out, b->told_ns > w->now_ns + SEC ? (b->told_ns - w->now_ns) / SEC : 1);
 		rg_puts(out, "\r\n");
 	}
 }
