@@ -137,7 +137,8 @@ static void bind(struct world *w, const struct core_job *j, const struct request
 	e.told_ns = b->told_ns;
 	e.asked_ns = asked_s * SEC;
 	world_log(w, e);
-	world_extend(w, b->told_ns + w->cfg.core_slack_ns + 2 * w->cfg.t_sip_ns);
+	b->high_ns = w->now_ns + (ns > asked_s * SEC ? ns : asked_s * SEC);
+	world_extend(w, b->high_ns + w->cfg.core_slack_ns + 2 * w->cfg.t_sip_ns);
 }
 
 static void unbind(struct world *w, const struct core_job *j, const struct request *r,

@@ -111,6 +111,15 @@ static uint64_t next_ns(const struct world *w) {
 	return next_ns;
 }
 
+// What was answered meanwhile counts from now: the gateway errs to the safe side.
+static void extend_by_pause(struct world *w, uint64_t pause_ns) {
+	for (uint32_t i = 0; i < N_PAIRS; i++)
+		for (unsigned k = 0; k < MAX_BINDINGS; k++)
+			if (w->bindings[i][k].is_used)
+				world_extend(w, w->bindings[i][k].high_ns + pause_ns +
+							w->cfg.core_slack_ns + 2 * w->cfg.t_sip_ns);
+}
+
 static void resume(struct gateway *g) {
 	bool is_down = g->e == NULL;
 
@@ -122,6 +131,7 @@ static void resume(struct gateway *g) {
 			g->w->freed[i] = RG_NEVER; // the order among them is lost
 	} else {
 		g->is_paused = false;
+		extend_by_pause(g->w, gateway_to_env(g, g->w->now_ns) - env_now_ns(g->env));
 		env_sim_pause(g->env, gateway_to_env(g, g->w->now_ns) - env_now_ns(g->env));
 	}
 }
