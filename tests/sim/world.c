@@ -365,6 +365,7 @@ static void finish(struct world *w) {
 	size_t at;
 
 	calm_down(w);
+	world_extend(w, w->now_ns + 120 * SEC); // what the slow store still has
 	// Records have whole milliseconds; across a reboot, the wall clock's error at both boots.
 	w->rules.clock_ns =
 		100 * RG_NS_PER_MS + (w->n.boots > 0 ? 2 * WALL_ERROR_MS : 0) * RG_NS_PER_MS;

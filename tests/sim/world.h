@@ -95,10 +95,10 @@ struct ask { // a grant or renewal under way
 
 struct binding {
 	bool is_used;
-	uint32_t contact;      // its number
-	uint64_t end_ns;       // true time
-	uint64_t told_ns;      // what the gateway was told
-	uint64_t gen, call_id; // as a hash
+	uint32_t contact;          // its number
+	uint64_t end_ns;           // true time
+	uint64_t told_ns, high_ns; // what the gateway heard, and thinks at most
+	uint64_t gen, call_id;     // as a hash
 	uint32_t cseq;
 	char element[192];
 };
