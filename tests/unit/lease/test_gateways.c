@@ -381,6 +381,59 @@ START_TEST(suspect_everywhere) {
 }
 END_TEST
 
+// What is under way does not know of the revocation yet: the record after it does.
+START_TEST(a_wait_is_for_all_that_is_known) {
+	uint32_t i = granted();
+	struct lease_ask ask = fix_ask(&a, "u");
+	struct waiter w = {.w.done = on_wait};
+
+	store_mem_set_delay(a.store, SEC);
+	lease_renew(a.e, i, 1, &ask);
+	ck_assert_int_eq(lease_revoke(a.e, i, 1), 0);
+	ck_assert_int_eq(lease_await(a.e, i, &w.w), RG_MORE);
+	advance(SEC + SEC / 2);
+	ck_assert_int_ne(a.done.rc, 0);
+	ck_assert_uint_eq(w.n, 0);
+	advance(SEC);
+	ck_assert_uint_eq(w.n, 1);
+	ck_assert_int_eq(w.rc, 0);
+	ck_assert_int_eq(lease_await(a.e, i, &w.w), 0);
+}
+END_TEST
+
+START_TEST(a_wait_may_be_given_up) {
+	uint32_t i = granted();
+	struct waiter w = {.w.done = on_wait}, x = {.w.done = on_wait};
+
+	ck_assert_int_eq(lease_revoke(a.e, i, 1), 0);
+	ck_assert_int_eq(lease_await(a.e, i, &w.w), RG_MORE);
+	ck_assert_int_eq(lease_await(a.e, i, &x.w), RG_MORE);
+	lease_await_cancel(a.e, i, &w.w);
+	lease_await_cancel(a.e, i, &w.w);
+	advance(SEC);
+	ck_assert_uint_eq(w.n, 0);
+	ck_assert_uint_eq(x.n, 1);
+	ck_assert_int_eq(lease_revoke(a.e, i, 1), RG_E_STALE);
+}
+END_TEST
+
+// b wrote something else of the pair: a's grant of it has not happened.
+START_TEST(a_lost_grant_leaves_no_trace) {
+	fix_fini(&b);
+	fix_fini(&a);
+	fix_init_two(&a, &b, 1);
+	store_mem_set_watch_delay(a.store, SEC);
+	ck_assert_int_eq(lease_set_suspect(b.e, 0, LEASE_SUSPECT_OPERATOR), 0);
+	advance(5 * RG_NS_PER_MS);
+	grant_without_waiting(&a);
+	advance(2 * SEC);
+	ck_assert_int_eq(a.done.rc, RG_E_EXHAUSTED);
+	ck_assert_uint_eq(fix_lease(&a, 0)->gen, 0);
+	ck_assert_uint_eq(fix_lease(&b, 0)->gen, 0);
+	ck_assert_int_eq(fix_lease(&a, 0)->suspect, LEASE_SUSPECT_OPERATOR);
+}
+END_TEST
+
 static void on_drain(void *arg, int rc, uint64_t) {
 	*(int *)arg = rc;
 }
@@ -474,6 +527,9 @@ int main(void) {
 	tcase_add_test(tc, a_partition_heals);
 	tcase_add_test(tc, a_restart_knows_where_it_was);
 	tcase_add_test(tc, suspect_everywhere);
+	tcase_add_test(tc, a_wait_is_for_all_that_is_known);
+	tcase_add_test(tc, a_wait_may_be_given_up);
+	tcase_add_test(tc, a_lost_grant_leaves_no_trace);
 	tcase_add_test(tc, a_draining_pool);
 	tcase_add_test(tc, a_broken_promise);
 	tcase_add_test(tc, news_before_the_answer);
