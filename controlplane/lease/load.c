@@ -77,7 +77,6 @@ static bool has_token(const struct lease_engine *e, const struct store_lease *ro
 }
 
 static void set_gen(struct lease_engine *e, uint32_t idx, uint64_t gen) {
-	gen = gen < e->gen_floor ? e->gen_floor : gen;
 	e->slots[idx].gen = gen;
 	if (e->slots[idx].pair != NULL)
 		e->slots[idx].pair->l.gen = gen;
