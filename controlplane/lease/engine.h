@@ -233,6 +233,7 @@ bool lease_is_same_pair(const struct lease_engine *e, uint32_t idx, const struct
 void lease_mark(struct lease_engine *e, uint32_t idx, enum lease_suspect cause);
 enum lease_suspect lease_row_cause(const struct store_lease *row);
 void lease_drain_load(struct lease_engine *e, const char *value_name); // NULL: all pools
+void lease_drain_load_pool(struct lease_engine *e, uint16_t idx);
 
 // --- persist.c
 void lease_pair_persist(struct lease_pair *p); // stores the record as soon as may be

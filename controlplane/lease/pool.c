@@ -170,6 +170,7 @@ struct lease_pool *lease_pool_grow(struct lease_engine *e, uint16_t idx) {
 		e->pools[idx] = pool;
 		pool->next = e->first_pool;
 		e->first_pool = pool;
+		lease_drain_load_pool(e, idx);
 	}
 	if (pool->n_pairs + 1 < pool->heap_cap)
 		return pool;

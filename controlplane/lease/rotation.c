@@ -77,13 +77,13 @@ static bool value_name(const struct lease_engine *e, uint16_t idx, char name[128
 	return n < 128;
 }
 
-// A pool without pairs is remembered by the store alone.
+// A pool without pairs is remembered by the store alone, until it gets its first.
 static void set_draining(struct lease_engine *e, uint16_t idx, bool is_draining) {
 	if (e->pools[idx] != NULL)
 		e->pools[idx]->is_draining = is_draining;
 }
 
-static void drain_load(struct lease_engine *e, uint16_t idx) {
+void lease_drain_load_pool(struct lease_engine *e, uint16_t idx) {
 	char name[128];
 	uint8_t is_draining = 0;
 	size_t len = 1;
@@ -97,7 +97,7 @@ void lease_drain_load(struct lease_engine *e, const char *name) {
 	if (name != NULL && strncmp(name, DRAIN_PREFIX, sizeof(DRAIN_PREFIX) - 1) != 0)
 		return;
 	for (size_t i = 0; i < e->n_pool_names; i++)
-		drain_load(e, (uint16_t)i);
+		lease_drain_load_pool(e, (uint16_t)i);
 }
 
 static void on_drain(void *arg, int rc, uint64_t rev) {

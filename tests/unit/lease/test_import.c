@@ -194,6 +194,20 @@ START_TEST(file_pair_while_leased) {
 }
 END_TEST
 
+START_TEST(into_a_drained_pool) { // which had no pair when it was drained
+	struct lease_ask ask = fix_ask(&f, "a");
+
+	ck_assert_int_eq(lease_pool_drain(f.e, 1, true, NULL, NULL), 0);
+	fix_advance(&f, RG_NS_PER_MS);
+	ck_assert_int_eq(import(1, "q@x", "sip:q@x"), 0);
+	fix_advance(&f, RG_NS_PER_MS);
+	ask.pool = 1;
+	lease_grant(f.e, &ask);
+	fix_advance(&f, RG_NS_PER_MS);
+	ck_assert_int_eq(f.done.rc, RG_E_EXHAUSTED);
+}
+END_TEST
+
 static const struct store_lease rows[] = {
 	{.impi = "p0@x", .impu = "sip:q@x", .pool = "p1"},
 	{.impi = "q@x", .impu = "sip:p0@x", .pool = "p1"},
@@ -272,6 +286,7 @@ int main(void) {
 	tcase_add_test(tc, store_fails);
 	tcase_add_test(tc, engine_tries_again);
 	tcase_add_test(tc, file_pair_while_leased);
+	tcase_add_test(tc, into_a_drained_pool);
 	tcase_add_loop_test(tc, files_against_imports, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_loop_test(tc, files_before_leases, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_test(tc, pool_not_configured);
