@@ -76,6 +76,7 @@ static int call(struct transfer *t, json_t **answer, const json_t **data) {
 	int rc = request == NULL ? -ENOMEM : cli_call(t->sock, -1, rg_str(request), &text, &len);
 
 	free(request);
+	*data = NULL;
 	*answer = rc == 0 ? json_loadb(text, len, 0, NULL) : NULL;
 	free(text);
 	progress_end(t);
