@@ -14,7 +14,6 @@ from etcd_lab import Cluster
 from lab import BUILD, die_with_parent, sh, wait_for
 
 LOAD = os.path.join(BUILD, "tests/system/store_load")
-PREFIX = "/bed"
 NET = "10.9.0"
 
 
@@ -78,10 +77,10 @@ class Members:
 class Client:
     """One store_load; its lines are kept."""
 
-    def __init__(self, name, endpoints, pairs, depth):
+    def __init__(self, name, endpoints, prefix, pairs, depth):
         self.name = name
         self.lines = []
-        self.proc = subprocess.Popen([LOAD, ",".join(endpoints), PREFIX, name, str(pairs), str(depth)],
+        self.proc = subprocess.Popen([LOAD, ",".join(endpoints), prefix, name, str(pairs), str(depth)],
                                      stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
@@ -201,6 +200,11 @@ class Chaos:
     def lag(self):
         """One client sleeps while all members restart and forget what it has not been told."""
         sleeper = self.random.choice(self.clients).proc
+        self.sleep(sleeper)
+        sleeper.send_signal(signal.SIGCONT)
+        self.acknowledged_after(now())
+
+    def sleep(self, sleeper):
         sleeper.send_signal(signal.SIGSTOP)
         time.sleep(0.5)
         for m in self.members.all:
@@ -210,8 +214,6 @@ class Chaos:
             self.members.cluster.wait_ready()
         revision = int(self.members.all[0].status()["header"]["revision"])
         self.members.all[0].ask("/v3/kv/compaction", {"revision": str(revision)}, timeout=5)
-        sleeper.send_signal(signal.SIGCONT)
-        self.acknowledged_after(now())
 
     def cycle(self, kind):
         if kind == "lag":
