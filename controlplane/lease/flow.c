@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What the workers report of client connections, and revocation, which ends them.
+#include "core/crash_point.h"
 #include "lease/engine.h"
 
 #include "regate/err.h"
@@ -80,6 +81,7 @@ int lease_revoke(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 	p->is_void = true;
 	if (!p->is_ending)
 		end_early(p);
+	CRASH_POINT("lease.before_revocation");
 	lease_pair_persist(p);
 	lease_pair_arm(p);
 	return 0;

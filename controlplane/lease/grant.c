@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Grants and renewals. A token is issued, stored, and only then shown to the workers and handed out
 // (INV-6). What fails on the way costs the pair a quarantine, never its exclusiveness.
-#include "core/crash_point.h"
 #include "lease/grant.h"
+#include "core/crash_point.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What ims/ reports of the core: bindings made, refused, ended, or unknown. At most one core
 // request per lease is under way (PENDING or DEREG_PENDING), which is half of INV-7.
+#include "core/crash_point.h"
 #include "lease/engine.h"
 
 #include <errno.h>
@@ -81,6 +82,7 @@ static int binding_set(struct lease_pair *p, const struct lease_binding *b) {
 	};
 	free(p->binding_bytes); // after the copy: b may be what we had
 	p->binding_bytes = bytes;
+	CRASH_POINT("lease.before_register");
 	return 0;
 }
 
@@ -299,6 +301,7 @@ void lease_pair_release(struct lease_pair *p) {
 	if (release_ns < p->l.reassign_ns && lease_may_release(p))
 		p->l.reassign_ns = release_ns;
 	p->is_void = true;
+	CRASH_POINT("lease.before_release");
 	lease_pair_quarantine(p);
 	lease_pair_persist(p);
 	lease_pair_arm(p);
