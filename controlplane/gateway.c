@@ -417,6 +417,8 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 					 ? conf->token.life_s
 					 : conf->token.anonymous_life_s) *
 				RG_NS_PER_S,
+		.gateway = conf->core.host,
+		.is_shared = conf->store.is_etcd,
 	};
 	struct lease_ops ops = {g, op_deregister, op_close_flow};
 	int rc = pairs_check_room(conf, g->env, g->log, err, err_len);
