@@ -90,7 +90,7 @@ static struct rg_slice next(struct fields *f) {
 		s.len = (size_t)(tab - s.p);
 	if (f->rest.p == NULL && f->rc == 0)
 		f->rc = RG_E_PROTO;
-	f->rest = tab == NULL ? (struct rg_slice){0} : rg_skip(f->rest, s.len + 1);
+	f->rest = tab == NULL ? rg_slice(NULL, 0) : rg_skip(f->rest, s.len + 1);
 	return s;
 }
 
