@@ -173,6 +173,9 @@ void gateway_start(struct gateway *g) {
 		g->resume_ns = g->w->now_ns + 5 * SEC;
 		return;
 	}
+	if (g->is_booting)
+		g->w->outage_ns += g->w->now_ns - g->down_ns + 2 * SEC;
+	g->is_booting = false;
 	lease_set_fence(g->e, &fence);
 	g->port = (struct dpport){g, on_reply};
 	g->ims = ims_new(&g->conf, g->env, NULL, g->e, &g->port, err, sizeof(err));
@@ -193,6 +196,8 @@ void gateway_crash(struct gateway *g, bool is_reboot) {
 	core_forget(w, g, is_reboot);
 	g->is_paused = false;
 	env_sim_pause(g->env, gateway_to_env(g, w->now_ns) - env_now_ns(g->env));
+	g->is_booting |= is_reboot;
+	g->down_ns = w->now_ns;
 	if (is_reboot)
 		boot(g);
 	w->n.crashes++;

@@ -282,9 +282,13 @@ void user_on_crash(struct world *w, const struct gateway *g) {
 
 // --- ends
 
+static void on_revoked(struct lease_wait *, int) {
+}
+
 void user_revoke(struct world *w) {
 	struct gateway *g = any_gateway(w);
 	struct user *c = any_holder(w);
+	struct lease_wait wait = {.done = on_revoked};
 	struct history_event e;
 	int rc;
 
@@ -295,6 +299,11 @@ void user_revoke(struct world *w) {
 	world_log(w, e);
 	rc = lease_revoke(g->e, c->idx, c->gen);
 	e.kind = rc == 0 ? EV_OK : EV_FAIL;
+	// XXX nobody waits: what is not durable at once is unknown
+	if (rc == 0 && lease_await(g->e, c->idx, &wait) == RG_MORE) {
+		lease_await_cancel(g->e, c->idx, &wait);
+		e.kind = EV_UNKNOWN;
+	}
 	world_log(w, e);
 	w->n.revoked += rc == 0;
 }

@@ -50,7 +50,8 @@ static void note_freed(struct world *w) {
 	if (w->n_gateways > 1 || e == NULL)
 		return;
 	for (uint32_t i = 0; i < N_PAIRS; i++) {
-		bool is_free = lease_at(e, i)->state == LEASE_FREE;
+		const struct lease *l = lease_at(e, i);
+		bool is_free = l->state == LEASE_FREE && l->suspect == LEASE_SUSPECT_NONE;
 
 		if (!is_free)
 			w->freed[i] = RG_NEVER;
@@ -68,7 +69,8 @@ void world_check_order(struct world *w, const struct lease *l) {
 	for (uint32_t i = 0; i < N_PAIRS; i++) {
 		const struct lease *q = lease_at(e, i);
 
-		if (q->state == LEASE_FREE && q->pool == l->pool && w->freed[i] < w->freed[l->idx])
+		if (q->state == LEASE_FREE && q->suspect == LEASE_SUSPECT_NONE &&
+		    q->pool == l->pool && w->freed[i] < w->freed[l->idx])
 			world_fail(w, "another pair has been free for longer (INV-13)", l->idx);
 	}
 	w->freed[l->idx] = RG_NEVER;
@@ -331,6 +333,10 @@ static void calm_down(struct world *w) {
 			resume(g);
 	}
 	world_advance(w, 0);
+	for (unsigned i = 0; i < w->n_gateways; i++) // an operator puts back what the core barred
+		for (uint32_t k = 0; k < N_PAIRS; k++)
+			world_assert(w, lease_set_suspect(w->gw[i].e, k, LEASE_SUSPECT_NONE) == 0,
+				     k);
 }
 
 static void check_free(struct world *w, const struct gateway *g) {
@@ -369,6 +375,11 @@ static void finish(struct world *w) {
 	// Records have whole milliseconds; across a reboot, the wall clock's error at both boots.
 	w->rules.clock_ns =
 		100 * RG_NS_PER_MS + (w->n.boots > 0 ? 2 * WALL_ERROR_MS : 0) * RG_NS_PER_MS;
+	// Time may have stood still over a reboot (I6).
+	world_extend(w, w->horizon_ns + w->outage_ns);
+	// XXX And the first formula of ims.md 6.2 may hold. How late a pair may be is not checked:
+	// a day is for ever.
+	world_extend(w, w->horizon_ns + 86400 * SEC);
 	while (w->now_ns < w->horizon_ns + w->rules.clock_ns + SEC)
 		world_advance(w, w->horizon_ns + w->rules.clock_ns + SEC - w->now_ns);
 	for (unsigned i = 1; i <= w->n_users; i++)

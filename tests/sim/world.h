@@ -40,7 +40,8 @@ struct gateway {
 	struct lease_engine *e; // NULL: down
 	struct ims *ims;
 	struct dpport port;
-	bool is_paused;
+	bool is_paused, is_booting;
+	uint64_t down_ns;            // since then
 	uint64_t resume_ns;          // or start again, when down
 	unsigned life;               // of the process, counted
 	uint64_t fence_n, fence_ns;  // the last ticket, and when it passes
@@ -136,6 +137,7 @@ struct world {
 	bool is_calm;                     // the run ends: no more faults
 	uint64_t freed[N_PAIRS], n_freed; // when each became free, counted; RG_NEVER: it is not
 	uint64_t calm_until_ns;           // no crash and no failing store before
+	uint64_t outage_ns;               // of all reboots
 	uint64_t horizon_ns;              // when every lease of until now is over, true time
 	struct rg_digester *digester;
 	struct lease_cfg cfg;
