@@ -173,8 +173,7 @@ uint64_t gateway_to_env(const struct gateway *g, uint64_t true_ns);
 void gateway_init(struct gateway *g, unsigned id);
 void gateway_start(struct gateway *g);
 void gateway_crash(struct gateway *g, bool is_reboot);
-void gateway_fini(struct gateway *g);
-void gateway_check(struct gateway *g);
+void gateway_fini(struct gateway *g), gateway_check(struct gateway *g);
 bool gateway_serves(const struct gateway *g);
 // A client's REGISTER arrives at a worker.
 void gateway_register(struct gateway *g, struct user *c, uint32_t conn, const struct user_token *t,
@@ -191,8 +190,7 @@ void world_check_order(struct world *w, const struct lease *l); // l is being gi
 
 // --- user.c
 void user_grant(struct world *w), user_renew(struct world *w);
-void user_register(struct world *w), user_deregister(struct world *w);
-void user_revoke(struct world *w);
+void user_register(struct world *w), user_deregister(struct world *w), user_revoke(struct world *w);
 void user_flow(struct world *w); // a connection ends, or its promise does
 void user_login(struct world *w, struct gateway *g, struct user *c);
 struct user *user_new(struct world *w, const char *sub, uint16_t pool);
