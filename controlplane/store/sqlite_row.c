@@ -169,11 +169,13 @@ static uint8_t *put_past(uint8_t *p, const struct store_past *past) {
 
 int sqlite_bind_past(struct sqlite_db *db, sqlite3_stmt *to, sqlite3_stmt *st,
 		     const struct store_lease *old) {
-	struct store_past newest = old == NULL ? (struct store_past){0} : store_past_of(old);
+	struct store_past newest = {0};
 	size_t room = sizeof(uint64_t), len, kept = 0, n;
 	const uint8_t *p;
 	uint8_t *end;
 
+	if (old != NULL)
+		newest = store_past_of(old);
 	if (get_past(st, &p, &len) != 0)
 		return RG_E_PROTO;
 	for (int i = 0; i < STORE_PASTS - (old == NULL ? 1 : 2) && kept < len; i++, kept += n)

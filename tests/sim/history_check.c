@@ -28,6 +28,7 @@ struct pair {
 	uint64_t evidence_ns; // the core confirmed that nothing is bound; RG_NEVER = it did not
 	uint64_t cause_ns;    // from then on a gateway may end the lease by itself; RG_NEVER = not
 	bool is_revoking, is_revoked;
+	bool is_unbound;   // the core confirmed that, and was asked for nothing since
 	bool is_core_away; // it dropped the binding, or the gateway may not know of it
 	uint64_t refused_ns;
 	uint16_t client_of[MAX_GENS]; // by generation
@@ -101,7 +102,7 @@ static const char *on_token(struct check *c, struct pair *p) {
 		if (p->client != 0 && p->client != e->client)
 			fault = check_handover(c, p);
 		p->evidence_ns = p->cause_ns = RG_NEVER;
-		p->is_revoking = p->is_revoked = false;
+		p->is_revoking = p->is_revoked = p->is_unbound = false;
 	}
 	p->client = p->client_of[e->gen] = e->client;
 	p->gen = e->gen;
@@ -147,6 +148,7 @@ static const char *on_bind(struct check *c, struct pair *p) {
 	p->n_b += i == p->n_b;
 	p->b[i] = (struct binding){e->gen, e->end_ns, e->told_ns, e->token};
 	p->evidence_ns = RG_NEVER;
+	p->is_unbound = false;
 	p->is_core_away = e->is_late; // one of before a crash may have asked for less
 	return NULL;
 }
@@ -168,9 +170,9 @@ static const char *on_unbind(struct check *c, struct pair *p) {
 	}
 	p->n_b = n;
 	p->is_core_away = true;
-	if (e->gen == p->gen && !e->is_star && e->n_left == 0 &&
-	    (p->cause_ns <= e->at_ns + c->r->clock_ns ||
-	     p->claim_end_ns <= e->at_ns + c->r->clock_ns))
+	p->is_unbound = e->gen == p->gen && !e->is_star && e->n_left == 0;
+	if (p->is_unbound && (p->cause_ns <= e->at_ns + c->r->clock_ns ||
+			      p->claim_end_ns <= e->at_ns + c->r->clock_ns))
 		p->evidence_ns = e->at_ns;
 	return NULL;
 }
@@ -232,6 +234,9 @@ static const char *on_answer(struct check *c, struct pair *p) {
 		return NULL;
 	case OP_REVOKE:
 		p->is_revoked |= is_ok && e->gen == p->gen;
+		// A client's de-REGISTER keeps its token; the revocation that follows needs no other.
+		if (e->kind != EV_FAIL && e->gen == p->gen && p->is_unbound)
+			p->evidence_ns = e->at_ns;
 		return NULL;
 	default:
 		return NULL;

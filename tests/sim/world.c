@@ -45,10 +45,17 @@ void world_extend(struct world *w, uint64_t end_ns) {
 
 static void note_freed(struct world *w) {
 	const struct lease_engine *e = w->gw[0].e;
+	struct store_stats st;
 	bool is_any = false;
 
 	if (w->n_gateways > 1 || e == NULL)
 		return;
+	// A pair whose record was not what the engine knew goes to the end of the list.
+	store_get_stats(w->gw[0].store, &st);
+	if (st.conflicts != w->n_conflicts)
+		for (uint32_t i = 0; i < N_PAIRS; i++)
+			w->freed[i] = RG_NEVER;
+	w->n_conflicts = st.conflicts;
 	for (uint32_t i = 0; i < N_PAIRS; i++) {
 		const struct lease *l = lease_at(e, i);
 		bool is_free = l->state == LEASE_FREE && l->suspect == LEASE_SUSPECT_NONE;

@@ -314,8 +314,8 @@ START_TEST(lost_and_old_rows_are_refused) {
 	static const char *const changes[] = {
 		"DELETE FROM lease WHERE impi = 'p7@x'",
 		"DELETE FROM value",
-		"DELETE FROM lease WHERE impi = 'p1@x';"
-		"INSERT INTO lease SELECT * FROM yesterday",
+		("DELETE FROM lease WHERE impi = 'p1@x';"
+		 "INSERT INTO lease SELECT * FROM yesterday"),
 	};
 	struct store *s = open_store();
 
