@@ -135,10 +135,9 @@ struct world {
 	uint64_t n_jobs;
 	enum core_mood mood;
 	bool is_calm;                     // the run ends: no more faults
-	uint64_t n_conflicts;             // of the store, when last looked at
 	uint64_t freed[N_PAIRS], n_freed; // when each became free, counted; RG_NEVER: it is not
+	uint64_t n_conflicts, outage_ns;  // the store's, last looked at; of all reboots
 	uint64_t calm_until_ns;           // no crash and no failing store before
-	uint64_t outage_ns;               // of all reboots
 	uint64_t horizon_ns;              // when every lease of until now is over, true time
 	struct rg_digester *digester;
 	struct lease_cfg cfg;
