@@ -249,8 +249,9 @@ static void check_token_keys(const struct checker *c) {
 			   "token has no key: add keys, a list of PEM files of private keys, of "
 			   "which the first signs");
 	else if (k->token.n_keys > TOKEN_KEYS_MAX)
-		conf_error(c->errs, keys->pos, "token.keys has %zu files: write at most %d",
-			   k->token.n_keys, TOKEN_KEYS_MAX);
+		conf_error(c->errs, pos(c, "token", "keys"),
+			   "token.keys has %zu files: write at most %d", k->token.n_keys,
+			   TOKEN_KEYS_MAX);
 	if (k->token.key == NULL || k->token.n_keys > 0)
 		return;
 	k->token.keys = conf_alloc(sizeof(*k->token.keys));

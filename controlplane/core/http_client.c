@@ -361,8 +361,10 @@ struct http_client *http_client_new(struct env *env) {
 void http_client_free(struct http_client *c) {
 	if (c == NULL)
 		return;
-	while (c->first != NULL)
-		http_request_cancel(c->first);
+	for (struct http_request *r = c->first, *next; r != NULL; r = next) {
+		next = r->next;
+		http_request_cancel(r);
+	}
 	curl_multi_cleanup(c->multi);
 	env_timer_cancel(c->env, &c->timer);
 	curl_global_cleanup();

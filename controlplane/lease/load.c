@@ -110,8 +110,7 @@ static int fault(struct lease_engine *e, const struct store_lease *row, int rc) 
 	if (rc == RG_E_CONFLICT)
 		snprintf(e->load_fault, sizeof(e->load_fault),
 			 "pair '%s %s' was imported into pool '%s', but its IMPI or IMPU is also "
-			 "elsewhere, in a pool's or the accounts' file: remove it there, or bring "
-			 "that back as it was and use `regatectl pool remove`",
+			 "elsewhere, in a pool's or the accounts' file: remove it there",
 			 row->impi, row->impu, row->pool);
 	else if (rc == RG_E_LIMIT)
 		snprintf(e->load_fault, sizeof(e->load_fault),

@@ -299,7 +299,7 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 	for (struct item *it = m->writes.first; it != NULL; it = it->next)
 		if (!it->is_applied && it->due_ns <= now_ns)
 			apply_item(m, it);
-	while (m->writes.n > 0 && m->writes.first->is_applied &&
+	while (m->writes.first != NULL && m->writes.first->is_applied &&
 	       m->writes.first->answer_ns <= now_ns)
 		answer_first(m);
 	while (m->news.n > 0 && !m->is_cut && m->news.first->due_ns <= now_ns)

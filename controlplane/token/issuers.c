@@ -99,7 +99,8 @@ static void set_newest(struct issuer *is, struct set *s) {
 	while (is->n_sets > 0 &&
 	       (is->n_sets == SETS_MAX || is->sets[is->n_sets - 1]->until_ns <= now_ns))
 		set_put(is->sets[--is->n_sets]);
-	memmove(is->sets + 1, is->sets, is->n_sets * sizeof(*is->sets));
+	for (size_t i = is->n_sets; i > 0; i--)
+		is->sets[i] = is->sets[i - 1];
 	is->sets[0] = s;
 	is->n_sets++;
 	log_put(is->all->log, LOG_INFO, "token.keys_fetched", LOG_S("wwsf", is->cfg->wwsf),
@@ -378,10 +379,16 @@ struct token_issuers *token_issuers_new(const struct token_issuers_cfg *cfg,
 	return NULL;
 }
 
-static void cancel_job(struct job *j) {
+// The first one.
+static void cancel_job(struct token_issuers *s) {
+	struct job *j = s->jobs;
 	bool is_in_pool = j->set != NULL;
 
-	job_unlink(j);
+	s->jobs = j->next;
+	if (s->jobs != NULL)
+		s->jobs->prev = NULL;
+	s->n_jobs--;
+	j->all = NULL;
 	j->done(j->arg, -ECANCELED, j->issuer->cfg->wwsf_idx, NULL);
 	if (!is_in_pool)
 		job_free(j); // else job_done() does
@@ -391,7 +398,7 @@ void token_issuers_free(struct token_issuers *s) {
 	if (s == NULL)
 		return;
 	while (s->jobs != NULL)
-		cancel_job(s->jobs);
+		cancel_job(s);
 	for (size_t i = 0; i < s->n_issuers; i++) {
 		struct issuer *is = &s->issuers[i];
 
