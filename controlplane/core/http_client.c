@@ -298,6 +298,8 @@ static bool set_options(struct http_request *r, const struct http_ask *ask) {
 		       CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       // else who asks no longer waits for a name server that does not answer
+	       curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)ask->timeout_ms) == CURLE_OK &&
 	       // A peer that vanished is noticed also when nothing is due from it.

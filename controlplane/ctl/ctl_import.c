@@ -98,7 +98,7 @@ static void take_pair(struct ctl_import *im, const struct pool_pair *pair) {
 		im->n_there++;
 	else if (rc == RG_E_CONFLICT)
 		refuse_line(im, "its IMPI or IMPU belongs to another pair or pool, and one pair is "
-				"one subscription: remove one of the two");
+				"one subscription: leave one of the two out");
 	else if (rc == RG_E_LIMIT)
 		refuse_line(im, "no room for more pairs: raise leases.max and restart");
 	else

@@ -9,12 +9,12 @@
 struct lease_adoption { // what a verified token says
 	uint16_t wwsf;  // whose it is
 	const char *pool, *impi, *impu;
-	uint64_t gen; // the WWSF's: larger with every owner of the pair
+	uint64_t gen; // the WWSF's: larger with every lease of the pair
 	uint16_t scenario;
 };
 // A token that was issued elsewhere becomes one of the pair's lease, a new one or that of its generation;
 // ask->issue writes it as it is, without ask->sign. done as above; rc RG_E_AUTH (that WWSF has no such
 // pair in that pool, INV-3), RG_E_STALE (an older generation, or one that is over), RG_E_EXHAUSTED (the
-// pair is somebody else's still, INV-4).
+// pair is somebody else's still, INV-4, or not to be given out), -EAGAIN (the store is away).
 void lease_adopt(struct lease_engine *e, const struct lease_adoption *a,
 		 const struct lease_ask *ask);

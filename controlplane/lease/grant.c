@@ -351,7 +351,7 @@ void lease_renew(struct lease_engine *e, uint32_t idx, uint64_t gen, const struc
 		return;
 	}
 	op->gen = gen;
-	if (p == NULL)
+	if (p == NULL || lease_pool_of(p)->is_foreign) // its WWSF says how long
 		lease_op_answer_late(e, op, RG_E_STALE);
 	else
 		lease_op_enqueue(p, op);

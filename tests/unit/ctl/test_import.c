@@ -84,9 +84,9 @@ START_TEST(counts_and_refusals) {
 		"{\"lines\":9,\"new\":2,\"there\":1,\"refused\":4,\"refusals\":["
 		"{\"line\":3,\"error\":\"only one field: write impi,impu\"},"
 		"{\"line\":6,\"error\":\"its IMPI or IMPU belongs to another pair or pool, and "
-		"one pair is one subscription: remove one of the two\"},"
+		"one pair is one subscription: leave one of the two out\"},"
 		"{\"line\":7,\"error\":\"its IMPI or IMPU belongs to another pair or pool, and "
-		"one pair is one subscription: remove one of the two\"},"
+		"one pair is one subscription: leave one of the two out\"},"
 		"{\"line\":8,\"error\":\"the IMPU is none: write sip:user@host, at most 255 "
 		"bytes, without port or parameters\"}]}");
 	ck_assert_uint_eq(lease_n_pairs(h.deps.leases), 3);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Leases by tokens that a WWSF issued itself: whose pairs, which generations, when again.
+#include <errno.h>
 #include <urcu/urcu-qsbr.h>
 
 #include "lease/adopt.h"
 #include "lease_fixture.h"
 #include "regate/err.h"
+#include "store/store_mem.h"
 
 #define WWSF 4
 
@@ -172,6 +174,45 @@ START_TEST(revoked_stays_so) {
 }
 END_TEST
 
+// Its life is for its WWSF to say: no token of ours prolongs it.
+START_TEST(not_renewed_here) {
+	const struct lease_ask ask = {.sub = "u",
+				      .token_life_ns = 100 * FIX_LIFE,
+				      .issue = issue,
+				      .done = done,
+				      .digester = digester};
+
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	token = "token-2";
+	lease_renew(e, 1, 40, &ask);
+	env_sim_advance(env, SEC);
+	ck_assert_int_eq(rc, RG_E_STALE);
+	ck_assert_ptr_null(by_token("token-2"));
+}
+END_TEST
+
+// The generation is good for as long as nothing was stored.
+START_TEST(store_away) {
+	store_mem_cut(store, true);
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), -EAGAIN);
+	store_mem_cut(store, false);
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+}
+END_TEST
+
+START_TEST(drained_pool) {
+	struct lease_adoption other = good;
+
+	other.impi = "t1@x";
+	other.impu = "sip:t1@x";
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_int_eq(lease_pool_drain(e, 1, true, NULL, NULL), 0);
+	env_sim_advance(env, SEC);
+	ck_assert_int_eq(adopt(&other, "v", "token-2"), RG_E_EXHAUSTED);
+	ck_assert_int_eq(adopt(&good, "u", "token-3"), 0); // what lives goes on
+}
+END_TEST
+
 START_TEST(never_granted_here) {
 	const struct lease_ask ask = {.pool = 1,
 				      .sub = "u",
@@ -196,6 +237,9 @@ int main(void) {
 	tcase_add_test(tc, not_its_partition);
 	tcase_add_loop_test(tc, next_owner, 0, 2);
 	tcase_add_test(tc, revoked_stays_so);
+	tcase_add_test(tc, not_renewed_here);
+	tcase_add_test(tc, store_away);
+	tcase_add_test(tc, drained_pool);
 	tcase_add_test(tc, never_granted_here);
 	suite_add_tcase(s, tc);
 	return fix_main(s);
