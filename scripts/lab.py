@@ -198,6 +198,8 @@ class Lab:
             "token": {"keys": ["token.key"], "issuer": f"https://{GATEWAY_HOST}",
                       "audience": f"ep-cscf.{DOMAIN}"},
             "accounts": {"file": "accounts.txt", "wwsf": "demo"},
+            # All clients have one address here.
+            "quotas": {"source_rate": 0, "source_max": 0, "wwsf_rate": 0},
             "store": {"path": "regate.db"},
             "ctl": {"socket": "ctl.sock"},
             "wic": {"dir": os.path.join(ROOT, "controlplane/wwsf/wic/dist")},

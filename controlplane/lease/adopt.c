@@ -49,7 +49,7 @@ static int admit(struct lease_pair *p, const struct lease_adoption *a, struct le
 	}
 	if (a->gen == p->e->slots[l->idx].gen) // over: its tokens do not come back
 		return RG_E_STALE;
-	if (is_away(p->e))
+	if (is_away(p->e) || p->is_committing)
 		return -EAGAIN;
 	if (l->state != LEASE_FREE || p->e->pools[l->pool]->is_draining ||
 	    l->suspect != LEASE_SUSPECT_NONE || lease_is_frozen(p->e))

@@ -9,6 +9,8 @@
 
 #include "regate/err.h"
 
+#define PROBE_NS (5 * RG_NS_PER_S) // between grants that find out whether the store is back
+
 static void op_free(struct lease_op *op) {
 	if (op->token != NULL)
 		explicit_bzero(op->token, op->token_len);
@@ -243,6 +245,7 @@ struct lease_op *lease_op_new(const struct lease_ask *ask) {
 }
 
 void lease_op_enqueue(struct lease_pair *p, struct lease_op *op) {
+	op->next = NULL; // it may have been in another list
 	*p->ops_last = op;
 	p->ops_last = &op->next;
 	lease_pair_go(p);
@@ -258,8 +261,22 @@ static void grant_account(struct lease_engine *e, struct lease_op *op) {
 		lease_op_enqueue(p, op);
 }
 
+// Where others use the store, a pair whose record is under way is passed over: what comes of that may
+// make it somebody else's.
+static uint32_t take_idle(struct lease_engine *e, struct lease_pool *pool) {
+	for (unsigned n = 0; n < LEASE_WINDOW; n++) {
+		uint32_t idx = lease_pool_take(pool);
+
+		if (idx == LEASE_NO_PAIR || !e->cfg.is_shared || e->slots[idx].pair == NULL ||
+		    !e->slots[idx].pair->is_committing)
+			return idx;
+		lease_pool_give(e, idx);
+	}
+	return LEASE_NO_PAIR;
+}
+
 static void grant_pool(struct lease_engine *e, struct lease_op *op) {
-	uint32_t idx = lease_pool_take(e->pools[op->ask.pool]);
+	uint32_t idx = take_idle(e, e->pools[op->ask.pool]);
 	struct lease_pair *p = idx == LEASE_NO_PAIR ? NULL : lease_pair_get(e, idx);
 	int rc = idx == LEASE_NO_PAIR ? RG_E_EXHAUSTED : -ENOMEM;
 
@@ -283,9 +300,12 @@ static bool is_away(struct lease_engine *e) {
 	struct store_stats st;
 
 	store_get_stats(e->store, &st);
-	if (st.is_up || now_ns >= e->probe_ns)
+	if (st.is_up)
 		return false;
-	return true;
+	if (now_ns < e->probe_ns)
+		return true;
+	e->probe_ns = lease_add_ns(now_ns, PROBE_NS);
+	return false;
 }
 
 // The generation goes back as well: no token of it has left.

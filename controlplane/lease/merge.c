@@ -200,11 +200,15 @@ static void merge_over(struct lease_pair *p, const struct store_lease *row) {
 static void merge_live(struct lease_pair *p, const struct store_lease *row) {
 	struct lease_token tokens[STORE_TOKENS] = {0};
 	unsigned n = live_tokens(p, row, tokens);
+	uint64_t reassign_ns = row_reassign_ns(p, row);
 
 	if (p->is_void || n == 0) { // our decision stands, or time ends it on both sides
 		p->is_dirty |= p->is_void;
 		if (lease_is_live(&p->l))
-			raise(p, row_reassign_ns(p, row));
+			raise(p, reassign_ns);
+		else if (reassign_ns > p->l.reassign_ns &&
+			 (!p->is_void || !lease_is_ours(p) || (row->flags & STORE_MOVED) != 0))
+			to_quarantine(p, reassign_ns);
 		return;
 	}
 	if (!lease_is_live(&p->l)) {
@@ -219,7 +223,7 @@ static void merge_live(struct lease_pair *p, const struct store_lease *row) {
 		p->is_ending = false;
 		take_tokens(p, tokens);
 	}
-	raise(p, row_reassign_ns(p, row));
+	raise(p, reassign_ns);
 }
 
 static void set_gateway(struct lease_pair *p, uint16_t gateway) {

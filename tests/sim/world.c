@@ -373,8 +373,11 @@ static void check_free(struct world *w, const struct gateway *g) {
 static void check_all_usable(struct world *w) {
 	uint64_t before = w->n.granted;
 
-	for (unsigned i = 0; i <= N_PAIRS - N_ACCOUNTS; i++)
+	for (unsigned i = 0; i <= N_PAIRS - N_ACCOUNTS; i++) {
 		user_login(w, &w->gw[0], user_new(w, NULL, i >= N_PAIRS - N_ACCOUNTS - 1));
+		if (i == 0) // it finds that the store is back
+			world_advance(w, 10 * SEC);
+	}
 	for (unsigned i = 1; i <= N_ACCOUNTS; i++)
 		user_login(w, &w->gw[0], &w->users[i]);
 	world_advance(w, 60 * SEC);
