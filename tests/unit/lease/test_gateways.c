@@ -110,6 +110,37 @@ START_TEST(who_loses_takes_the_next_pair) {
 END_TEST
 
 // b's watch is late: it finds pairs free that are not. The store decides.
+static int sign(void *, struct rg_wr *token) {
+	rg_puts(token, "signed");
+	return 0;
+}
+
+// Grants of one turn are signed together; the one that loses its pair goes on alone.
+START_TEST(grants_of_one_turn_part) {
+	fix_fini(&b);
+	fix_fini(&a);
+	fix_init_two(&a, &b, 8);
+	for (unsigned i = 0; i < 8; i++) {
+		struct fix *f = i % 2 == 0 ? &a : &b;
+		struct lease_ask ask = fix_ask(f, "u");
+
+		ask.sign = sign;
+		lease_grant(f->e, &ask);
+	}
+	advance(100 * RG_NS_PER_MS);
+	ck_assert_uint_eq(a.done.n, 4);
+	ck_assert_uint_eq(b.done.n, 4);
+	for (unsigned i = 0; i < 8; i++) {
+		ck_assert_int_eq(fix_lease(&a, i)->state, LEASE_OFFERED);
+		ck_assert_uint_eq(fix_lease(&a, i)->gen, 1);
+		ck_assert_uint_eq(fix_lease(&a, i)->tokens[1].end_ns, 0);
+		ck_assert_str_eq(lease_gateway_name(a.e, fix_lease(&a, i)),
+				 lease_gateway_name(b.e, fix_lease(&b, i)));
+	}
+	ck_assert_uint_eq(n_broken(), 0);
+}
+END_TEST
+
 START_TEST(late_watch_gives_nothing_twice) {
 	store_mem_set_watch_delay(b.store, SEC);
 	for (unsigned i = 0; i < 3; i++)
@@ -515,6 +546,7 @@ int main(void) {
 	tcase_add_test(tc, a_grant_is_seen_by_all);
 	tcase_add_test(tc, one_pair_two_gateways);
 	tcase_add_test(tc, who_loses_takes_the_next_pair);
+	tcase_add_test(tc, grants_of_one_turn_part);
 	tcase_add_test(tc, late_watch_gives_nothing_twice);
 	tcase_add_test(tc, a_lease_moves_to_its_client);
 	tcase_add_test(tc, a_move_needs_the_store);
