@@ -21,6 +21,8 @@ WALL_RATES = ("refreshes_per_s", "registrations_per_s", "handshakes_per_s")
 STOP_S = 8
 TAP_POOL = 4000
 OPENED_PER_S = 700  # connections that the slowest peer takes
+# Connections that a peer has room for at least: one that a client has left is not forgotten at once.
+PEER_ROOM = 8000
 
 
 class Ended(KeyboardInterrupt):
@@ -158,7 +160,7 @@ def tap(ctx, step):
 
 @contextlib.contextmanager
 def peer(ctx, step):
-    with peers.Peer(step.who, ctx.folder(step.name), ctx.cpus[0], conns=step.keys["conns"]) as p:
+    with peers.Peer(step.who, ctx.folder(step.name), ctx.cpus[0], conns=max(step.keys["conns"], PEER_ROOM)) as p:
         state = p.state()
         yield Target({"driver": "socket", "target": f"127.0.0.1:{state['port']}", "ca": state["certificate"],
                       "path": state["path"], "domain": state["domain"], "tokens": "file",
