@@ -32,8 +32,10 @@ int tls_input(struct tls_ctx *x, struct tls_conn *c, struct rg_slice in,
 		return RG_E_CLOSED;
 	if (in.len == 0)
 		return RG_OK;
-	return c->is_established ? tls_record_input(x, c, in, sink)
-				 : tls_handshake_input(x, c, in, sink);
+	if (!c->is_established)
+		return tls_handshake_input(x, c, in, sink);
+	x->is_served = true;
+	return tls_record_input(x, c, in, sink);
 }
 
 int tls_write(struct tls_ctx *x, struct tls_conn *c, struct rg_slice d,

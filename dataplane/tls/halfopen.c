@@ -8,9 +8,13 @@
 #include "regate/err.h"
 #include "tls_int.h"
 
-// What may be spent at once after a rest, and what may be owed: a step that was held up, by
-// whatever stops a machine for a while, must not stop handshakes for long.
-#define BURST_NS 10000000
+// What may be spent at once after a rest: a step. Refreshes at half load wait behind a burst.
+#define BURST_NS 100000
+// What may be owed: a step that was held up, by whatever stops a machine for a while, must not stop
+// handshakes for long.
+#define DEBT_NS 10000000
+// Nobody else has asked for anything for so long: the time is theirs.
+#define IDLE_NS 50000
 
 static int take(struct tls_ctx *x, struct tls_conn *c, uint32_t source) {
 	struct tls_handshake *h;
@@ -170,7 +174,11 @@ uint32_t tls_ready(struct tls_ctx *x, uint64_t now_ns) {
 	x->earned_ns = x->now_ns = now_ns;
 	if (x->credit_ns > BURST_NS)
 		x->credit_ns = BURST_NS;
-	if (x->credit_ns <= 0)
+	if (x->is_served)
+		x->served_ns = now_ns;
+	x->is_served = false;
+	x->is_idle = now_ns - x->served_ns >= IDLE_NS;
+	if (x->credit_ns <= 0 && !x->is_idle)
 		return TLS_NO_REF;
 	// Work begun is worth more than work to begin.
 	return x->handshakes[x->queues[x->queues[TLS_LATER].n > 0 ? TLS_LATER : TLS_FIRST].head]
@@ -178,9 +186,11 @@ uint32_t tls_ready(struct tls_ctx *x, uint64_t now_ns) {
 }
 
 void tls_charge(struct tls_ctx *x, uint64_t cost_ns) {
+	if (x->is_idle)
+		return;
 	x->credit_ns -= (int64_t)cost_ns;
-	if (x->credit_ns < -BURST_NS)
-		x->credit_ns = -BURST_NS;
+	if (x->credit_ns < -DEBT_NS)
+		x->credit_ns = -DEBT_NS;
 }
 
 bool tls_is_finishing(const struct tls_ctx *x, const struct tls_conn *c) {

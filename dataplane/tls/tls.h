@@ -79,7 +79,8 @@ void tls_conn_fini(struct tls_ctx *x, struct tls_conn *c); // wipes what it held
 
 // Handshakes wait for their turn: tls_input() only keeps what comes during one. Once per poll: the
 // slot of the connection that is next, for tls_step(), or TLS_NO_SLOT, for there is none or their
-// share of the time is used up. What steps take is told by tls_charge().
+// share of the time is used up. What steps take is told by tls_charge(). While established
+// connections are silent there is no share: all the time is theirs.
 uint32_t tls_ready(struct tls_ctx *x, uint64_t now_ns);
 // As tls_input(); -ENOMEM without memory. May deliver data that came behind the handshake.
 [[nodiscard]] int tls_step(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sink);

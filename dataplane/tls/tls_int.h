@@ -104,6 +104,8 @@ struct tls_ctx {
 	struct tls_queue queues[TLS_N_QUEUES]; // of handshakes whose next step can be made
 	int64_t credit_ns;                     // time that they may take now
 	uint64_t earned_ns;                    // up to when it is reckoned
+	uint64_t served_ns;                    // when established ones last sent something
+	bool is_served, is_idle;               // since the last tls_ready(); long not
 	unsigned share;                        // of the time, percent
 	uint16_t max_per_source;               // 0 = no limit
 	struct tls_quota half_open_quota;

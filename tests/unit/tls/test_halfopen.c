@@ -230,6 +230,12 @@ START_TEST(turns) {
 }
 END_TEST
 
+// An established connection has sent something, in the poll that asks.
+static uint32_t ready_amid_others(uint64_t now) {
+	ctx->is_served = true;
+	return tls_ready(ctx, now);
+}
+
 // The share of the time: a burst after a rest, then share percent of what passes, to the nanosecond.
 START_TEST(share) {
 	static const unsigned shares[] = {1, 25, 50, 100};
@@ -242,16 +248,15 @@ START_TEST(share) {
 	start(percent);
 	p = opened(5, 0);
 	ck_assert_int_eq(feed(p, said(p)), RG_OK);
-	while (tls_ready(ctx, now) == 5) { // no time passes
+	while (ready_amid_others(now) == 5) { // no time passes
 		tls_charge(ctx, cost);
 		spent += cost;
 	}
-	ck_assert_uint_ge(spent, 10000000);
-	ck_assert_uint_lt(spent, 10000000 + cost);
+	ck_assert_uint_eq(spent, cost);
 	spent = 0;
 	for (int i = 0; i < 2000000; i++) {
 		now += 1000;
-		if (tls_ready(ctx, now) == 5) {
+		if (ready_amid_others(now) == 5) {
 			tls_charge(ctx, cost);
 			spent += cost;
 		}
@@ -269,13 +274,46 @@ START_TEST(debt) {
 	start(50);
 	p = opened(5, 0);
 	ck_assert_int_eq(feed(p, said(p)), RG_OK);
-	ck_assert_uint_eq(tls_ready(ctx, RG_NS_PER_S), 5);
+	ck_assert_uint_eq(ready_amid_others(RG_NS_PER_S), 5);
 	for (int i = 0; i < 10; i++)
 		tls_charge(ctx, 60 * RG_NS_PER_S);
-	ck_assert_uint_eq(tls_ready(ctx, RG_NS_PER_S), TLS_NO_SLOT);
-	ck_assert_uint_eq(tls_ready(ctx, RG_NS_PER_S + 20 * RG_NS_PER_MS), TLS_NO_SLOT);
-	ck_assert_uint_eq(tls_ready(ctx, RG_NS_PER_S + 21 * RG_NS_PER_MS), 5);
+	ck_assert_uint_eq(ready_amid_others(RG_NS_PER_S), TLS_NO_SLOT);
+	ck_assert_uint_eq(ready_amid_others(RG_NS_PER_S + 20 * RG_NS_PER_MS), TLS_NO_SLOT);
+	ck_assert_uint_eq(ready_amid_others(RG_NS_PER_S + 21 * RG_NS_PER_MS), 5);
 	pair_free(p);
+}
+END_TEST
+
+// Without anybody else the whole time is theirs, and costs no credit; from his first record on they
+// have their share again.
+START_TEST(nobody_else) {
+	const uint64_t idle_ns = 50000;
+	struct pair *p, *other;
+	uint64_t now = 77 * RG_NS_PER_S;
+
+	start(1);
+	other = opened(4, 0);
+	ck_assert(pair_handshake(other));
+	p = opened(5, 0);
+	ck_assert_int_eq(feed(p, said(p)), RG_OK);
+	ctx->credit_ns = 0;
+	ctx->earned_ns = ctx->served_ns = now;
+	ck_assert_uint_eq(tls_ready(ctx, now + idle_ns - 1), 5); // earned a little
+	tls_charge(ctx, RG_NS_PER_MS);
+	ck_assert_uint_eq(tls_ready(ctx, now + idle_ns - 1), TLS_NO_SLOT);
+	now += idle_ns;
+	for (int i = 0; i < 1000; i++) {
+		ck_assert_uint_eq(tls_ready(ctx, now), 5);
+		tls_charge(ctx, RG_NS_PER_S);
+	}
+	ck_assert_int_gt(ctx->credit_ns, -RG_NS_PER_MS);
+	ck_assert_int_eq(SSL_write(other->client, "x", 1), 1);
+	ck_assert_int_eq(feed(other, said(other)), RG_OK);
+	ck_assert_uint_eq(tls_ready(ctx, now), TLS_NO_SLOT);
+	ck_assert_uint_eq(tls_ready(ctx, now + idle_ns - 1), TLS_NO_SLOT);
+	ck_assert_uint_eq(tls_ready(ctx, now + idle_ns), 5);
+	pair_free(p);
+	pair_free(other);
 }
 END_TEST
 
@@ -458,6 +496,7 @@ int main(void) {
 	tcase_add_test(t, turns);
 	tcase_add_loop_test(t, share, 0, 4);
 	tcase_add_test(t, debt);
+	tcase_add_test(t, nobody_else);
 	tcase_add_test(t, too_long);
 	tcase_add_loop_test(t, refused, 0, sizeof(last_words) / sizeof(last_words[0]));
 	tcase_add_test(t, http_length);
