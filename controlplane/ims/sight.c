@@ -127,7 +127,8 @@ static void adopt(struct sight *s, const struct token_claims *c) {
 	const struct lease_adoption a = {s->wwsf, c->pool, c->impi, c->impu, c->gen, c->scenario};
 	const struct lease_ask ask = {
 		.sub = c->sub,
-		.token_life_ns = left_ms <= 0 ? 0 : (uint64_t)left_ms * RG_NS_PER_MS,
+		.token_end_ns = env_now_ns(ims->env) +
+				(left_ms <= 0 ? 0 : (uint64_t)left_ms * RG_NS_PER_MS),
 		.issue = write_token,
 		.done = on_adopted,
 		.arg = s,

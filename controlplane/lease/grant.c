@@ -110,10 +110,15 @@ static bool is_current(const struct lease_pair *p, const struct lease_op *op) {
 
 static int issue(struct lease_pair *p, struct lease_op *op) {
 	struct lease_engine *e = p->e;
-	uint64_t end_ns = lease_add_ns(env_now_ns(e->env), op->ask.token_life_ns);
+	uint64_t now_ns = env_now_ns(e->env), end_ns = op->ask.token_end_ns;
 	struct rg_wr w = rg_wr(e->scratch, sizeof(e->scratch));
-	int rc = op->ask.issue(op->ask.arg, &p->l, end_ns, &w);
+	int rc;
 
+	if (end_ns == 0)
+		end_ns = lease_add_ns(now_ns, op->ask.token_life_ns);
+	else if (end_ns <= now_ns)
+		return RG_E_EXPIRED;
+	rc = op->ask.issue(op->ask.arg, &p->l, end_ns, &w);
 	if (rc == 0 && w.overflow)
 		rc = RG_E_LIMIT;
 	if (rc == 0) {

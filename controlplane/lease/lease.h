@@ -152,7 +152,8 @@ struct lease_ask {
 	bool is_account;
 	uint16_t pool;   // !is_account
 	const char *sub; // owner
-	uint64_t token_life_ns;
+	uint64_t token_life_ns; // from when it is issued; or
+	uint64_t token_end_ns;  // CLOCK_BOOTTIME, not 0: it was issued already
 	// Issues the token of this lease: writes at most RG_TOKEN_MAX bytes, 0 or negative.
 	int (*issue)(void *arg, const struct lease *l, uint64_t token_end_ns, struct rg_wr *token);
 	// NULL: the token is whole. Else appends its signature, at most LEASE_SIGNATURE_MAX bytes, on

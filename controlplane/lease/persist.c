@@ -153,6 +153,25 @@ static void settle_conflict(struct lease_pair *p, struct lease_op *op) {
 		lease_op_again(p, op);
 }
 
+// A token that its WWSF issued lives on, whatever becomes of our record of it: the next try may have
+// its generation (the store's revision tells whether this one came through after all).
+static void forget_adoption(struct lease_pair *p, const struct lease_op *op) {
+	if (!op->is_new || !op->is_adopted)
+		return;
+	lease_op_undo(p, op);
+	if (p->l.state == LEASE_FREE && !p->e->slots[p->l.idx].is_listed)
+		lease_pool_give(p->e, p->l.idx);
+}
+
+// An answer that is no conflict.
+static void end_op(struct lease_pair *p, struct lease_op *op, int rc) {
+	if (rc != 0 && op->is_new && op->is_adopted)
+		forget_adoption(p, op);
+	else if (rc != 0 && p->n_lost++ < LEASE_LOST_MAX)
+		p->lost[p->n_lost - 1] = op->issued.digest;
+	lease_op_end(p, op, rc);
+}
+
 static void on_commit(void *arg, int rc, uint64_t rev) {
 	struct lease_pair *p = arg;
 	struct lease_engine *e = p->e;
@@ -180,10 +199,8 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 	if (rc == RG_E_CONFLICT) {
 		settle_conflict(p, op);
 	} else {
-		if (op != NULL && rc != 0 && p->n_lost++ < LEASE_LOST_MAX)
-			p->lost[p->n_lost - 1] = op->issued.digest;
 		if (op != NULL)
-			lease_op_end(p, op, rc);
+			end_op(p, op, rc);
 		lease_news_take(p);
 	}
 	if (rc != RG_E_CONFLICT)
@@ -225,8 +242,10 @@ void lease_pair_run(struct lease_pair *p) {
 		if (p->ops == NULL)
 			p->ops_last = &p->ops;
 		rc = lease_op_start(p, op);
-		if (rc != 0)
+		if (rc != 0) {
+			forget_adoption(p, op);
 			lease_op_answer_late(p->e, op, rc);
+		}
 	}
 	lease_pair_settle(p);
 	if (p->is_dirty && !p->is_committing && p->store_ns == RG_NEVER &&

@@ -78,7 +78,7 @@ static void done(void *, int got, const struct lease *l, struct rg_slice) {
 
 static int adopt(const struct lease_adoption *a, const char *sub, const char *text) {
 	const struct lease_ask ask = {.sub = sub,
-				      .token_life_ns = FIX_LIFE,
+				      .token_end_ns = env_now_ns(env) + FIX_LIFE,
 				      .issue = issue,
 				      .done = done,
 				      .digester = digester};
@@ -200,6 +200,49 @@ START_TEST(store_away) {
 }
 END_TEST
 
+// It fails only once the record is under way: nobody has had the generation.
+START_TEST(store_fails_at_first_sight) {
+	store_mem_fail(store, 1, -EIO);
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), -EIO);
+	ck_assert_ptr_null(by_token("token-1"));
+	if (_i == 1) {
+		lease_engine_free(e);
+		env_sim_settle(env);
+		make_engine();
+	}
+	env_sim_advance(env, 10 * SEC); // the record of before is written again
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_uint_eq(by_token("token-1")->gen, 40);
+	good.gen = 39;
+	ck_assert_int_eq(adopt(&good, "u", "token-0"), RG_E_STALE);
+}
+END_TEST
+
+// What it waited for is not added to the token's life.
+START_TEST(end_is_absolute) {
+	uint64_t end_ns = env_now_ns(env) + FIX_LIFE;
+	const struct lease_ask ask = {.sub = "u",
+				      .token_end_ns = end_ns,
+				      .issue = issue,
+				      .done = done,
+				      .digester = digester};
+	struct lease_ask late = ask;
+
+	token = "token-1";
+	store_mem_set_delay(store, 5 * SEC);
+	lease_adopt(e, &good, &ask);
+	late.token_end_ns = end_ns + SEC;
+	lease_adopt(e, &good, &late); // in the queue behind it
+	env_sim_advance(env, 20 * SEC);
+	ck_assert_int_eq(rc, 0);
+	ck_assert_uint_eq(lease_token_end_ns(by_token("token-1")), end_ns + SEC);
+	late.token_end_ns = env_now_ns(env);
+	lease_adopt(e, &good, &late);
+	env_sim_advance(env, SEC);
+	ck_assert_int_eq(rc, RG_E_EXPIRED);
+}
+END_TEST
+
 START_TEST(drained_pool) {
 	struct lease_adoption other = good;
 
@@ -239,6 +282,8 @@ int main(void) {
 	tcase_add_test(tc, revoked_stays_so);
 	tcase_add_test(tc, not_renewed_here);
 	tcase_add_test(tc, store_away);
+	tcase_add_loop_test(tc, store_fails_at_first_sight, 0, 2);
+	tcase_add_test(tc, end_is_absolute);
 	tcase_add_test(tc, drained_pool);
 	tcase_add_test(tc, never_granted_here);
 	suite_add_tcase(s, tc);
