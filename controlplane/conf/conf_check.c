@@ -4,7 +4,7 @@
 
 #include "conf/conf_impl.h"
 
-#define TOKEN_KEYS_MAX 8
+#define KEY_FILES_MAX 8 // those that a reload replaces need room beside them
 
 struct checker {
 	struct conf *conf;
@@ -248,10 +248,10 @@ static void check_token_keys(const struct checker *c) {
 		conf_error(c->errs, pos(c, "token", "keys"),
 			   "token has no key: add keys, a list of PEM files of private keys, of "
 			   "which the first signs");
-	else if (k->token.n_keys > TOKEN_KEYS_MAX)
+	else if (k->token.n_keys > KEY_FILES_MAX)
 		conf_error(c->errs, pos(c, "token", "keys"),
 			   "token.keys has %zu files: write at most %d", k->token.n_keys,
-			   TOKEN_KEYS_MAX);
+			   KEY_FILES_MAX);
 	if (k->token.key == NULL || k->token.n_keys > 0)
 		return;
 	k->token.keys = conf_alloc(sizeof(*k->token.keys));

@@ -3,6 +3,7 @@
 #include "token/keys.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -80,6 +81,31 @@ static int add_file(struct token_keys *s, struct table *t, size_t i, char *err, 
 	return 0;
 }
 
+// Is there room for those that no file has any more? Each has tokens that others verify with it.
+static int check_room(struct token_keys *s, struct table *t, char *err, size_t err_len) {
+	size_t n = t->n;
+	int64_t until_s = INT64_MAX;
+
+	for (size_t i = 0; i < s->now.n; i++) {
+		const struct slot *old = &s->now.slots[i];
+
+		if (find(t, token_key_kid(old->key)) != NULL)
+			continue;
+		n++;
+		if (old->state == TOKEN_KEY_ENDING && old->until_s < until_s)
+			until_s = old->until_s;
+	}
+	if (n <= TOKEN_KEYS_MAX)
+		return 0;
+	if (until_s == INT64_MAX)
+		until_s = now_s(s) + s->life_s;
+	snprintf(err, err_len,
+		 "token.keys: %zu keys would be published, more than %d, for those of before still "
+		 "have tokens; reload again in %" PRId64 " s, when the next of them ends",
+		 n, TOKEN_KEYS_MAX, until_s - now_s(s));
+	return RG_E_LIMIT;
+}
+
 // What was there goes over into t: its age, or itself until its tokens have ended.
 static void carry_over(struct token_keys *s, struct table *t) {
 	for (size_t i = 0; i < s->now.n; i++) {
@@ -88,7 +114,7 @@ static void carry_over(struct token_keys *s, struct table *t) {
 
 		if (same != NULL) {
 			same->since_s = old->since_s;
-		} else if (t->n < TOKEN_KEYS_MAX) {
+		} else {
 			t->slots[t->n] = *old;
 			if (old->state != TOKEN_KEY_ENDING)
 				t->slots[t->n].until_s = now_s(s) + s->life_s;
@@ -117,11 +143,13 @@ int token_keys_reload(struct token_keys *s, char *err, size_t err_len) {
 
 	for (size_t i = 0; i < s->n_paths && rc == 0; i++)
 		rc = add_file(s, &t, i, err, err_len);
+	drop_ended(s);
+	if (rc == 0)
+		rc = check_room(s, &t, err, err_len);
 	if (rc != 0) {
 		table_free(&t);
 		return rc;
 	}
-	drop_ended(s);
 	carry_over(s, &t);
 	table_free(&s->now);
 	s->now = t;

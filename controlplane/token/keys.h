@@ -29,7 +29,7 @@ struct token_keys;
 						uint32_t life_s, char *err, size_t err_len);
 void token_keys_free(struct token_keys *s); // accepts NULL
 // Reads the files again. A key that none of them has any more is published for another life. Negative
-// with one line in err, and nothing has changed.
+// with one line in err, and nothing has changed; RG_E_LIMIT: no room beside those still published.
 [[nodiscard]] int token_keys_reload(struct token_keys *s, char *err, size_t err_len);
 const struct token_key *token_keys_signer(const struct token_keys *s);
 bool token_keys_info(struct token_keys *s, size_t i,

@@ -131,11 +131,24 @@ START_TEST(back_again) {
 END_TEST
 
 START_TEST(many_rotations) {
-	for (unsigned i = 0; i < 2 * TOKEN_KEYS_MAX; i++) {
+	char kid[64];
+
+	for (unsigned i = 2; i < TOKEN_KEYS_MAX; i++) {
 		new_key("a.key");
 		ck_assert_int_eq(token_keys_reload(keys, err, sizeof(err)), 0);
+		env_sim_advance(env, RG_NS_PER_S);
 	}
 	ck_assert_uint_eq(n_published(), TOKEN_KEYS_MAX);
+	snprintf(kid, sizeof(kid), "%s", info(0).kid);
+	new_key("a.key"); // each of the others has tokens still
+	ck_assert_int_eq(token_keys_reload(keys, err, sizeof(err)), RG_E_LIMIT);
+	ck_assert_ptr_nonnull(strstr(err, "17 keys would be published, more than 16"));
+	ck_assert_ptr_nonnull(strstr(err, "again in 7186 s"));
+	ck_assert_str_eq(token_key_kid(token_keys_signer(keys)), kid);
+	ck_assert_uint_eq(n_published(), TOKEN_KEYS_MAX);
+	env_sim_advance(env, 7186 * RG_NS_PER_S);
+	ck_assert_int_eq(token_keys_reload(keys, err, sizeof(err)), 0);
+	ck_assert_str_ne(token_key_kid(token_keys_signer(keys)), kid);
 }
 END_TEST
 
