@@ -13,7 +13,8 @@
 #include "token/jws.h"
 
 #define SETS_MAX 16 // the newest, and those before it
-#define JOBS_MAX 16 // being verified, or waiting for a fetch: the pool has others to serve
+#define JOBS_MAX \
+	16 // of one issuer, being verified or waiting for a fetch: there are others to serve
 #define BODY_MAX 65536
 #define FETCH_TIMEOUT_MS 10000
 
@@ -32,6 +33,7 @@ struct issuer {
 	struct http_request *fetch; // NULL = none under way
 	uint64_t fetched_ns;        // when the last one began; 0 = never
 	struct env_timer poll;
+	unsigned n_jobs;
 };
 
 struct job {
@@ -58,7 +60,6 @@ struct token_issuers {
 	struct issuer *issuers;
 	size_t n_issuers;
 	struct job *jobs;
-	unsigned n_jobs;
 };
 
 // --- key sets
@@ -131,7 +132,7 @@ static void job_unlink(struct job *j) {
 		j->all->jobs = j->next;
 	if (j->next != NULL)
 		j->next->prev = j->prev;
-	j->all->n_jobs--;
+	j->issuer->n_jobs--;
 	j->all = NULL;
 }
 
@@ -302,7 +303,7 @@ static struct job *job_new(struct token_issuers *s, struct issuer *is, struct rg
 	if (j->next != NULL)
 		j->next->prev = j;
 	s->jobs = j;
-	s->n_jobs++;
+	is->n_jobs++;
 	return j;
 }
 
@@ -319,7 +320,7 @@ int token_issuers_verify(struct token_issuers *s, struct rg_slice token, token_i
 	jws_close(&jws);
 	if (is == NULL)
 		return RG_E_STALE;
-	if (s->n_jobs == JOBS_MAX)
+	if (is->n_jobs == JOBS_MAX)
 		return -EAGAIN;
 	j = job_new(s, is, token);
 	if (j == NULL)
@@ -384,11 +385,7 @@ static void cancel_job(struct token_issuers *s) {
 	struct job *j = s->jobs;
 	bool is_in_pool = j->set != NULL;
 
-	s->jobs = j->next;
-	if (s->jobs != NULL)
-		s->jobs->prev = NULL;
-	s->n_jobs--;
-	j->all = NULL;
+	job_unlink(j);
 	j->done(j->arg, -ECANCELED, j->issuer->cfg->wwsf_idx, NULL);
 	if (!is_in_pool)
 		job_free(j); // else job_done() does
