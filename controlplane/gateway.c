@@ -170,6 +170,18 @@ static void op_close_flow(void *ctx, struct rg_conn_id conn, uint16_t code) {
 	port_reply(ctx, &r, (struct rg_slice){0});
 }
 
+// --- the name of this gateway
+
+static void on_name_lost(void *ctx) {
+	struct gateway *g = ctx;
+
+	snprintf(g->failure, sizeof(g->failure),
+		 "gateway.id: another gateway took the name '%s' while this one did not reach the "
+		 "store; end one of them, or give each its own gateway.id",
+		 g->conf->gateway_id);
+	env_stop(g->env);
+}
+
 // --- first look at the core: it may be away, but not unnoticed. Only TCP can tell.
 
 static void probe_done(struct gateway *g, const char *cause) {
@@ -282,6 +294,8 @@ static int load_files(struct gateway *g, char *err, size_t err_len) {
 			return -EINVAL;
 	}
 	rc = storage_init(&g->storage, conf, g->env, err, err_len);
+	g->storage.etcd.name_lost = on_name_lost;
+	g->storage.etcd.arg = g;
 	if (rc == 0)
 		rc = issuers_load(&g->issuers, conf, g->env, err, err_len);
 	if (rc == 0)
@@ -417,7 +431,7 @@ static int start_leases(struct gateway *g, char *err, size_t err_len) {
 					 ? conf->token.life_s
 					 : conf->token.anonymous_life_s) *
 				RG_NS_PER_S,
-		.gateway = conf->core.host,
+		.gateway = conf->gateway_id,
 		.is_shared = conf->store.is_etcd,
 	};
 	struct lease_ops ops = {g, op_deregister, op_close_flow};

@@ -46,6 +46,7 @@ int storage_init(struct storage *st, const struct conf *conf, struct env *env, c
 		.endpoints = (const char *const *)conf->store.endpoints,
 		.n_endpoints = conf->store.n_endpoints,
 		.prefix = conf->store.prefix,
+		.name = conf->gateway_id,
 		.ca = conf->store.ca,
 		.certificate = conf->store.certificate,
 		.key = conf->store.key,

@@ -114,6 +114,7 @@ struct conf {
 	size_t n_pools;
 	char *accounts_file;    // accounts.file: lines "user hash impi impu"; may be NULL
 	uint16_t accounts_wwsf; // accounts.wwsf
+	char *gateway_id;       // gateway.id, default core.host
 	char *store_path;       // store.path: SQLite file; NULL with another type
 	struct {                // store:
 		bool is_etcd;   // type: sqlite | etcd

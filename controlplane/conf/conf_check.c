@@ -5,6 +5,7 @@
 #include "conf/conf_impl.h"
 
 #define KEY_FILES_MAX 8 // those that a reload replaces need room beside them
+#define GATEWAY_ID_MAX 64 // as of a name
 
 struct checker {
 	struct conf *conf;
@@ -335,6 +336,20 @@ static void check_store(const struct checker *c) {
 				   pairs[i][0], pairs[i][1]);
 }
 
+// core.host is this gateway's alone: the core sends what is for its clients there.
+static void default_gateway_id(const struct checker *c) {
+	struct conf *k = c->conf;
+
+	if (node(c, "gateway", "id") != NULL || k->core.host == NULL)
+		return; // said, or told
+	if (k->store.is_etcd && strlen(k->core.host) > GATEWAY_ID_MAX)
+		conf_error(c->errs, pos(c, "core", "host"),
+			   "gateway.id is missing, and core.host is longer than its %d characters: "
+			   "add gateway.id, a name that no other gateway has",
+			   GATEWAY_ID_MAX);
+	k->gateway_id = conf_strdup(rg_str(k->core.host));
+}
+
 void conf_check(struct conf *conf, const struct conf_node *root, struct conf_errors *errs) {
 	const struct checker c = {conf, root, errs};
 
@@ -348,5 +363,6 @@ void conf_check(struct conf *conf, const struct conf_node *root, struct conf_err
 	check_has_address(&c);
 	check_store(&c);
 	check_families(&c);
+	default_gateway_id(&c);
 	default_wss(conf);
 }

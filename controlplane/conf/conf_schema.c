@@ -258,6 +258,12 @@ static const struct conf_key leases_keys[] = {
 		 "start and taken as they come"},
 };
 
+static const struct conf_key gateway_keys[] = {
+	{"id", CONF_T_NAME, FIELD(gateway_id),
+	 .text = "name of this gateway in records of leases, never two with one store; default: "
+		 "core.host, which no two have either, as the core answers there"},
+};
+
 static const struct conf_key store_keys[] = {
 	{"type", CONF_T_ENUM, FIELD(store.is_etcd), .def = "sqlite", .choices = "sqlite|etcd",
 	 .text = "sqlite: a file of this gateway alone; etcd: shared with other gateways"},
@@ -323,6 +329,7 @@ const struct conf_section conf_sections[] = {
 	{"quotas", "what anonymous users may take", KEYS(quotas_keys)},
 	{"accounts", "users with a password", KEYS(accounts_keys), .is_optional = true},
 	{"leases", "how many", KEYS(leases_keys)},
+	{"gateway", "which one this is", KEYS(gateway_keys), .is_optional = true},
 	{"store", "durable state", KEYS(store_keys)},
 	{"ctl", "operator access", KEYS(ctl_keys)},
 	{"wic", "the web page", KEYS(wic_keys)},

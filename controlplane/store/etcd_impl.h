@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The parts of the etcd store: link (requests, members, login), write (transactions), mark (what is
-// known of records that the watch has yet to bring), scan (ranges page by page), watch. Loop thread.
+// known of records that the watch has yet to bring), scan (ranges page by page), pulse, watch. Loop
+// thread.
 #pragma once
 
 #include "core/http_client.h"
@@ -76,6 +77,15 @@ struct etcd_watch {
 	size_t len, cap;
 };
 
+struct etcd_pulse {
+	struct http_request *req;
+	enum { PULSE_OFF, PULSE_CLAIMING, PULSE_OURS, PULSE_TAKEN } state;
+	unsigned member, n_still;
+	int rc;                  // it was refused
+	uint64_t revision, seen; // of ours, or of what may be replaced; of another's
+	uint64_t sent_ns;        // last one
+};
+
 struct etcd_value { // revision of a value known
 	struct etcd_value *next;
 	uint64_t rev;
@@ -95,10 +105,8 @@ struct store_etcd {
 	int login_rc;  // it was refused
 	char why[256]; // of the last failure
 	struct env_timer tick, flush;
-	struct http_request *pulse;
-	unsigned pulse_member;
+	struct etcd_pulse pulse;
 	uint64_t ok_ns;                 // last answer to a write or pulse
-	uint64_t pulse_ns;              // last pulse
 	uint64_t acked_rev;             // highest revision that the watch must come to
 	struct store_queue queue, slow; // records; values and questions, one at a time
 	struct etcd_batch batches[ETCD_BATCHES], one;
@@ -174,6 +182,12 @@ uint64_t etcd_value_rev(const struct store_etcd *s, const char *name);
 static inline uint64_t etcd_rev(uint64_t mod_revision, uint64_t gen) {
 	return mod_revision << ETCD_GEN_BITS | (gen & ((1u << ETCD_GEN_BITS) - 1));
 }
+
+// --- pulse
+// Makes cfg->name ours. 0, RG_E_CONFLICT (a handle that lives has it) or as etcd answers; blocks.
+[[nodiscard]] int etcd_pulse_claim(struct store_etcd *s);
+void etcd_pulse_tick(struct store_etcd *s, uint64_t now_ns);
+void etcd_pulse_end(struct store_etcd *s); // gives the name back; blocks
 
 // --- watch
 int etcd_load_all(struct store *base, const struct store_load *cb);

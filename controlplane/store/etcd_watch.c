@@ -11,7 +11,7 @@
 #define LINE_MAX_BYTES (64u << 20)
 #define SILENCE_NS (2 * RG_NS_PER_S)
 #define LOAD_NS (60 * RG_NS_PER_S)
-// What lies between is watched and loaded: records, the pulse and values.
+// What lies between is watched and loaded: records, pulses and values.
 #define FROM "lease/"
 #define TO "value0"
 

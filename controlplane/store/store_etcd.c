@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Opening and closing of the etcd store, and what it does when nothing is asked of it: a pulse, so that
-// it knows whether etcd is there, and whether the watch still tells.
+// Opening and closing of the etcd store.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 
 #define OPEN_NS (10 * RG_NS_PER_S)
 #define TICK_NS (250 * RG_NS_PER_MS)
-#define PULSE_NS RG_NS_PER_S
 #define AWAY_NS (2500 * RG_NS_PER_MS) // no answer for so long: etcd is away
 #define FORMAT_NAME "format"
 #define FORMAT "1"
@@ -23,50 +21,12 @@ void etcd_contact(struct store_etcd *s, uint64_t revision) {
 	etcd_watch_behind(s);
 }
 
-static void on_pulse(void *arg, const struct http_answer *a) {
-	struct store_etcd *s = arg;
-	struct etcd_reply r;
-	int rc;
-
-	s->pulse = NULL;
-	switch (etcd_judge(s, a, &r, &rc)) {
-	case ETCD_GOOD:
-		etcd_contact(s, r.revision);
-		etcd_reply_fini(&r);
-		break;
-	case ETCD_AGAIN:
-		etcd_leave(s, s->pulse_member);
-		s->pulse_ns = 0; // the next one soon
-		break;
-	case ETCD_REFUSED:
-		break;
-	}
-}
-
-static void send_pulse(struct store_etcd *s, uint64_t now_ns) {
-	uint8_t key[ETCD_KEY_MAX], body[4 * ETCD_KEY_MAX];
-	struct rg_wr w = rg_wr(body, sizeof(body));
-	struct etcd_ask ask = {.path = "/v3/kv/put",
-			       .member = s->member,
-			       .timeout_ms = ETCD_TRY_MS,
-			       .done = on_pulse,
-			       .arg = s};
-
-	etcd_put_plain(&w, rg_slice(key, etcd_key(s, "pulse", "", key)), rg_slice(NULL, 0));
-	ask.body = rg_wr_slice(&w);
-	s->pulse_ns = now_ns;
-	s->pulse_member = s->member;
-	if (etcd_ask(s, &ask, &s->pulse) != 0)
-		s->pulse = NULL;
-}
-
 static void on_tick(struct env_timer *t, uint64_t now_ns) {
 	struct store_etcd *s = (struct store_etcd *)((char *)t - offsetof(struct store_etcd, tick));
 
 	etcd_write_tick(s, now_ns);
 	etcd_watch_tick(s, now_ns);
-	if (s->pulse == NULL && now_ns - s->ok_ns >= PULSE_NS && now_ns - s->pulse_ns >= PULSE_NS)
-		send_pulse(s, now_ns);
+	etcd_pulse_tick(s, now_ns);
 	env_timer_set(s->env, &s->tick, now_ns + TICK_NS);
 }
 
@@ -88,6 +48,7 @@ static void etcd_close(struct store *base) {
 	struct store_etcd *s = etcd_self(base);
 
 	etcd_flush(base);
+	etcd_pulse_end(s);
 	s->is_closing = true;
 	etcd_write_stop(s);
 	etcd_watch_stop(s);
@@ -148,6 +109,12 @@ static int complain(const struct store_etcd *s, int rc, char *err, size_t err_le
 			 "use that, or another prefix",
 			 c->prefix);
 		break;
+	case RG_E_CONFLICT:
+		snprintf(err, err_len,
+			 "gateway.id: a gateway named '%s' is running with the same store (%s/); "
+			 "end it, or give each its own gateway.id",
+			 c->name, c->prefix);
+		break;
 	case RG_E_AUTH:
 		snprintf(err, err_len,
 			 "store.endpoints: %s is not trusted, or does not trust us (%s); correct "
@@ -203,6 +170,8 @@ int store_etcd_open(struct env *e, const struct store_etcd_cfg *cfg, struct stor
 	}
 	if (rc == 0)
 		rc = check_format(s);
+	if (rc == 0)
+		rc = etcd_pulse_claim(s);
 	if (rc != 0) {
 		complain(s, rc, err, err_len);
 		etcd_close(&s->s);

@@ -5,7 +5,7 @@
 //   PREFIX/impu/IMPU      the IMPI that has it: no two pairs have one IMPU
 //   PREFIX/history/IMPI   earlier assignments
 //   PREFIX/value/NAME     values
-//   PREFIX/pulse          written by a gateway that had nothing to write for a while
+//   PREFIX/pulse/NAME     written by the gateway of that name each second
 //
 // etcd's leases and times are never used: a record ends by what is in it, not because a gateway was slow.
 #pragma once
@@ -16,10 +16,15 @@ struct store_etcd_cfg {               // all stays as it is until the store is c
 	const char *const *endpoints; // "https://10.0.0.1:2379"
 	size_t n_endpoints;
 	const char *prefix;                 // "/regate", no slash at its end
+	const char *name;                   // of this handle; no two that live have one name
 	const char *ca, *certificate, *key; // PEM files; may be NULL
 	const char *user, *password;        // NULL: no login
+	// Another handle took the name, as this one was not heard of for seconds. May be NULL.
+	void (*name_lost)(void *arg);
+	void *arg;
 };
 
-// Needs the real environment. Waits for etcd, up to 10 s.
+// Needs the real environment. Waits for etcd, up to 10 s, and 4 s when who had the name before did not
+// close its handle. RG_E_CONFLICT: the name is another's.
 [[nodiscard]] int store_etcd_open(struct env *e, const struct store_etcd_cfg *cfg,
 				  struct store **out, char *err, size_t err_len);

@@ -186,7 +186,7 @@ static int start(const char *prefix, char *list) {
 	char err[256];
 	int rc;
 
-	cfg = (struct store_etcd_cfg){.endpoints = endpoints, .prefix = prefix};
+	cfg = (struct store_etcd_cfg){.endpoints = endpoints, .prefix = prefix, .name = name};
 	for (char *e = strtok(list, ","); e != NULL && cfg.n_endpoints < MAX_ENDPOINTS;
 	     e = strtok(NULL, ","))
 		endpoints[cfg.n_endpoints++] = e;

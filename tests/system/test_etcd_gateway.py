@@ -58,6 +58,30 @@ class Gateway(GatewayCase):
         with Ws() as ws:
             self.assertEqual(Sip(ws, given).register().status, 200)
 
+    def test_name_is_taken(self):
+        """Another gateway with this one's name."""
+        done = subprocess.run([REGATED, "--config", self.lab.path("regated.yaml")], capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stderr.splitlines()[-1]), (1, (
+            "regated: gateway.id: a gateway named 'epcscf1.ims.example.net:5060' is running with the same "
+            "store (/regate/); end it, or give each its own gateway.id")))
+        self.assertIsNone(self.lab.regated.poll())
+
+    def test_name_is_lost(self):
+        """It slept, and its name went to another one."""
+        os.kill(self.lab.regated.pid, signal.SIGSTOP)
+        with open(self.lab.path("regated.yaml")) as f:
+            self.lab.write("twin.yaml", f.read().replace("ctl.sock", "twin.sock").replace(
+                "net_tap0,iface=dtap0", "net_tap1,iface=dtap1"))
+        twin = self.lab.start("twin", [REGATED, "--config", self.lab.path("twin.yaml")])
+        wait_for("start of the other one", lambda: os.path.exists(self.lab.path("twin.sock")))
+        os.kill(self.lab.regated.pid, signal.SIGCONT)
+        self.assertEqual(self.lab.regated.wait(20), 1)
+        self.assertIn("regated: gateway.id: another gateway took the name 'epcscf1.ims.example.net:5060'",
+                      self.lab.log("regated"))
+        self.assertEqual(self.lab.stop(twin), 0)
+        self.lab.start_regated()
+
     def test_etcd_away(self):
         given = lease()
         with Ws() as ws:

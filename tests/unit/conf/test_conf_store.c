@@ -7,6 +7,7 @@
 
 #include "conf/conf.h"
 
+#define LONG "a12345678901234567890123456789012345678901234567890123456789.example"
 #define REST                                                                                     \
 	"dataplane: {port: net_null0, address: 10.77.0.2/24}\n"                                  \
 	"tls: {certificate: c, key: k}\n"                                                        \
@@ -36,6 +37,9 @@ static const struct {
 	{"store: {type: etcd, endpoints: ['http://a:1'], certificate: c, key: k, ca: a}", NULL,
 	 NULL},
 	{"store: {type: etcd, endpoints: ['http://a:1'], user: u, password_file: p}", NULL, NULL},
+	{"gateway: {id: gw-1.a_b}\nstore: {path: s.db}", NULL, NULL},
+	{"gateway: {id: 'gw 1'}\nstore: {path: s.db}", "f:1:15:", "'gw 1' is no name"},
+	{"gateway: {id: " LONG "}\nstore: {path: s.db}", "f:1:15:", "is no name: write 1 to 64"},
 	{"", "f:1:1:", "store has no path: add a file"},
 	{"store: {}", "f:1:1:", "store has no path: add a file"},
 	{"store: {type: etcd}", "f:1:1:", "store has no endpoints: add the URIs of all members"},
@@ -78,8 +82,43 @@ START_TEST(defaults) {
 	ck_assert_uint_eq(c->store.n_endpoints, 1);
 	ck_assert_str_eq(c->store.endpoints[0], "http://a:1");
 	ck_assert_str_eq(c->store.prefix, "/regate");
+	ck_assert_str_eq(c->gateway_id, "a.example:5060");
 	ck_assert_ptr_null(c->store_path);
 	conf_free(c);
+	free(messages("gateway: {id: gw}\nstore: {path: s.db}", &c));
+	ck_assert_str_eq(c->gateway_id, "gw");
+	conf_free(c);
+}
+END_TEST
+
+// As a host it may be longer than a name in records.
+START_TEST(default_id) {
+	static const char core[] = "core: {address: '10.0.0.1:5060', host: '%s:5060', "
+				   "visited_network: a.example}\n";
+	char text[2048], *errors;
+	const char *at = strstr(REST, "core:");
+	struct conf *c;
+	size_t len;
+
+	for (int is_etcd = 0; is_etcd < 2; is_etcd++) {
+		FILE *f = open_memstream(&errors, &len);
+		size_t n =
+			(size_t)snprintf(text, sizeof(text), "%s\n%.*s",
+					 is_etcd ? "store: {type: etcd, endpoints: ['http://a:1']}"
+						 : "store: {path: s.db}",
+					 (int)(at - REST), REST);
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, core, LONG);
+		snprintf(text + n, sizeof(text) - n, "%s", strchr(at, '\n') + 1);
+		c = conf_parse("f", text, strlen(text), f);
+		fclose(f);
+		ck_assert_msg((c == NULL) == is_etcd, "%s", errors);
+		if (is_etcd)
+			ck_assert_msg(strstr(errors, "f:5:40: gateway.id is missing") == errors,
+				      "%s", errors);
+		conf_free(c);
+		free(errors);
+	}
 }
 END_TEST
 
@@ -91,6 +130,7 @@ int main(void) {
 
 	tcase_add_loop_test(tc, store_keys, 0, (int)(sizeof(cases) / sizeof(cases[0])));
 	tcase_add_test(tc, defaults);
+	tcase_add_test(tc, default_id);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);

@@ -3,9 +3,15 @@
 // case has a prefix of its own.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "contract.h"
+#include "regate/err.h"
 #include "store/store_etcd.h"
+
+#define HANDLES 4 // more than are open at a time
 
 static char prefix[64];
 static const char *endpoints[1];
@@ -20,15 +26,6 @@ static void start(void) {
 }
 
 static void stop(void) {
-}
-
-static struct store *open_handle(struct env *e) {
-	struct store *s;
-	char err[256];
-	int rc = store_etcd_open(e, &cfg, &s, err, sizeof(err));
-
-	ck_assert_msg(rc == 0, "%s", err);
-	return s;
 }
 
 struct nap {
@@ -48,10 +45,91 @@ static void turn(struct env *e) {
 		ck_assert_int_eq(env_real_turn(e), 0);
 }
 
+// --- names
+
+static bool is_lost;
+
+static void on_lost(void *arg) {
+	*(bool *)arg = true;
+}
+
+static const struct store_etcd_cfg named = {.endpoints = endpoints,
+					    .n_endpoints = 1,
+					    .prefix = prefix,
+					    .name = "g",
+					    .name_lost = on_lost,
+					    .arg = &is_lost};
+
+// What another process gets that wants the name. It does not close its handle, as after kill -9.
+static pid_t try_in_child(void) {
+	pid_t pid = fork();
+	struct store *s;
+	char err[256] = "";
+	int rc;
+
+	if (pid != 0)
+		return pid;
+	rc = store_etcd_open(env_real_new(), &named, &s, err, sizeof(err));
+	if (rc == RG_E_CONFLICT && strstr(err, "gateway.id: a gateway named 'g'") != err)
+		rc = 1;
+	_exit(rc == 0 ? 0 : rc == RG_E_CONFLICT ? 3 : 1);
+}
+
+static int exit_code(pid_t pid, struct env *meanwhile) {
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) == 0)
+		turn(meanwhile);
+	return WEXITSTATUS(status);
+}
+
+START_TEST(a_name_is_of_one_handle) {
+	struct env *e = env_real_new(), *f = env_real_new();
+	struct store *s, *t;
+	char err[256];
+
+	start();
+	ck_assert_int_eq(exit_code(try_in_child(), e), 0);
+	ck_assert_int_eq(store_etcd_open(e, &named, &s, err, sizeof(err)), 0);
+	ck_assert_int_eq(exit_code(try_in_child(), e), 3);
+	ck_assert(!is_lost);
+	// One that sleeps for long loses it, and learns that.
+	ck_assert_int_eq(store_etcd_open(f, &named, &t, err, sizeof(err)), 0);
+	while (!is_lost)
+		turn(e);
+	store_close(s);
+	store_close(t);
+	// It was given back.
+	ck_assert_int_eq(store_etcd_open(f, &named, &t, err, sizeof(err)), 0);
+	store_close(t);
+	env_real_free(e);
+	env_real_free(f);
+}
+END_TEST
+
+static struct store *open_handle(struct env *e) {
+	static char names[HANDLES][32];
+	static struct store_etcd_cfg cfgs[HANDLES];
+	static unsigned n;
+	unsigned i = n++ % HANDLES;
+	struct store *s;
+	char err[256];
+	int rc;
+
+	snprintf(names[i], sizeof(names[i]), "handle-%u", n);
+	cfgs[i] = cfg;
+	cfgs[i].name = names[i];
+	rc = store_etcd_open(e, &cfgs[i], &s, err, sizeof(err));
+
+	ck_assert_msg(rc == 0, "%s", err);
+	return s;
+}
+
 int main(void) {
 	static const struct contract c = {"etcd",      start, stop, env_real_new, env_real_free,
 					  open_handle, turn,  true, true};
 	Suite *suite = suite_create("contract_etcd");
+	TCase *names = tcase_create("names");
 	SRunner *sr;
 	int failed;
 
@@ -61,6 +139,9 @@ int main(void) {
 		return 2;
 	}
 	contract_add(suite, &c);
+	tcase_add_test(names, a_name_is_of_one_handle);
+	tcase_set_timeout(names, 60);
+	suite_add_tcase(suite, names);
 	sr = srunner_create(suite);
 	srunner_set_fork_status(sr, CK_NOFORK);
 	srunner_run_all(sr, CK_NORMAL);
