@@ -36,6 +36,8 @@ ICSCF_TABLES = {
     "s_cscf_capabilities": "id(int,auto) id_s_cscf(int) capability(int)\n1:1:0\n",
 }
 TAP = "dtap0"
+# Of the worker: labs that run at once spread over the CPUs.
+CPU = sorted(os.sched_getaffinity(0))[os.getpid() % len(os.sched_getaffinity(0))]
 HUGE = "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -187,8 +189,10 @@ class Lab:
 
     def conf_tree(self):
         tree = {
-            "dataplane": {"port": self.opts.get("port", f"net_tap0,iface={TAP}"), "lcores": '"0"',
+            "dataplane": {"port": self.opts.get("port", f"net_tap0,iface={TAP}"), "lcores": f'"{CPU}"',
                           "workers": 1, "memory": "128MiB",
+                          # Of labs that run at once only one could have them.
+                          "hugepages": "auto" if self.want_hugepages else "no",
                           "address6" if IS_IP6 else "address": f"{GATEWAY_IP}/{PREFIX}",
                           "connections": 4096},
             "tls": {"certificate": "tls.crt", "key": "tls.key"},

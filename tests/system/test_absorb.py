@@ -78,7 +78,7 @@ class Absorb(GatewayCase):
 class FlowLoss(GatewayCase):
     """The client leaves without a word: the core is told after the grace time."""
 
-    lab_args = {"conf": {"registration": {"flow_grace": "1s"}, "lifetimes": {"release_guard": "1s"}}}
+    lab_args = {"conf": {"registration": {"flow_grace": "2s"}, "lifetimes": {"release_guard": "1s"}}}
 
     def leave(self, given):
         with Ws() as ws:
@@ -109,7 +109,7 @@ class FlowLoss(GatewayCase):
         with Ws() as second:
             sip.ws = second
             self.assertEqual(sip.register().status, 200)
-            time.sleep(1.5)
+            time.sleep(2.5)
             self.assertEqual(sip.register().status, 200)
         self.assertEqual(len(self.lab.core_requests()), before)
 

@@ -39,7 +39,7 @@ class Slow(GatewayCase):
         start = time.monotonic()
         held = [phase(source) for phase, source in todo]
         opened_s = time.monotonic() - start
-        self.assertEqual(self.stat("now_conns"), len(held) + N_GOOD)  # so all are there at once
+        wait_for("all at once", lambda: self.stat("now_conns") == len(held) + N_GOOD)
         most_rss = rss_kib(self.lab.regated.pid)
         wait_for("end of the slow ones", lambda: self.stat("now_conns") == N_GOOD, 4 * TIMER_S)
         good.stop()

@@ -38,8 +38,8 @@ class Attacks(GatewayCase):
             self.assertEqual(Sip(ws, lease(account="alice", password="correct horse")).register().status, 200)
         self.victim.ws.sock.close()
         self.wire.close()
-        wait_for("all slots back", lambda: self.stats()["now_tcp_slots"] == 0, 150)
-        self.assertEqual(self.stat("now_tcp_buffers"), 0)
+        wait_for("all slots and buffers back", lambda: self.stat("now_tcp_slots") == 0 and
+                 self.stat("now_tcp_buffers") == 0, 150)
 
     def stats(self):
         return {name: sum(per_worker) for name, per_worker in self.lab.counters().items()}

@@ -2,10 +2,13 @@
 """Clients that go so far and no further: each function opens a connection, brings it into its phase and
 gives the socket. `source` is the address it comes from."""
 
+import fcntl
 import random
 import re
 import socket
 import ssl
+import sys
+import termios
 
 from lab import FAMILY, GATEWAY_HOST, GATEWAY_IP, IS_IP6, PREFIX, TAP, sh
 from wic import PING, Ws, frame, tls_context
@@ -37,6 +40,11 @@ def connect(source=None, rcvbuf=None, timeout=30):
         s.bind((source, 0))
     s.connect((GATEWAY_IP, 443))
     return s
+
+
+def is_taken(s):
+    """The gateway has acknowledged all that was sent."""
+    return int.from_bytes(fcntl.ioctl(s.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder) == 0
 
 
 def client_hello():
