@@ -4,7 +4,7 @@
 
 #include "conf/conf_impl.h"
 
-#define KEY_FILES_MAX 8 // those that a reload replaces need room beside them
+#define KEY_FILES_MAX 8   // those that a reload replaces need room beside them
 #define GATEWAY_ID_MAX 64 // as of a name
 
 struct checker {

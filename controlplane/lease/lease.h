@@ -150,8 +150,8 @@ typedef void lease_import_fn(void *arg, int rc);
 // --- assignment. done runs on the loop once the token may leave (rc 0) or not (negative).
 struct lease_ask {
 	bool is_account;
-	uint16_t pool;   // !is_account
-	const char *sub; // owner
+	uint16_t pool;          // !is_account
+	const char *sub;        // owner
 	uint64_t token_life_ns; // from when it is issued; or
 	uint64_t token_end_ns;  // CLOCK_BOOTTIME, not 0: it was issued already
 	// Issues the token of this lease: writes at most RG_TOKEN_MAX bytes, 0 or negative.
