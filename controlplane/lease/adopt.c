@@ -30,14 +30,6 @@ static int find(const struct lease_engine *e, const struct lease_adoption *a, ui
 	return 0;
 }
 
-// A generation that meets a store that is away is over before it began.
-static bool is_away(const struct lease_engine *e) {
-	struct store_stats st;
-
-	store_get_stats(e->store, &st);
-	return !st.is_up;
-}
-
 static int admit(struct lease_pair *p, const struct lease_adoption *a, struct lease_op *op) {
 	const struct lease *l = &p->l;
 
@@ -49,7 +41,8 @@ static int admit(struct lease_pair *p, const struct lease_adoption *a, struct le
 	}
 	if (a->gen == p->e->slots[l->idx].gen) // over: its tokens do not come back
 		return RG_E_STALE;
-	if (is_away(p->e) || p->is_committing)
+	// A generation that meets a store that is away is over before it began.
+	if (!lease_store_is_up(p->e) || p->is_committing)
 		return -EAGAIN;
 	if (l->state != LEASE_FREE || p->e->pools[l->pool]->is_draining ||
 	    l->suspect != LEASE_SUSPECT_NONE || lease_is_frozen(p->e))

@@ -105,6 +105,7 @@ void lease_engine_free(struct lease_engine *e) {
 	}
 	env_timer_cancel(e->env, &e->late_timer);
 	env_timer_cancel(e->env, &e->clock.timer);
+	env_timer_cancel(e->env, &e->baseline.timer);
 	store_set_watch(e->store, &(struct store_watch){0});
 	for (uint16_t i = 0; i < e->n_gateways; i++)
 		free(e->gateways[i]);

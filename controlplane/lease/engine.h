@@ -79,7 +79,7 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	uint64_t grace_ns;            // de-register then, if no flow comes; RG_NEVER = no
 	uint64_t dereg_ns;            // call ops.deregister then
 	uint64_t store_ns;            // store it then, after a failure
-	int64_t granted_ms, ended_ms; // wall clock; ended early, 0 = not
+	int64_t granted_ms, ended_ms; // of the records; ended: 0 = goes on
 	char *binding_bytes;          // strings of l.binding
 	uint64_t fence;               // ticket: not free before it has passed; 0 = none
 	uint32_t heap_pos;            // in the pool's quarantine; 0 = not
@@ -130,6 +130,12 @@ struct lease_clock {           // disk_clock.c
 	struct env_timer timer;
 };
 
+struct lease_baseline { // registration.c
+	bool is_on;     // ims.md 6.2: the formula without feedback
+	bool is_dirty;  // and the store does not know it yet: nothing is acknowledged
+	struct env_timer timer;
+};
+
 struct lease_engine {
 	struct lease_cfg cfg;
 	struct env *env;
@@ -140,8 +146,8 @@ struct lease_engine {
 	struct lease_clock clock;
 	uint64_t hold_until_ns; // INV-11
 	uint64_t gen_floor;     // the same: no generation of before comes again (I4)
-	bool is_baseline;       // ims.md 6.2: the formula without feedback
-	uint32_t n_busy;        // pairs that are not FREE
+	struct lease_baseline baseline;
+	uint32_t n_busy; // pairs that are not FREE
 	struct lease_counters counters;
 	char **gateways; // names from LEASE_GATEWAY_OTHER + 1 on
 	uint16_t n_gateways;
@@ -181,6 +187,15 @@ static inline bool lease_is_registered(const struct lease *l) {
 // Does the record name us as who registers it? Alone we always are.
 static inline bool lease_is_ours(const struct lease_pair *p) {
 	return !p->e->cfg.is_shared || p->l.gateway == LEASE_GATEWAY_OURS;
+}
+
+static inline uint64_t lease_later_ns(uint64_t a, uint64_t b) {
+	return a > b ? a : b;
+}
+
+// In memory; lease_pair_raise() for what has to be on record before it counts.
+static inline void lease_pair_not_before(struct lease_pair *p, uint64_t reassign_ns) {
+	p->l.reassign_ns = lease_later_ns(p->l.reassign_ns, reassign_ns);
 }
 
 // --- engine.c
@@ -256,6 +271,7 @@ void lease_clock_run(struct lease_engine *e); // a pair has become busy
 void lease_clock_on_value(struct lease_engine *e, const char *name);
 
 // --- grant.c
+bool lease_store_is_up(const struct lease_engine *e);
 // 0: now in the store's hands.
 [[nodiscard]] int lease_op_start(struct lease_pair *p, struct lease_op *op);
 void lease_op_signed(struct lease_pair *p, struct lease_op *op);      // op->rc
@@ -289,9 +305,11 @@ void lease_binding_clear(struct lease_pair *p);
 void lease_pair_offer(struct lease_pair *p, bool is_stale);
 void lease_pair_release(struct lease_pair *p); // RELEASED; evidence is there
 bool lease_may_release(const struct lease_pair *p);
+// --- baseline.c
 void lease_baseline_load(struct lease_engine *e);
 
 // --- timers.c
+void lease_pair_void(struct lease_pair *p); // none of its tokens is good, whatever they say
 void lease_pair_fn(struct env_timer *t, uint64_t now_ns);
 void lease_pair_arm(struct lease_pair *p);
 void lease_pair_deregister(struct lease_pair *p); // DEREG_PENDING; ops.deregister next turn

@@ -78,7 +78,7 @@ int lease_revoke(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 		e->ops.close_flow(e->ops.ctx, p->l.flow, 1008);
 	p->l.flow = (struct rg_conn_id){0};
 	e->counters.n_revoked++;
-	p->is_void = true;
+	lease_pair_void(p);
 	if (!p->is_ending)
 		end_early(p);
 	CRASH_POINT("lease.before_revocation");

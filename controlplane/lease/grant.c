@@ -142,7 +142,6 @@ static int commit(struct lease_pair *p, struct lease_op *op) {
 }
 
 int lease_op_start(struct lease_pair *p, struct lease_op *op) {
-	uint64_t reassign_ns;
 	int rc;
 
 	if (op->gen == 0)
@@ -154,9 +153,7 @@ int lease_op_start(struct lease_pair *p, struct lease_op *op) {
 	if (rc != 0)
 		return rc;
 	// Before the store answers: it may have the record and not be able to say so.
-	reassign_ns = lease_reassign_ns(p->e, op->issued.end_ns);
-	if (reassign_ns > p->l.reassign_ns)
-		p->l.reassign_ns = reassign_ns;
+	lease_pair_not_before(p, lease_reassign_ns(p->e, op->issued.end_ns));
 	if (op->ask.sign == NULL)
 		return commit(p, op);
 	p->running = op;
@@ -298,14 +295,19 @@ static void grant_pool(struct lease_engine *e, struct lease_op *op) {
 	lease_op_answer_late(e, op, rc);
 }
 
+bool lease_store_is_up(const struct lease_engine *e) {
+	struct store_stats st;
+
+	store_get_stats(e->store, &st);
+	return st.is_up;
+}
+
 // The store is away: nobody is given what cannot be recorded (I8), and no pair is spent on trying, but
 // for one now and then, which tells when it is back.
 static bool is_away(struct lease_engine *e) {
 	uint64_t now_ns = env_now_ns(e->env);
-	struct store_stats st;
 
-	store_get_stats(e->store, &st);
-	if (st.is_up)
+	if (lease_store_is_up(e))
 		return false;
 	if (now_ns < e->probe_ns)
 		return true;

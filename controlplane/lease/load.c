@@ -25,8 +25,7 @@ static int hold(struct load *ld, uint32_t idx, const struct store_lease *row) {
 	p = lease_pair_get(ld->e, idx);
 	if (p == NULL)
 		return -ENOMEM;
-	if (until_ns > p->l.reassign_ns)
-		p->l.reassign_ns = until_ns;
+	lease_pair_not_before(p, until_ns);
 	return 0;
 }
 
@@ -37,13 +36,12 @@ static void restore_tokens(struct lease_pair *p, const struct store_lease *row) 
 	for (unsigned i = 0; i < STORE_TOKENS; i++) {
 		int64_t end_ms = row->tokens[i].end_ms;
 		uint64_t end_ns = end_ms == 0 ? 0 : lease_clock_to_boot_ns(p->e, end_ms);
-		uint64_t reassign_ns = lease_reassign_ns(p->e, end_ns);
 
 		if (end_ns <= now_ns)
 			continue;
 		p->l.tokens[n++] = (struct lease_token){row->tokens[i].digest, end_ns};
-		if (reassign_ns > p->l.reassign_ns) // longer lifetimes were configured
-			p->l.reassign_ns = reassign_ns;
+		// longer lifetimes may be configured now
+		lease_pair_not_before(p, lease_reassign_ns(p->e, end_ns));
 	}
 }
 

@@ -22,14 +22,6 @@ static uint64_t row_reassign_ns(const struct lease_pair *p, const struct store_l
 	return lease_clock_to_boot_ns(p->e, row->reassign_ms);
 }
 
-static uint64_t later(uint64_t a, uint64_t b) {
-	return a > b ? a : b;
-}
-
-static void raise(struct lease_pair *p, uint64_t reassign_ns) {
-	p->l.reassign_ns = later(p->l.reassign_ns, reassign_ns);
-}
-
 static void close_flow(struct lease_pair *p) {
 	if (p->l.flow.gen != 0)
 		p->e->ops.close_flow(p->e->ops.ctx, p->l.flow, 1008);
@@ -115,7 +107,7 @@ static void take_tokens(struct lease_pair *p, const struct lease_token tokens[ST
 	memcpy(p->l.tokens, tokens, sizeof(p->l.tokens));
 	for (unsigned i = 0; i < STORE_TOKENS; i++)
 		if (tokens[i].end_ns != 0)
-			raise(p, lease_reassign_floor_ns(p->e, tokens[i].end_ns));
+			lease_pair_not_before(p, lease_reassign_floor_ns(p->e, tokens[i].end_ns));
 	if (lease_pair_publish(p) == 0)
 		return;
 	// The workers cannot be shown them all: those who hold one go elsewhere, or log in again.
@@ -189,7 +181,7 @@ static void merge_over(struct lease_pair *p, const struct store_lease *row) {
 		p->l.state == LEASE_QUARANTINE && !p->is_dirty && (row->flags & STORE_MOVED) == 0;
 
 	if (lease_is_live(&p->l)) {
-		raise(p, reassign_ns);
+		lease_pair_not_before(p, reassign_ns);
 		if (!p->is_ending)
 			end_here(p);
 	} else if (reassign_ns > p->l.reassign_ns || is_lower) {
@@ -205,7 +197,7 @@ static void merge_live(struct lease_pair *p, const struct store_lease *row) {
 	if (p->is_void || n == 0) { // our decision stands, or time ends it on both sides
 		p->is_dirty |= p->is_void;
 		if (lease_is_live(&p->l))
-			raise(p, reassign_ns);
+			lease_pair_not_before(p, reassign_ns);
 		else if (reassign_ns > p->l.reassign_ns &&
 			 (!p->is_void || !lease_is_ours(p) || (row->flags & STORE_MOVED) != 0))
 			to_quarantine(p, reassign_ns);
@@ -223,7 +215,7 @@ static void merge_live(struct lease_pair *p, const struct store_lease *row) {
 		p->is_ending = false;
 		take_tokens(p, tokens);
 	}
-	raise(p, reassign_ns);
+	lease_pair_not_before(p, reassign_ns);
 }
 
 static void set_gateway(struct lease_pair *p, uint16_t gateway) {
@@ -251,6 +243,8 @@ static void set_gateway(struct lease_pair *p, uint16_t gateway) {
 }
 
 static void merge_same(struct lease_pair *p, const struct lease_news *n) {
+	if (!p->is_void)
+		p->ended_ms = n->row.ended_ms;
 	p->is_moving &= !is_over(&n->row);
 	set_gateway(p, n->gateway);
 	if (is_over(&n->row))
@@ -270,7 +264,7 @@ static void merge_apart(struct lease_pair *p, const struct lease_news *n) {
 		return;
 	reset(p);
 	lease_pair_set_gen(p, n->row.gen);
-	to_quarantine(p, later(p->l.reassign_ns, row_reassign_ns(p, &n->row)));
+	to_quarantine(p, lease_later_ns(p->l.reassign_ns, row_reassign_ns(p, &n->row)));
 }
 
 static void merge(struct lease_pair *p, const struct lease_news *n) {

@@ -5,6 +5,8 @@
 #include "core/crash_point.h"
 #include "lease/engine.h"
 
+#include <errno.h>
+
 #include "regate/err.h"
 
 #define RETRY_NS (5 * RG_NS_PER_S) // a record that the store refused
@@ -23,7 +25,7 @@ uint64_t lease_reassign_floor_ns(const struct lease_engine *e, uint64_t token_en
 // And the formula without feedback, once the core was seen to grant more than it was asked.
 uint64_t lease_reassign_ns(const struct lease_engine *e, uint64_t token_end_ns) {
 	return lease_add_ns(lease_reassign_floor_ns(e, token_end_ns),
-			    e->is_baseline ? e->cfg.reg_max_ns : 0);
+			    e->baseline.is_on ? e->cfg.reg_max_ns : 0);
 }
 
 static void fill_token(const struct lease_engine *e, const struct lease_token *t,
@@ -79,7 +81,7 @@ int lease_await(struct lease_engine *e, uint32_t idx, struct lease_wait *w) {
 	struct lease_pair *p = idx < e->n_pairs ? e->slots[idx].pair : NULL;
 	struct lease_wait **at;
 
-	if (p == NULL || (!p->is_dirty && !p->is_committing))
+	if (p == NULL || (!p->is_dirty && !p->is_committing && !e->baseline.is_dirty))
 		return 0;
 	at = &p->waits;
 	while (*at != NULL)
@@ -131,7 +133,10 @@ static void settle_failed(struct lease_pair *p, int rc) {
 	if (p->is_moving)
 		p->l.gateway = p->moved_from;
 	p->is_moving = false;
-	p->is_dirty = true;
+	// Its identities are another record's: it stays withheld until somebody imports it again.
+	p->is_dirty = rc != -EEXIST || !e->slots[p->l.idx].is_withheld;
+	if (!p->is_dirty)
+		return;
 	p->store_ns = lease_add_ns(env_now_ns(e->env), RETRY_NS);
 	e->probe_ns = p->store_ns;
 }
@@ -258,7 +263,7 @@ void lease_pair_go(struct lease_pair *p) {
 	p->n_holds++;
 	lease_pair_run(p);
 	lease_pair_arm(p);
-	if (!p->is_dirty && !p->is_committing)
+	if (!p->is_dirty && !p->is_committing && !p->e->baseline.is_dirty)
 		lease_waits_end(p, 0);
 	p->n_holds--;
 	lease_pair_rest(p);

@@ -13,10 +13,6 @@
 #define DEREG_RETRY_NS (8 * RG_NS_PER_S) // doubled each time
 #define DEREG_RETRY_DOUBLINGS 5
 
-static uint64_t later(uint64_t a, uint64_t b) {
-	return a > b ? a : b;
-}
-
 // The client of a lease that another gateway registered, or gave out, is here now.
 static void move_here(struct lease_pair *p) {
 	if (lease_is_ours(p))
@@ -46,8 +42,9 @@ int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	move_here(p);
 	// Expires clamped to the token's end (ims.md 6.2) never raise it; tokens of before the core
 	// was seen to grant more do, once.
-	if (e->is_baseline)
-		reassign_ns = later(reassign_ns, lease_reassign_ns(e, lease_token_end_ns(&p->l)));
+	if (e->baseline.is_on)
+		reassign_ns = lease_later_ns(reassign_ns,
+					     lease_reassign_ns(e, lease_token_end_ns(&p->l)));
 	is_raised = lease_pair_raise(p, reassign_ns);
 	if (p->is_moving)
 		lease_pair_persist(p);
@@ -118,30 +115,6 @@ void lease_register_held(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	lease_pair_arm(p);
 }
 
-// --- a core that grants more than it is asked for
-
-#define BASELINE_KEY "lease.core_exceeds"
-
-void lease_baseline_load(struct lease_engine *e) {
-	uint8_t value;
-	size_t len = 1;
-
-	e->is_baseline |= store_get(e->store, BASELINE_KEY, &value, &len) == 0;
-}
-
-void lease_core_exceeded(struct lease_engine *e) {
-	uint8_t value = 1;
-
-	if (e->is_baseline)
-		return;
-	e->is_baseline = true;
-	log_put(e->log, LOG_ERROR, "lease.core_exceeds",
-		LOG_S("effect", "pairs are kept for one registration longer from now on"),
-		LOG_S("cure", "have the core grant no more than it is asked for"));
-	if (store_put(e->store, BASELINE_KEY, &value, 1, false, NULL, NULL) != 0)
-		log_put(e->log, LOG_ERROR, "lease.not_stored", LOG_S("value", BASELINE_KEY));
-}
-
 static int confirm(struct lease_pair *p, const struct lease_binding *b) {
 	int rc;
 
@@ -186,7 +159,7 @@ int lease_register_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 		return rc;
 	take_flow(p, flow, promise_end_ns);
 	show_binding(p);
-	return p->is_raised ? RG_MORE : 0;
+	return p->is_raised || e->baseline.is_dirty ? RG_MORE : 0;
 }
 
 int lease_refresh_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
@@ -278,7 +251,8 @@ static void retry_at(struct lease_pair *p, uint64_t at_ns) {
 static void deregister_again(struct lease_pair *p) {
 	lease_pair_drop_tokens(p);
 	p->l.flow = (struct rg_conn_id){0};
-	p->is_ending = p->is_void = true;
+	p->is_ending = true;
+	lease_pair_void(p);
 	lease_pair_set_state(p, LEASE_UNKNOWN);
 	retry_at(p, p->lost_register_ns);
 	lease_pair_persist(p);
@@ -300,7 +274,7 @@ void lease_pair_release(struct lease_pair *p) {
 		release_ns = p->lost_dereg_ns;
 	if (release_ns < p->l.reassign_ns && lease_may_release(p))
 		p->l.reassign_ns = release_ns;
-	p->is_void = true;
+	lease_pair_void(p);
 	CRASH_POINT("lease.before_release");
 	lease_pair_quarantine(p);
 	lease_pair_persist(p);

@@ -69,12 +69,26 @@ void lease_pair_end(struct lease_pair *p) {
 	}
 }
 
+static void note_end(struct lease_pair *p, uint64_t end_ns) {
+	if (p->ended_ms == 0)
+		p->ended_ms = lease_clock_to_disk_ms(p->e, end_ns);
+}
+
+void lease_pair_void(struct lease_pair *p) {
+	p->is_void = true;
+	note_end(p, env_now_ns(p->e->env));
+}
+
 void lease_pair_settle(struct lease_pair *p) {
+	uint64_t end_ns = lease_token_end_ns(&p->l);
+
 	lease_pair_drop_ended(p);
 	// While a token is on its way to the store, the lease may still go on.
 	if (lease_is_live(&p->l) && !p->is_ending && p->l.tokens[0].end_ns == 0 &&
-	    p->running == NULL && p->ops == NULL)
+	    p->running == NULL && p->ops == NULL) {
+		note_end(p, end_ns != 0 ? end_ns : env_now_ns(p->e->env));
 		lease_pair_end(p);
+	}
 }
 
 static void on_grace(struct lease_pair *p) {

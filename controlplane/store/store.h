@@ -2,8 +2,9 @@
 // What must survive: one record per identity pair, and a few named values. A write is durable
 // before its callback says 0. Several gateways may share one store: every record has a revision,
 // a write names the one that it replaces, and the store refuses it when another came first.
-// Implementations: store_sqlite.c (a thread of its own, group commit) and store_mem.c (tests, with
-// injected failures). All keep one contract, tests/unit/store/contract.c.
+// Implementations: store_sqlite.c (one gateway; a thread of its own, group commit), store_etcd.c
+// (shared; on the loop) and store_mem.c (tests, with injected failures). All keep one contract,
+// tests/unit/store/contract.c.
 #pragma once
 
 #include <stddef.h>

@@ -184,6 +184,50 @@ START_TEST(revocation_while_the_core_is_asked) {
 }
 END_TEST
 
+static int64_t ended_ms;
+
+static void on_history(void *, int rc, const struct store_past *past, size_t n) {
+	ck_assert_int_eq(rc, 0);
+	ck_assert_uint_eq(n, 1);
+	ended_ms = past->ended_ms;
+}
+
+enum end { REVOKED, RELEASED, NOT_USED, OVER };
+
+static void end(enum end how) {
+	if (how != NOT_USED)
+		fix_register(&f, 0, 1, 5);
+	if (how == RELEASED) {
+		ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+		lease_dereg_done(f.e, 0, 1, false);
+	} else if (how == OVER) {
+		fix_advance(&f, FIX_LIFE - 100 * SEC);
+	} else {
+		ck_assert_int_eq(lease_revoke(f.e, 0, 1), 0);
+	}
+}
+
+// The record says when the last token ceased to be good, not when the pair was seen to be free.
+START_TEST(the_end_is_on_record) {
+	int64_t begin_ms;
+
+	fix_init(&f, 1);
+	begin_ms = env_wall_ms(f.env);
+	fix_grant(&f, "a");
+	fix_advance(&f, 100 * SEC);
+	end((enum end)_i);
+	fix_advance(&f, 10 * SEC);
+	lease_dereg_done(f.e, 0, 1, false);
+	fix_advance(&f, SEC);
+	ck_assert_int_eq(store_history(f.store, "p0@x", on_history, NULL), 0);
+	fix_advance(&f, SEC);
+	begin_ms += _i == OVER ? (int64_t)(FIX_LIFE / RG_NS_PER_MS) : 100 * 1000;
+	ck_assert_int_ge(ended_ms, begin_ms);
+	ck_assert_int_le(ended_ms, begin_ms + 10);
+	fix_fini(&f);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_flow");
 	TCase *tc = tcase_create("flow");
@@ -198,6 +242,7 @@ int main(void) {
 	tcase_add_test(tc, revocation_of_an_unused_lease);
 	tcase_add_test(tc, revocation_while_a_token_is_stored);
 	tcase_add_test(tc, revocation_while_the_core_is_asked);
+	tcase_add_loop_test(tc, the_end_is_on_record, 0, OVER + 1);
 	suite_add_tcase(s, tc);
 	return fix_main(s);
 }

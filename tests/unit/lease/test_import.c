@@ -270,6 +270,25 @@ START_TEST(imported_twice) { // by two gateways that did not know of each other
 }
 END_TEST
 
+START_TEST(of_another_record) {
+	struct store_stats st;
+
+	store_mem_fail(f.store, UINT32_MAX, -EEXIST); // another gateway's record has its IMPU
+	ck_assert_int_eq(import(1, "q@x", "sip:q@x"), 0);
+	fix_advance(&f, RG_NS_PER_MS);
+	ck_assert_int_eq(heard.rc, -EEXIST);
+	fix_advance(&f, 60 * SEC); // it is not tried again
+	store_get_stats(f.store, &st);
+	ck_assert_uint_eq(st.failures, 1);
+	ck_assert_uint_eq(n_free(1), 1);
+	store_mem_fail(f.store, 0, 0);
+	ck_assert_int_eq(import(1, "q@x", "sip:q@x"), 0); // unless somebody asks
+	fix_advance(&f, RG_NS_PER_MS);
+	ck_assert_int_eq(heard.rc, 0);
+	ck_assert_int_eq(import(1, "q@x", "sip:q@x"), LEASE_IS_THERE);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_import");
 	TCase *tc = tcase_create("import");
@@ -285,6 +304,7 @@ int main(void) {
 	tcase_add_test(tc, no_room);
 	tcase_add_test(tc, store_fails);
 	tcase_add_test(tc, engine_tries_again);
+	tcase_add_test(tc, of_another_record);
 	tcase_add_test(tc, file_pair_while_leased);
 	tcase_add_test(tc, into_a_drained_pool);
 	tcase_add_loop_test(tc, files_against_imports, 0, sizeof(rows) / sizeof(*rows));

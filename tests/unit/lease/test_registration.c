@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Registration states: bindings made, refused, lost, ended; and what that does to the pair.
+#include <errno.h>
+
 #include "lease_fixture.h"
 #include "regate/err.h"
 
@@ -389,6 +391,51 @@ START_TEST(binding_too_large_to_show) {
 }
 END_TEST
 
+static struct lease_wait waiting;
+static int n_waited, waited_rc;
+
+static void on_wait(struct lease_wait *, int rc) {
+	n_waited++;
+	waited_rc = rc;
+}
+
+static void wait_for(uint32_t idx) {
+	n_waited = 0;
+	waiting.done = on_wait;
+	ck_assert_int_eq(lease_await(f.e, idx, &waiting), RG_MORE);
+}
+
+// That the core grants more is on record before anybody is told, and tried until it is.
+START_TEST(excess_is_durable_first) {
+	struct lease_binding b = {.contact = RG_LIT("<sip:a@b.invalid>")};
+
+	begin(1);
+	b.core_low_ns = b.core_high_ns = env_now_ns(f.env) + SEC;
+	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + SEC), 0);
+	store_mem_fail(f.store, UINT32_MAX, -EIO);
+	lease_core_exceeded(f.e);
+	ck_assert_int_eq(lease_register_done(f.e, 0, 1, &b, fix_conn(1), 0), RG_MORE);
+	wait_for(0);
+	fix_advance(&f, 2 * RG_NS_PER_MS);
+	ck_assert_int_eq(n_waited, 1);
+	ck_assert_int_eq(waited_rc, -EIO);
+	wait_for(0); // the client asks again, before it is mended
+	fix_advance(&f, 6 * SEC);
+	ck_assert_int_eq(waited_rc, -EIO);
+	store_mem_fail(f.store, 0, 0);
+	wait_for(0);
+	fix_advance(&f, 6 * SEC);
+	ck_assert_int_eq(n_waited, 1);
+	ck_assert_int_eq(waited_rc, 0);
+	ck_assert_int_eq(lease_await(f.e, 0, &waiting), 0);
+	fix_restart(&f, 0);
+	fix_renew(&f, 0, 1);
+	ck_assert_uint_eq(fix_lease(&f, 0)->reassign_ns,
+			  lease_token_end_ns(fix_lease(&f, 0)) + FIX_GUARD + 3600 * SEC);
+	fix_fini(&f);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_registration");
 	TCase *tc = tcase_create("registration");
@@ -401,6 +448,7 @@ int main(void) {
 	tcase_add_test(tc, core_grants_more_than_asked);
 	tcase_add_test(tc, a_later_end_is_durable_first);
 	tcase_add_test(tc, the_formula_without_feedback);
+	tcase_add_test(tc, excess_is_durable_first);
 	tcase_add_loop_test(tc, evidence_of_before, 0, 2);
 	tcase_add_test(tc, user_leaves_and_comes_back);
 	tcase_add_test(tc, user_leaves_for_good);
