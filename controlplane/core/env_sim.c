@@ -205,6 +205,10 @@ void env_sim_pause(struct env *e, uint64_t ns) {
 	env_sim_settle(e);
 }
 
+void env_sim_set_now(struct env *e, uint64_t now_ns) {
+	move_clock(e, now_ns);
+}
+
 void env_sim_set_wall_ms(struct env *e, int64_t wall_ms) {
 	e->wall_ms = wall_ms;
 }

@@ -32,6 +32,8 @@ uint64_t env_sim_next_ns(const struct env *e);
 // The same, but the process was stopped meanwhile (SIGSTOP, a suspended machine): all that fell due
 // fires at the end, late.
 void env_sim_pause(struct env *e, uint64_t ns);
+// The same without settling: what falls due fires at the next turn.
+void env_sim_set_now(struct env *e, uint64_t now_ns);
 // Sets wall time for now; it goes on with the clock. At first 2026-01-01T00:00:00Z.
 void env_sim_set_wall_ms(struct env *e, int64_t wall_ms);
 bool env_sim_is_stopped(const struct env *e); // env_stop() was called

@@ -15,9 +15,7 @@
 #define HOLD_KEY "lease.hold"
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_LEN LEASE_BOOT_ID_LEN
-#define TICK_NS RG_NS_PER_S
-// Another gateway's mark is that old at most when it is told.
-#define LAG_MS 3000
+#define LAG_NS (2 * RG_NS_PER_S) // until another gateway's mark is told
 #define FREEZE_NS (10 * RG_NS_PER_S)
 // Times further away than this are as good as it: no sum of them overflows.
 #define FAR_MS (INT64_C(100) * 365 * 86400 * 1000)
@@ -218,19 +216,20 @@ static void on_tick(struct env_timer *t, uint64_t now_ns) {
 	e->clock.wall_ahead_ms = ahead_ms;
 	put_mark(e);
 	if (e->n_busy > 0)
-		env_timer_set(e->env, t, now_ns + TICK_NS);
+		env_timer_set(e->env, t, now_ns + e->cfg.mark_ns);
 }
 
 void lease_clock_run(struct lease_engine *e) {
 	e->clock.timer.fn = on_tick;
 	if (!env_timer_is_set(&e->clock.timer))
-		env_timer_set(e->env, &e->clock.timer, env_now_ns(e->env) + TICK_NS);
+		env_timer_set(e->env, &e->clock.timer, env_now_ns(e->env) + e->cfg.mark_ns);
 }
 
 // Another gateway's mark: far from ours, one of the two clocks is wrong, and ends mean different
 // times. Which one nobody can tell.
 void lease_clock_on_value(struct lease_engine *e, const char *name) {
 	uint64_t now_ns = env_now_ns(e->env);
+	int64_t lag_ms = (int64_t)((e->cfg.mark_ns + LAG_NS) / RG_NS_PER_MS);
 	int64_t high_ms, ahead_ms;
 	struct record r;
 	size_t len = sizeof(r);
@@ -240,7 +239,7 @@ void lease_clock_on_value(struct lease_engine *e, const char *name) {
 		return;
 	memcpy(&high_ms, r.high_ms, sizeof(high_ms));
 	ahead_ms = high_ms - lease_clock_now_ms(e);
-	if (!is_far(e, ahead_ms < -LAG_MS ? ahead_ms + LAG_MS : ahead_ms > 0 ? ahead_ms : 0))
+	if (!is_far(e, ahead_ms < -lag_ms ? ahead_ms + lag_ms : ahead_ms > 0 ? ahead_ms : 0))
 		return;
 	if (now_ns >= e->clock.frozen_ns)
 		log_put(e->log, LOG_ERROR, "lease.clocks_differ", LOG_S("gateway", name),

@@ -10,6 +10,7 @@
 
 #define N_POOLS (UINT16_MAX + 1)
 #define OUTAGE_NS (30 * 86400 * RG_NS_PER_S)
+#define MARK_NS RG_NS_PER_S
 
 // Resident bytes for each, all told, as bench/lease measures them.
 #define FREE_BYTES 90
@@ -40,6 +41,8 @@ struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *e
 		e->cfg.gateway = "";
 	if (e->cfg.outage_ns == 0)
 		e->cfg.outage_ns = OUTAGE_NS;
+	if (e->cfg.mark_ns == 0)
+		e->cfg.mark_ns = MARK_NS;
 	e->slots = calloc(max_pairs + (size_t)1, sizeof(*e->slots));
 	e->view = malloc(sizeof(*e->view));
 	e->pools = calloc(N_POOLS, sizeof(struct lease_pool *));

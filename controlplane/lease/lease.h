@@ -93,6 +93,7 @@ struct lease_cfg {
 	uint64_t reg_max_ns;   // T_reg
 	uint64_t token_max_ns; // the longest token life there may be
 	uint64_t outage_ns;    // a reboot may have taken that long; 0: 30 days
+	uint64_t mark_ns;      // between two marks of the clock in the store; 0: a second
 	const char *gateway;   // this gateway's name in the records, borrowed; NULL: ""
 	bool is_shared;        // other gateways use the store as well
 	bool is_store_lost; // what was stored is gone or old (INV-11): nothing is given out until

@@ -13,28 +13,22 @@
 #define SEC RG_NS_PER_S
 
 uint64_t core_next_ns(const struct world *w) {
-	uint64_t next_ns = RG_NEVER;
-
-	for (unsigned i = 0; i < MAX_CORE_JOBS; i++)
-		if (w->jobs[i].is_used && w->jobs[i].due_ns < next_ns)
-			next_ns = w->jobs[i].due_ns;
-	return next_ns;
+	return w->n_jobs == 0 ? RG_NEVER : w->jobs[0].due_ns;
 }
 
 static void job_add(struct world *w, struct core_job job, const void *bytes, size_t len) {
-	for (unsigned i = 0; i < MAX_CORE_JOBS; i++) {
-		if (w->jobs[i].is_used)
-			continue;
-		job.is_used = true;
-		job.seq = ++w->n_jobs;
-		job.len = len;
-		job.bytes = malloc(len + 1);
-		world_assert(w, job.bytes != NULL, 0);
-		memcpy(job.bytes, bytes, len);
-		w->jobs[i] = job;
-		return;
-	}
-	world_fail(w, "too many requests under way in the core", N_PAIRS);
+	unsigned i = w->n_jobs;
+
+	if (i == MAX_CORE_JOBS)
+		world_fail(w, "too many requests under way in the core", N_PAIRS);
+	job.len = len;
+	job.bytes = malloc(len + 1);
+	world_assert(w, job.bytes != NULL, 0);
+	memcpy(job.bytes, bytes, len);
+	for (; i > 0 && w->jobs[i - 1].due_ns > job.due_ns; i--)
+		w->jobs[i] = w->jobs[i - 1];
+	w->jobs[i] = job;
+	w->n_jobs++;
 }
 
 // --- requests
@@ -272,21 +266,10 @@ static void run_job(struct world *w, const struct core_job *j) {
 }
 
 void core_run(struct world *w) {
-	for (;;) {
-		struct core_job *first = NULL, job;
+	while (core_next_ns(w) <= w->now_ns) {
+		struct core_job job = w->jobs[0];
 
-		for (unsigned i = 0; i < MAX_CORE_JOBS; i++) {
-			struct core_job *j = &w->jobs[i];
-
-			if (j->is_used && j->due_ns <= w->now_ns &&
-			    (first == NULL || j->due_ns < first->due_ns ||
-			     (j->due_ns == first->due_ns && j->seq < first->seq)))
-				first = j;
-		}
-		if (first == NULL)
-			return;
-		job = *first;
-		first->is_used = false;
+		memmove(w->jobs, w->jobs + 1, --w->n_jobs * sizeof(job));
 		run_job(w, &job);
 		free(job.bytes);
 	}
@@ -338,8 +321,8 @@ void core_read(struct gateway *g) {
 }
 
 void core_forget(struct world *w, struct gateway *g, bool is_reboot) {
-	for (unsigned i = 0; i < MAX_CORE_JOBS; i++)
-		if (w->jobs[i].is_used && w->jobs[i].g == g && (is_reboot || g->core == NULL))
+	for (unsigned i = 0; i < w->n_jobs; i++)
+		if (w->jobs[i].g == g && (is_reboot || g->core == NULL))
 			w->jobs[i].end = NULL;
 	g->core = NULL;
 	g->in_len = 0;
@@ -357,7 +340,6 @@ void core_deregister(struct world *w) {
 }
 
 void core_fini(struct world *w) {
-	for (unsigned i = 0; i < MAX_CORE_JOBS; i++)
-		if (w->jobs[i].is_used)
-			free(w->jobs[i].bytes);
+	for (unsigned i = 0; i < w->n_jobs; i++)
+		free(w->jobs[i].bytes);
 }

@@ -2,25 +2,37 @@
 // regate-sim: runs the world for a row of seeds. A seed that fails prints its history and the command
 // that runs it again.
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <urcu/urcu-qsbr.h>
 
 #include "world.h"
 
 #define N_STEPS 250
+#define MAX_JOBS 64
+
+struct result {
+	struct world_counts n;
+	uint64_t hash;
+};
 
 struct options {
 	uint64_t first, n;
-	unsigned n_steps;
+	unsigned n_steps, n_jobs;
 	bool is_twice, is_history;
 };
 
 static void usage(FILE *f) {
-	fputs("usage: regate-sim [--seeds N] [--first-seed S] [--steps N] [--twice] [--history]\n"
+	fputs("usage: regate-sim [--seeds N] [--first-seed S] [--steps N] [--jobs N] [--twice]\n"
+	      "                  [--history]\n"
 	      "  --seeds N       how many, 3000 if not said\n"
 	      "  --first-seed S  from this one on, 1 if not said\n"
 	      "  --steps N       steps of each, 250 if not said\n"
+	      "  --jobs N        processes, 1 if not said\n"
 	      "  --twice         each again: it must be the same run\n"
 	      "  --history       print what happened\n",
 	      f);
@@ -42,12 +54,13 @@ static struct options parse(int argc, char **argv) {
 		{"seeds", required_argument, NULL, 'n'},
 		{"first-seed", required_argument, NULL, 's'},
 		{"steps", required_argument, NULL, 'k'},
+		{"jobs", required_argument, NULL, 'j'},
 		{"twice", no_argument, NULL, 't'},
 		{"history", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	struct options o = {.first = 1, .n = 3000, .n_steps = N_STEPS};
+	struct options o = {.first = 1, .n = 3000, .n_steps = N_STEPS, .n_jobs = 1};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -61,6 +74,9 @@ static struct options parse(int argc, char **argv) {
 		case 'k':
 			o.n_steps = (unsigned)number(optarg);
 			break;
+		case 'j':
+			o.n_jobs = (unsigned)number(optarg);
+			break;
 		case 't':
 			o.is_twice = true;
 			break;
@@ -72,7 +88,7 @@ static struct options parse(int argc, char **argv) {
 			exit(c == 'h' ? 0 : 2);
 		}
 	}
-	if (optind != argc) {
+	if (optind != argc || o.n_jobs == 0 || o.n_jobs > MAX_JOBS) {
 		usage(stderr);
 		exit(2);
 	}
@@ -123,25 +139,59 @@ static void print_counts(const struct world_counts *n, uint64_t n_seeds, uint64_
 	printf("\n0 double, 0 lost, 0 leaked; trace %016llx\n", (unsigned long long)hash);
 }
 
-int main(int argc, char **argv) {
-	struct options o = parse(argc, argv);
+// Every nth seed, for the process of that number.
+static void run_some(const struct options *o, unsigned job, struct result *r) {
 	struct world *w = malloc(sizeof(*w));
-	struct world_counts sum = {0};
-	uint64_t hash = 0;
 
 	if (w == NULL)
-		return 1;
+		exit(1);
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024); // an engine's large tables come zeroed
 	urcu_qsbr_register_thread();
-	for (uint64_t seed = o.first; seed < o.first + o.n; seed++) {
-		uint64_t h = run(w, seed, &o);
+	for (uint64_t seed = o->first + job; seed < o->first + o->n; seed += o->n_jobs) {
+		uint64_t h = run(w, seed, o);
 
-		if (o.is_twice && run(w, seed, &o) != h)
+		if (o->is_twice && run(w, seed, o) != h)
 			world_fail(w, "the seed gave another run the second time", N_PAIRS);
-		add_counts(&sum, &w->n);
-		hash = hash * 31 + h;
+		add_counts(&r->n, &w->n);
+		r->hash += h * (2 * seed + 1); // in any order
 	}
-	print_counts(&sum, o.n, hash);
-	free(w);
 	urcu_qsbr_unregister_thread();
+	free(w);
+}
+
+// False when one of them failed; it has said why.
+static bool run_all(const struct options *o, struct result r[]) {
+	bool is_good = true;
+	int status;
+
+	fflush(stdout);
+	for (unsigned i = 1; i < o->n_jobs; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			return false;
+		if (pid == 0) {
+			run_some(o, i, &r[i]);
+			exit(0);
+		}
+	}
+	run_some(o, 0, &r[0]);
+	while (wait(&status) > 0)
+		is_good &= WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return is_good;
+}
+
+int main(int argc, char **argv) {
+	struct options o = parse(argc, argv);
+	struct result *r = mmap(NULL, o.n_jobs * sizeof(*r), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (r == MAP_FAILED || !run_all(&o, r))
+		return 1;
+	for (unsigned i = 1; i < o.n_jobs; i++) {
+		add_counts(&r[0].n, &r[i].n);
+		r[0].hash += r[i].hash;
+	}
+	print_counts(&r[0].n, o.n, r[0].hash);
 	return 0;
 }

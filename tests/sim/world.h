@@ -8,6 +8,7 @@
 // clock is stepped.
 #pragma once
 
+#include "core.h"
 #include "core/env_sim.h"
 #include "history.h"
 #include "ims/ims.h"
@@ -21,8 +22,6 @@
 #define MAX_USERS 192
 #define MAX_CONNS 1024
 #define MAX_ASKS 512
-#define MAX_BINDINGS 12 // per pair
-#define MAX_CORE_JOBS 128
 #define WALL_ERROR_MS 2000 // at a boot, then steps come: NTP
 #define MAX_CLOSED 16
 #define USER_TOKENS 4 // of the newest
@@ -94,29 +93,6 @@ struct ask { // a grant or renewal under way
 	struct user_token token;
 };
 
-struct binding {
-	bool is_used;
-	uint32_t contact;          // its number
-	uint64_t end_ns;           // true time
-	uint64_t told_ns, high_ns; // what the gateway heard, and thinks at most
-	uint64_t gen, call_id;     // as a hash
-	uint32_t cseq;
-	char element[192];
-};
-
-struct core_job { // what the core does later
-	bool is_used, is_late;
-	enum { JOB_APPLY, JOB_ANSWER } kind;
-	uint64_t due_ns, seq;
-	unsigned life;
-	struct gateway *g;
-	struct env_sim_end *end;
-	size_t len;
-	char *bytes; // request or answer, malloc'd
-};
-
-enum core_mood { CORE_WELL, CORE_DEAD, CORE_SLOW, CORE_BUSY, CORE_REFUSES, CORE_LOSES, N_MOODS };
-
 struct world {
 	uint64_t seed, rng;
 	uint64_t now_ns; // true time
@@ -131,11 +107,12 @@ struct world {
 	unsigned n_asks;
 	uint32_t n_tokens;
 	struct binding bindings[N_PAIRS][MAX_BINDINGS];
-	struct core_job jobs[MAX_CORE_JOBS];
-	uint64_t n_jobs;
+	struct core_job jobs[MAX_CORE_JOBS]; // first to be done first
+	unsigned n_jobs;
 	enum core_mood mood;
 	bool is_calm;                     // the run ends: no more faults
 	uint64_t freed[N_PAIRS], n_freed; // when each became free, counted; RG_NEVER: it is not
+	uint64_t free_seen;               // of the pairs, last looked at
 	uint64_t n_conflicts, outage_ns;  // the store's, last looked at; of all reboots
 	uint64_t calm_until_ns;           // no crash and no failing store before
 	uint64_t horizon_ns;              // when every lease of until now is over, true time
@@ -164,8 +141,9 @@ void world_run(struct world *w, unsigned n_steps); // to the end, and checks it
 void world_fini(struct world *w);
 void world_settle(struct world *w); // until nothing is ready anywhere
 void world_advance(struct world *w, uint64_t ns);
-void world_log(struct world *w, struct history_event e); // at is now
-void world_extend(struct world *w, uint64_t end_ns);     // the horizon
+void world_log(struct world *w, struct history_event e);        // at is now
+void world_extend(struct world *w, uint64_t end_ns);            // the horizon
+void world_check_order(struct world *w, const struct lease *l); // it is being given out: INV-13
 
 // --- gateway.c
 uint64_t gateway_to_true(const struct gateway *g, uint64_t env_ns);
@@ -178,15 +156,6 @@ bool gateway_serves(const struct gateway *g);
 // A client's REGISTER arrives at a worker.
 void gateway_register(struct gateway *g, struct user *c, uint32_t conn, const struct user_token *t,
 		      struct rg_slice text);
-
-// --- core.c
-void core_read(struct gateway *g); // takes what the gateway has sent
-void core_run(struct world *w);    // does what is due
-uint64_t core_next_ns(const struct world *w);
-void core_forget(struct world *w, struct gateway *g, bool is_reboot); // its connections are gone
-void core_deregister(struct world *w);                                // by itself
-void core_fini(struct world *w);
-void world_check_order(struct world *w, const struct lease *l); // l is being given out (INV-13)
 
 // --- user.c
 void user_grant(struct world *w), user_renew(struct world *w);
