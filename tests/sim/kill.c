@@ -148,20 +148,28 @@ static void visit_points(void) {
 int main(int argc, char **argv) {
 	char dir[] = "/tmp/regate-kill.XXXXXX", path[64], command[96];
 	uint64_t end_ns, n_max = UINT64_MAX;
-	unsigned seconds = 45;
+	unsigned seconds = 45, seed = 1;
 
 	if (argc == 2 && strcmp(argv[1], "--crash-points") == 0) {
 		kill_print_points();
 		return 0;
 	}
-	if (argc == 3 && strcmp(argv[1], "--seconds") == 0) {
-		seconds = (unsigned)atoi(argv[2]);
-	} else if (argc == 3 && strcmp(argv[1], "--kills") == 0) {
-		n_max = strtoull(argv[2], NULL, 10);
-		seconds = 86400;
-	} else if (argc != 1) {
-		fputs("usage: regate-kill [--seconds N | --kills N | --crash-points]\n", stderr);
-		return 2;
+	for (int i = 1; i < argc; i += 2) {
+		bool has_value = i + 1 < argc;
+
+		if (has_value && strcmp(argv[i], "--seconds") == 0) {
+			seconds = (unsigned)atoi(argv[i + 1]);
+		} else if (has_value && strcmp(argv[i], "--kills") == 0) {
+			n_max = strtoull(argv[i + 1], NULL, 10);
+			seconds = 86400;
+		} else if (has_value && strcmp(argv[i], "--seed") == 0) {
+			seed = (unsigned)atoi(argv[i + 1]);
+		} else {
+			fputs("usage: regate-kill [--seconds N | --kills N] [--seed N] | "
+			      "--crash-points\n",
+			      stderr);
+			return 2;
+		}
 	}
 	if (mkdtemp(dir) == NULL)
 		return 1;
@@ -169,9 +177,10 @@ int main(int argc, char **argv) {
 	world.path = path;
 	end_ns = now_ns() + seconds * RG_NS_PER_S;
 	visit_points();
-	srand(1);
+	srand(seed);
 	while (n_kills < n_max && now_ns() < end_ns)
-		(void)live((uint64_t)rand() % (4 * RG_NS_PER_MS));
+		// Mostly while it is new; now and then with much under way.
+		(void)live((uint64_t)rand() % ((rand() % 4 == 0 ? 60 : 4) * RG_NS_PER_MS));
 	printf("%llu kills, %llu acknowledged: 0 double, 0 lost; from start to serving %.1f ms, "
 	       "at most %.1f ms\n",
 	       (unsigned long long)n_kills, (unsigned long long)n_acked,
