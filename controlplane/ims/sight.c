@@ -40,10 +40,15 @@ static struct request *sight_end(struct sight *s) {
 }
 
 void sight_orphan_all(struct ims *ims) {
-	for (struct sight *s = ims->sights; s != NULL; s = s->next) {
+	struct sight *next;
+
+	for (struct sight *s = ims->sights; s != NULL; s = next) {
+		next = s->next;
 		free(s->r);
 		s->ims = NULL;
 		s->r = NULL;
+		if (s->is_waiting) // only its first would call it
+			free(s);
 	}
 	ims->sights = NULL;
 }

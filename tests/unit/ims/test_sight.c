@@ -221,6 +221,20 @@ START_TEST(end_under_way) {
 }
 END_TEST
 
+// While others wait for it; only the first is in the store's hands.
+START_TEST(end_while_one_waits) {
+	struct token_claims claims = good();
+	struct rig_lease c = client(&claims), second = c;
+	const uint16_t wwsf = WWSF;
+
+	second.conn.idx++;
+	store_mem_set_delay(rig.store, RG_NS_PER_S);
+	rig_send(&c, &(struct rig_register){.wwsf = &wwsf});
+	rig_send(&second, &(struct rig_register){.wwsf = &wwsf});
+	ck_assert_uint_eq(rig.n_replies, 0);
+}
+END_TEST
+
 static void add(void *suite) {
 	TCase *tc = tcase_create("sight");
 
@@ -231,6 +245,7 @@ static void add(void *suite) {
 	tcase_add_test(tc, generations);
 	tcase_add_test(tc, two_at_once);
 	tcase_add_test(tc, end_under_way);
+	tcase_add_test(tc, end_while_one_waits);
 	suite_add_tcase(suite, tc);
 }
 
