@@ -121,7 +121,8 @@ static json_t *nonzero(json_t *o, bool is_all) {
 }
 
 static json_t *ims_json(const struct ims_stats *s) {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "core_requests",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "core_requests",
 			 (json_int_t)s->core_requests, "core_retransmits",
 			 (json_int_t)s->core_retransmits, "core_answers",
 			 (json_int_t)s->core_answers, "core_timeouts", (json_int_t)s->core_timeouts,
@@ -129,7 +130,9 @@ static json_t *ims_json(const struct ims_stats *s) {
 			 (json_int_t)s->register_initial, "register_refresh",
 			 (json_int_t)s->register_refresh, "deregister", (json_int_t)s->deregister,
 			 "client_ok", (json_int_t)s->client_ok, "client_refused",
-			 (json_int_t)s->client_refused);
+			 (json_int_t)s->client_refused, "suspects", (json_int_t)s->suspects,
+			 "suspects_spared", (json_int_t)s->suspects_spared, "refused_runs",
+			 (json_int_t)s->refused_runs);
 }
 
 static json_t *wwsf_json(const struct wwsf_stats *s) {

@@ -243,7 +243,8 @@ struct ims *ims_new(const struct conf *conf, struct env *env, struct log *log,
 	env_random(env, &ims->secret, sizeof(ims->secret));
 	ims->mac = rg_digester_new(mac_key);
 	ims->client = client_new(conf, env, log, &ims->stats);
-	if (ims->mac == NULL || ims->client == NULL)
+	ims->runs = calloc(conf->n_pools + 1, sizeof(*ims->runs));
+	if (ims->mac == NULL || ims->client == NULL || ims->runs == NULL)
 		goto err;
 	return ims;
 err:
@@ -264,6 +265,7 @@ void ims_free(struct ims *ims) {
 	sight_orphan_all(ims);
 	client_free(ims->client);
 	rg_digester_free(ims->mac);
+	free(ims->runs);
 	free(ims);
 }
 

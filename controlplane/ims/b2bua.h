@@ -10,8 +10,14 @@
 #define IMS_OP_BUCKETS 1024
 #define IMS_CALL_ID_MAX 256
 #define IMS_LINES_MAX 2048
+#define IMS_RUN_MAX 8
 
 struct op;
+
+struct ims_run { // pairs of one pool that the core refused, none accepted since
+	uint32_t idx[IMS_RUN_MAX];
+	unsigned n;
+};
 
 struct ims {
 	const struct conf *conf;
@@ -28,6 +34,7 @@ struct ims {
 	uint64_t secret; // in branches and charging ids: unique and not to be guessed
 	uint64_t n_sent;
 	uint64_t hold_until_ns; // the core asked for a rest (503 with Retry-After)
+	struct ims_run *runs;   // of each pool; owned
 	struct ims_stats stats;
 };
 

@@ -20,6 +20,9 @@ struct ims_stats {
 	uint64_t core_requests, core_retransmits, core_answers, core_timeouts, core_connects;
 	uint64_t register_initial, register_refresh, deregister; // sent to the core
 	uint64_t client_ok, client_refused;                      // answers to clients
+	uint64_t suspects;        // pairs taken out of rotation for the core's 403 or 404
+	uint64_t suspects_spared; // and left there: it refuses all of their pool
+	uint64_t refused_runs;    // times that it began to
 };
 
 // conf, env, leases and port are borrowed. NULL with one line in err. Connects lazily: a core

@@ -54,6 +54,11 @@ static inline uint64_t op_seconds_left(uint64_t end_ns, uint64_t now_ns) {
 	return end_ns > now_ns ? (end_ns - now_ns) / RG_NS_PER_S : 0;
 }
 
+// suspect.c: the core has answered a REGISTER of l, which is as it was before. Pairs that it refuses
+// are marked, until it has refused IMS_RUN_MAX of a pool one after the other and none was accepted.
+void suspect_refused(const struct op *op, unsigned status, const struct lease *l);
+void suspect_accepted(struct ims *ims, const struct lease *l);
+
 // refusal.c: a final answer that is not a 2xx. // may consume op
 void op_refused(struct op *op, const struct sip_msg *m);
 

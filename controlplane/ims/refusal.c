@@ -63,16 +63,6 @@ static void note_refusal(struct op *op, const struct sip_msg *m, const struct le
 		lease_set_core_dialog(op->ims->leases, op->idx, "", 0);
 }
 
-// ims.md 6.4: a pair that the HSS bars, or does not know, is not given to the next one.
-static void note_barred(const struct op *op, unsigned status, const struct lease *l) {
-	bool is_initial = l != NULL && l->binding.contact.len == 0 && !l->is_stale;
-
-	if (!is_initial || l->is_fixed || op->is_dereg || (status != 403 && status != 404))
-		return;
-	(void)!lease_set_suspect(op->ims->leases, op->idx,
-				 status == 403 ? LEASE_SUSPECT_FORBIDDEN : LEASE_SUSPECT_UNKNOWN);
-}
-
 void op_refused(struct op *op, const struct sip_msg *m) {
 	const struct lease *l = op_lease(op);
 	struct verdict v = judge(m->status);
@@ -95,7 +85,7 @@ void op_refused(struct op *op, const struct sip_msg *m) {
 	log_put(op->ims->log, v.level, v.msg, LOG_U("status", m->status), LOG_U("lease", op->idx),
 		LOG_S("impu", l != NULL ? l->impu : "-"));
 	note_refusal(op, m, l);
-	note_barred(op, m->status, l);
+	suspect_refused(op, m->status, l);
 	if (op->is_dereg)
 		dereg_unknown(op, v.status == 401 ? 500 : v.status);
 	else

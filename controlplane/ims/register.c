@@ -280,6 +280,7 @@ void register_answered(struct op *op, const struct sip_msg *m) {
 		register_repeat(op);
 		return;
 	}
+	suspect_accepted(op->ims, l);
 	if (g.expires > op->expires)
 		lease_core_exceeded(op->ims->leases);
 	lease_register_held(op->ims->leases, op->idx, op->gen, core_high(op, g.expires, now_ns));

@@ -94,7 +94,7 @@ END_TEST
 START_TEST(stats_all) {
 	json_t *a, *d;
 
-	fake.ims = (struct ims_stats){1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+	fake.ims = (struct ims_stats){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
 	fake.wwsf = (struct wwsf_stats){1, 2, 3, 4, 5, {0, 6, 7, 8, 9}};
 	a = harness_ask(&h, end, "{\"cmd\":\"stats\",\"args\":{\"all\":true}}");
 	d = json_object_get(a, "data");
@@ -104,7 +104,8 @@ START_TEST(stats_all) {
 			"\"ims\":{\"core_requests\":1,\"core_retransmits\":2,\"core_answers\":3,"
 			"\"core_timeouts\":4,\"core_connects\":5,\"register_initial\":6,"
 			"\"register_refresh\":7,\"deregister\":8,\"client_ok\":9,"
-			"\"client_refused\":10},"
+			"\"client_refused\":10,\"suspects\":11,\"suspects_spared\":12,"
+			"\"refused_runs\":13},"
 			"\"wwsf\":{\"requests\":1,\"leases\":2,\"refreshes\":3,\"releases\":4,"
 			"\"refused\":5,\"over_source_quota\":6,\"over_wwsf_quota\":7,"
 			"\"pool_reserved\":8,\"pool_dry\":9},"

@@ -13,7 +13,7 @@
 #include "store/store_mem.h"
 #include "token/key.h"
 
-#define PAIRS 4
+#define PAIRS 10
 
 struct rig rig;
 
@@ -44,7 +44,8 @@ static void on_close(void *ctx, struct rg_conn_id conn, uint16_t code) {
 static void make_conf(bool is_udp) {
 	static char domain[] = "ims.example.net", host[] = "epcscf1.ims.example.net:5060",
 		    integrity[] = "auth-done", server[] = "https://wwsf.example.net",
-		    audience[] = "ep-cscf.ims.example.net";
+		    audience[] = "ep-cscf.ims.example.net", ours[] = "ours", theirs[] = "theirs";
+	static struct conf_pool pools[] = {{.name = ours}, {.name = theirs}};
 
 	rig.conf = (struct conf){
 		.reg = {.domain = domain,
@@ -60,6 +61,8 @@ static void make_conf(bool is_udp) {
 			 .integrity_protected = integrity,
 			 .timer_f_s = 8},
 		.token = {.issuer = server, .audience = audience},
+		.pools = pools,
+		.n_pools = 2,
 		.life = {.clock_error_s = 5,
 			 .t_sip_s = 69,
 			 .core_slack_s = 360,

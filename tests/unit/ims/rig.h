@@ -68,7 +68,7 @@ void rig_start(void); // TCP
 void rig_start_udp(void);
 void rig_restart(void); // a new process over the same store
 void rig_stop(void);
-// Pair 5, of pool "theirs", is handed out by WWSF 2.
+// The last pair, of pool "theirs", is handed out by WWSF 2.
 // A pool lease (WWSF 0) or the account alice's (WWSF 1), with a token of that life.
 struct rig_lease rig_grant(uint64_t life_s);
 struct rig_lease rig_grant_account(uint64_t life_s);

@@ -48,6 +48,71 @@ START_TEST(barred_pair_is_suspect) {
 }
 END_TEST
 
+// A new lease whose first REGISTER the core answers so.
+static struct rig_lease first(unsigned status) {
+	struct rig_lease c = rig_grant(7200);
+
+	rig.n_replies = rig.n_taken = 0;
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	rig_core_answer(status, "Contact: " RIG_CONTACT ";expires=600\r\n");
+	rig_expect_status(status == 200 ? 200 : 403);
+	return c;
+}
+
+static uint32_t n_suspect(void) {
+	struct lease_pool_stats st;
+
+	env_sim_settle(rig.env);
+	lease_get_pool_stats(rig.leases, 0, &st);
+	return st.n_suspect;
+}
+
+// Eight of a pool in a row: it is the core's fault, and the pool stays in service.
+START_TEST(core_that_refuses_all) {
+	struct rig_lease c;
+
+	for (unsigned i = 0; i < 7; i++)
+		first(_i == 0 ? 403 : 404);
+	ck_assert_uint_eq(n_suspect(), 7);
+	c = first(403);
+	ck_assert_uint_eq(n_suspect(), 0);
+	rig_send(&c, &(struct rig_register){0}); // the same again
+	rig_core_next();
+	rig_core_answer(403, "");
+	ck_assert_uint_eq(n_suspect(), 0);
+	first(404);
+	ck_assert_uint_eq(n_suspect(), 0);
+	ck_assert_uint_eq(ims_get_stats(rig.ims)->refused_runs, 1);
+	ck_assert_uint_eq(ims_get_stats(rig.ims)->suspects, 7);
+	ck_assert_uint_eq(ims_get_stats(rig.ims)->suspects_spared, 3);
+	first(200); // it is back: who is refused now is suspect
+	rig_send(&c, &(struct rig_register){0});
+	rig_core_next();
+	rig_core_answer(403, "");
+	ck_assert_uint_eq(n_suspect(), 1);
+}
+END_TEST
+
+// One that is accepted between them says that the others are to blame; one pair again and again is one.
+START_TEST(refusals_that_are_not_all) {
+	struct rig_lease c;
+
+	for (unsigned i = 0; i < 8; i++)
+		first(i == 4 ? 200 : 403);
+	ck_assert_uint_eq(n_suspect(), 7);
+	c = first(403);
+	for (unsigned i = 0; i < 6; i++) {
+		rig.n_replies = rig.n_taken = 0;
+		rig_send(&c, &(struct rig_register){0});
+		rig_core_next();
+		rig_core_answer(403, "");
+	}
+	ck_assert_uint_eq(n_suspect(), 8);
+	ck_assert_uint_eq(ims_get_stats(rig.ims)->refused_runs, 0);
+}
+END_TEST
+
 START_TEST(refused_refresh_is_no_suspect) {
 	struct rig_lease c = rig_grant(7200);
 
@@ -284,6 +349,8 @@ static void add(void *suite) {
 	tcase_add_loop_test(t, status_table, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_test(t, refused_refresh);
 	tcase_add_loop_test(t, barred_pair_is_suspect, 0, 2);
+	tcase_add_loop_test(t, core_that_refuses_all, 0, 2);
+	tcase_add_test(t, refusals_that_are_not_all);
 	tcase_add_test(t, refused_refresh_is_no_suspect);
 	tcase_add_loop_test(t, other_pairs_identity_is_suspect, 0, 2);
 	tcase_add_test(t, too_brief_retried_once);
