@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "account/account.h"
+#include "core/crash_point.h"
 #include "gateway.h"
 #include "regate/dp.h"
 
@@ -106,6 +107,7 @@ int main(int argc, char **argv) {
 		{"hash-password", no_argument, NULL, 'p'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
+		{"list-crash-points", no_argument, NULL, 'l'}, // the release has none
 		{NULL, 0, NULL, 0},
 	};
 	const char *path = "/etc/regate/regated.yaml";
@@ -134,6 +136,9 @@ int main(int argc, char **argv) {
 		case 'v':
 			puts("regated " REGATE_VERSION);
 			return EXIT_SUCCESS;
+		case 'l':
+			crash_points_print();
+			return EXIT_SUCCESS;
 		case 'h':
 			fputs(usage, stdout);
 			return EXIT_SUCCESS;
@@ -146,6 +151,8 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "regated: unexpected argument '%s'\n%s", argv[optind], usage);
 		return EXIT_USAGE;
 	}
+	if (!crash_point_arm_env())
+		return EXIT_USAGE;
 	conf = conf_load(path, stderr);
 	if (conf == NULL)
 		return EXIT_FAILURE;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/crash_point.h"
 #include "ims/op.h"
 #include "regate/err.h"
 
@@ -74,6 +75,7 @@ static void op_unanswered(struct op *op, int rc, bool is_sent) {
 static void on_result(void *arg, const struct client_result *r) {
 	struct op *op = arg;
 
+	CRASH_POINT("ims.after_core_answer");
 	if (r->rc != 0)
 		op_unanswered(op, r->rc, r->is_sent);
 	else if (r->answer->status >= 300)
@@ -190,7 +192,9 @@ static int try_send(struct op *op) {
 // A failure to send is delivered by the timer, so that nobody is called back from inside a call.
 void op_send(struct op *op) {
 	op->sent_ns = env_now_ns(op->ims->env);
+	CRASH_POINT("ims.before_core_request");
 	op->send_rc = try_send(op);
+	CRASH_POINT("ims.after_core_request");
 	if (op->send_rc != 0)
 		env_timer_set(op->ims->env, &op->timer, env_now_ns(op->ims->env));
 }

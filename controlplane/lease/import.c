@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Pairs that the store provisions: added at run time, with a record each, and found again at start.
 // Until its first record is durable a pair is withheld: nobody gets what a crash would take back.
+#include "core/crash_point.h"
 #include "lease/engine.h"
 
 #include <errno.h>
@@ -66,8 +67,10 @@ void lease_import_end(struct lease_pair *p, int rc) {
 			lease_pool_give(p->e, p->l.idx);
 	}
 	p->import_done = NULL;
-	if (done != NULL)
-		done(p->import_arg, rc);
+	if (done == NULL)
+		return;
+	CRASH_POINT("lease.before_import_answer");
+	done(p->import_arg, rc);
 }
 
 static bool pool_by_name(const struct lease_engine *e, const char *name, uint16_t *pool) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // regate-kill: kill -9 of a process with the lease engine and SQLite under load, again and again, at
 // random instants and at every crash point. Nothing acknowledged may be lost, nothing given twice.
+#include "core/crash_point.h"
 #include "kill.h"
 
 #include <poll.h>
@@ -133,8 +134,8 @@ static bool live(uint64_t kill_ns) {
 }
 
 static void visit_points(void) {
-	for (unsigned i = 0; kill_point(i) != NULL; i++) {
-		world.point = kill_point(i);
+	for (unsigned i = 0; crash_point_name(i) != NULL; i++) {
+		world.point = crash_point_name(i);
 		world.at = 1 + i % 3;
 		if (!live(10 * RG_NS_PER_S)) {
 			fprintf(stderr, "FAILED crash point %s was never reached\n", world.point);
@@ -151,7 +152,7 @@ int main(int argc, char **argv) {
 	unsigned seconds = 45, seed = 1;
 
 	if (argc == 2 && strcmp(argv[1], "--crash-points") == 0) {
-		kill_print_points();
+		crash_points_print();
 		return 0;
 	}
 	for (int i = 1; i < argc; i += 2) {

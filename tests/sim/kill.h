@@ -48,5 +48,3 @@ struct kill_world {
 
 // Never returns.
 _Noreturn void kill_life(const struct kill_world *k, int fd);
-void kill_print_points(void);
-const char *kill_point(unsigned i); // NULL past the end

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The process that is killed: opens the file, looks whether everything acknowledged is known, and
 // grants, renews, registers and ends leases until it dies.
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,8 +13,6 @@
 
 #define MS RG_NS_PER_MS
 #define N_WAYS 24 // operations at once
-
-extern const char *const __start_crash_points[], *const __stop_crash_points[];
 
 struct life;
 struct way {
@@ -38,24 +35,6 @@ struct life {
 	uint32_t n_subs;
 	int fd;
 };
-
-static const char *die_at;
-static unsigned die_in;
-
-void crash_point(const char *name) {
-	if (die_at != NULL && strcmp(name, die_at) == 0 &&
-	    __atomic_fetch_sub(&die_in, 1, __ATOMIC_SEQ_CST) == 1)
-		kill(getpid(), SIGKILL);
-}
-
-const char *kill_point(unsigned i) {
-	return __start_crash_points + i < __stop_crash_points ? __start_crash_points[i] : NULL;
-}
-
-void kill_print_points(void) {
-	for (unsigned i = 0; kill_point(i) != NULL; i++)
-		puts(kill_point(i));
-}
 
 static uint64_t random_below(struct life *f, uint64_t n) {
 	f->rng = f->rng * UINT64_C(6364136223846793005) + 1442695040888963407;
@@ -245,8 +224,8 @@ void kill_life(const struct kill_world *k, int fd) {
 		_exit(7);
 	if (store_sqlite_open(f.env, k->path, &f.store, err, sizeof(err)) != 0)
 		fault(&f, err, 0);
-	die_in = k->at;
-	die_at = k->point;
+	if (!crash_point_arm(k->point, k->at))
+		_exit(9);
 	for (unsigned i = 0; i < N_WAYS; i++)
 		f.ways[i].life = &f;
 	start(&f);
