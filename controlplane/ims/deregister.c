@@ -31,6 +31,8 @@ static void dereg_confirmed(struct op *op) {
 	log_put(op->ims->log, LOG_INFO, "ims.deregistered", LOG_U("lease", op->idx),
 		LOG_U("gen", op->gen), LOG_S("by", r != NULL ? "client" : "gateway"));
 	op->client = NULL;
+	if (r != NULL) // the answer unbinds it
+		lease_flow_closed(op->ims->leases, op->idx, op->gen, r->punt.conn);
 	if (op->is_star)
 		lease_dereg_unproved(op->ims->leases, op->idx, op->gen);
 	else

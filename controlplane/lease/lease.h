@@ -248,7 +248,8 @@ void lease_refresh_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bo
 void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown);
 // De-registration: begin fences the workers (ENDING); RG_E_CONFLICT while another request is under
 // way. done: the core confirmed, or said so by itself (reg-event); keep_token false gives the pair
-// back. unknown: no answer; tried again through ops.deregister.
+// back. unknown: no answer; tried again through ops.deregister. A flow whose promise still runs is
+// closed 1008 at the end; that of a client whose answer unbinds it is lease_flow_closed() before.
 [[nodiscard]] int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen);
 void lease_dereg_done(struct lease_engine *e, uint32_t idx, uint64_t gen, bool keep_token);
 // The core confirmed what proves nothing (a 200 to "Contact: *"): the token stays, as above.

@@ -113,6 +113,23 @@ START_TEST(flow_of_a_lease_that_is_gone) {
 }
 END_TEST
 
+// The client asked to leave, was told that the core does not answer, and went away.
+START_TEST(flow_ends_with_what_it_is_bound_to) {
+	begin();
+	ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+	lease_dereg_unknown(f.e, 0, 1);
+	fix_advance(&f, 10 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	ck_assert_uint_eq(f.n_close, 0);
+	lease_dereg_done(f.e, 0, 1, _i == 0);
+	ck_assert_int_eq(state(), _i == 0 ? LEASE_OFFERED : LEASE_QUARANTINE);
+	ck_assert_uint_eq(f.n_close, 1);
+	ck_assert_uint_eq(f.closed.idx, 5);
+	ck_assert_uint_eq(f.close_code, 1008);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(revocation_of_a_registered_lease) {
 	begin();
 	fix_renew(&f, 0, 1);
@@ -238,6 +255,7 @@ int main(void) {
 	tcase_add_test(tc, client_lets_its_promise_end);
 	tcase_add_test(tc, grace_outlasts_a_refresh);
 	tcase_add_test(tc, flow_of_a_lease_that_is_gone);
+	tcase_add_loop_test(tc, flow_ends_with_what_it_is_bound_to, 0, 2);
 	tcase_add_test(tc, revocation_of_a_registered_lease);
 	tcase_add_test(tc, revocation_of_an_unused_lease);
 	tcase_add_test(tc, revocation_while_a_token_is_stored);
