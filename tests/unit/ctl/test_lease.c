@@ -153,6 +153,7 @@ START_TEST(show_members) {
 	l->promise_end_ns = RG_NEVER;
 	strcpy(l->core_call_id, "abc");
 	l->core_cseq = 12;
+	l->gateway = 1;
 	harness_data(harness_ask(&h, end, "{\"cmd\":\"lease show\",\"args\":{\"lease\":4}}"),
 		     "{\"idx\":4,\"gen\":104,\"state\":\"active\",\"stale\":true,"
 		     "\"impu\":\"sip:p4@example.net\",\"pool\":\"guests\",\"sub\":\"alice\","
@@ -161,7 +162,8 @@ START_TEST(show_members) {
 		     "\"tokens\":1,\"reassign_at\":null,\"contact\":\"<sip:\\\\xff\\\\x00\\n@x>\","
 		     "\"call_id\":\"c1\",\"core_refresh_at\":null,"
 		     "\"core_until_at\":\"2026-01-01T00:01:00Z\",\"core_call_id\":\"abc\","
-		     "\"core_cseq\":12,\"flow\":{\"worker\":1,\"conn\":5,\"gen\":6}}");
+		     "\"core_cseq\":12,\"flow\":{\"worker\":1,\"conn\":5,\"gen\":6},\"gateway\":"
+		     "\"gw1\"}");
 }
 END_TEST
 
@@ -178,7 +180,7 @@ START_TEST(show_free) {
 		     "\"impi\":\"p5@example.net\",\"wwsf\":null,\"scenario\":0,\"fixed\":true,"
 		     "\"tokens\":1,\"reassign_at\":null,\"contact\":null,\"call_id\":null,"
 		     "\"core_refresh_at\":null,\"core_until_at\":null,\"core_call_id\":null,"
-		     "\"core_cseq\":0,\"flow\":null}");
+		     "\"core_cseq\":0,\"flow\":null,\"gateway\":null}");
 }
 END_TEST
 
