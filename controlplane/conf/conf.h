@@ -135,6 +135,11 @@ struct conf {
 	} test;
 };
 
+// NULL: there is no such WWSF.
+static inline const char *conf_wwsf_id(const struct conf *c, uint16_t wwsf) {
+	return wwsf < c->n_wwsfs ? c->wwsfs[wwsf].id : NULL;
+}
+
 // Reads path, checks all of it, prints every error ("file:line:col: what, cure") to err, and
 // returns NULL on any. The caller frees with conf_free().
 [[nodiscard]] struct conf *conf_load(const char *path, FILE *err);

@@ -33,9 +33,8 @@ static int add_rest(const struct ctl *c, const struct lease *l, json_t *o) {
 	const struct lease_binding *b = &l->binding;
 	json_t *more =
 		json_pack("{s:s, s:s?, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
-			  "impi", l->impi, "wwsf",
-			  l->wwsf < c->deps.conf->n_wwsfs ? c->deps.conf->wwsfs[l->wwsf].id : NULL,
-			  "scenario", (json_int_t)l->scenario, "fixed", l->is_fixed, "tokens",
+			  "impi", l->impi, "wwsf", conf_wwsf_id(c->deps.conf, l->wwsf), "scenario",
+			  (json_int_t)l->scenario, "fixed", l->is_fixed, "tokens",
 			  (json_int_t)n_tokens(l), "reassign_at", ctl_json_time(c, l->reassign_ns),
 			  "contact", text_or_null(b->contact), "call_id", text_or_null(b->call_id),
 			  "core_refresh_at", ctl_json_time(c, b->core_refresh_ns), "core_until_at",

@@ -2,20 +2,17 @@
 // `pool list`, `pool show`. Control thread; answers at once.
 #include "ctl/ctl_int.h"
 
-static const char *wwsf_id(const struct conf *conf, uint16_t wwsf) {
-	return wwsf < conf->n_wwsfs ? conf->wwsfs[wwsf].id : "";
-}
-
 json_t *ctl_json_pool(const struct ctl *c, uint16_t pool) {
 	const struct conf *conf = c->deps.conf;
 	bool is_accounts = pool == UINT16_MAX;
 	struct lease_pool_stats s;
 
 	lease_get_pool_stats(c->deps.leases, pool, &s);
-	return json_pack("{s:s?, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "pool",
+	return json_pack("{s:s?, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "pool",
 			 is_accounts ? NULL : conf->pools[pool].name, "kind",
 			 is_accounts ? "accounts" : "pool", "wwsf",
-			 wwsf_id(conf, is_accounts ? conf->accounts_wwsf : conf->pools[pool].wwsf),
+			 conf_wwsf_id(conf,
+				      is_accounts ? conf->accounts_wwsf : conf->pools[pool].wwsf),
 			 "pairs", (json_int_t)s.n_pairs, "free", (json_int_t)s.n_free, "offered",
 			 (json_int_t)s.n_offered, "registered", (json_int_t)s.n_registered,
 			 "quarantine", (json_int_t)s.n_quarantine, "disabled",

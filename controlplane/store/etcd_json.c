@@ -5,73 +5,15 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "regate/base64.h"
 #include "regate/err.h"
-
-// --- base64
-
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void etcd_b64_put(struct rg_wr *w, struct rg_slice s) {
-	while (s.len > 0) {
-		size_t n = s.len < 3 ? s.len : 3;
-		uint32_t v = (uint32_t)s.p[0] << 16 | (n > 1 ? (uint32_t)s.p[1] << 8 : 0) |
-			     (n > 2 ? s.p[2] : 0);
-		char four[4] = {digits[v >> 18], digits[v >> 12 & 63], '=', '='};
-
-		if (n > 1)
-			four[2] = digits[v >> 6 & 63];
-		if (n > 2)
-			four[3] = digits[v & 63];
-		rg_put(w, rg_slice(four, sizeof(four)));
-		s = rg_skip(s, n);
-	}
-}
-
-static int digit(char c) {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if (c == '+')
-		return 62;
-	return c == '/' ? 63 : -1;
-}
-
-ssize_t etcd_b64_read(const char *s, size_t len, uint8_t *out) {
-	uint8_t *p = out;
-
-	if (len % 4 != 0)
-		return -1;
-	for (; len > 0; len -= 4, s += 4) {
-		unsigned n_pad = len > 4 || s[3] != '=' ? 0 : s[2] == '=' ? 2 : 1;
-		uint32_t v = 0;
-
-		for (unsigned i = 0; i < 4 - n_pad; i++) {
-			int d = digit(s[i]);
-
-			if (d < 0)
-				return -1;
-			v |= (uint32_t)d << (18 - 6 * i);
-		}
-		if ((n_pad == 1 && (v & 0xff) != 0) || (n_pad == 2 && (v & 0xffff) != 0))
-			return -1; // one byte string has one text
-		*p++ = (uint8_t)(v >> 16);
-		if (n_pad < 2)
-			*p++ = (uint8_t)(v >> 8);
-		if (n_pad < 1)
-			*p++ = (uint8_t)v;
-	}
-	return p - out;
-}
 
 // --- requests
 
 static void put_bytes(struct rg_wr *w, const char *name, struct rg_slice s) {
 	rg_puts(w, name);
 	rg_putc(w, '"');
-	etcd_b64_put(w, s);
+	rg_b64_put(w, RG_B64_PADDED, s);
 	rg_putc(w, '"');
 }
 
@@ -213,18 +155,17 @@ static const char *get_text(const json_t *o, const char *name) {
 static bool get_bytes(struct etcd_reply *r, const json_t *o, const char *name,
 		      struct rg_slice *out) {
 	const json_t *v = json_object_get(o, name);
-	ssize_t n;
+	size_t n;
 
 	*out = rg_slice(NULL, 0);
 	if (v == NULL)
 		return true;
-	if (!json_is_string(v) || json_string_length(v) > r->cap - r->used)
+	if (!json_is_string(v) ||
+	    rg_b64_read(rg_slice(json_string_value(v), json_string_length(v)), RG_B64_PADDED,
+			r->room + r->used, r->cap - r->used, &n) != 0)
 		return false;
-	n = etcd_b64_read(json_string_value(v), json_string_length(v), r->room + r->used);
-	if (n < 0)
-		return false;
-	*out = rg_slice(r->room + r->used, (size_t)n);
-	r->used += (size_t)n;
+	*out = rg_slice(r->room + r->used, n);
+	r->used += n;
 	return true;
 }
 

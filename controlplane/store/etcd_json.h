@@ -73,8 +73,3 @@ void etcd_reply_fini(struct etcd_reply *r);
 // are what key and new_key are; without value and mod_revision when they are not.
 [[nodiscard]] int etcd_reply_put(struct etcd_reply *r, size_t i, struct etcd_kv *now,
 				 struct etcd_kv *new_now);
-
-// --- base64 (RFC 4648 section 4)
-void etcd_b64_put(struct rg_wr *w, struct rg_slice s);
-// Returns the length, or -1. out has room for 3 bytes per 4 of s.
-[[nodiscard]] ssize_t etcd_b64_read(const char *s, size_t len, uint8_t *out);

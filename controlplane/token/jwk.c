@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "regate/base64.h"
 #include "regate/err.h"
-#include "token/b64url.h"
 #include "token/es256.h"
 #include "token/jws.h"
 
@@ -33,7 +33,8 @@ struct number {
 static int take_number(const json_t *jwk, const char *name, struct number *out) {
 	const char *s = string_of(jwk, name);
 
-	if (s == NULL || b64url_decode(rg_str(s), out->b, sizeof(out->b), &out->len) != 0 ||
+	if (s == NULL ||
+	    rg_b64_read(rg_str(s), RG_B64_URL, out->b, sizeof(out->b), &out->len) != 0 ||
 	    out->len == 0)
 		return RG_E_PROTO;
 	return 0;
@@ -126,9 +127,10 @@ static int import_oct(const json_t *jwk, struct jws_key *k) {
 
 	if (!is_string(jwk, "alg", "HS256"))
 		return RG_E_UNSUPPORTED;
-	rc = string_of(jwk, "k") == NULL ? RG_E_PROTO
-					 : b64url_decode(rg_str(string_of(jwk, "k")), k->secret,
-							 sizeof(k->secret), &k->secret_len);
+	rc = string_of(jwk, "k") == NULL
+		     ? RG_E_PROTO
+		     : rg_b64_read(rg_str(string_of(jwk, "k")), RG_B64_URL, k->secret,
+				   sizeof(k->secret), &k->secret_len);
 	if (rc != 0)
 		return RG_E_PROTO;
 	k->alg = JWS_HS256;
@@ -307,7 +309,7 @@ static void put_number(json_t *jwk, const char *name, const uint8_t *p, size_t l
 	char text[2 * NUMBER_MAX];
 	struct rg_wr w = rg_wr(text, sizeof(text));
 
-	b64url_put(&w, rg_slice(p, len));
+	rg_b64_put(&w, RG_B64_URL, rg_slice(p, len));
 	json_object_set_new(jwk, name, json_stringn(text, w.len));
 }
 
@@ -365,6 +367,6 @@ int jwk_thumbprint(const EVP_PKEY *pkey, struct rg_wr *out) {
 	json_decref(jwk);
 	if (n == 0 || n > sizeof(text) || EVP_Digest(text, n, sha, NULL, EVP_sha256(), NULL) != 1)
 		return RG_E_AUTH;
-	b64url_put(out, rg_slice(sha, sizeof(sha)));
+	rg_b64_put(out, RG_B64_URL, rg_slice(sha, sizeof(sha)));
 	return 0;
 }

@@ -2,14 +2,14 @@
 // JWS compact serialisation. Everything is bounded by RG_TOKEN_MAX; jansson bounds the nesting.
 #include "token/jws.h"
 
+#include "regate/base64.h"
 #include "regate/err.h"
-#include "token/b64url.h"
 #include "token/es256.h"
 
 int jws_prepare(struct rg_slice header, struct rg_slice payload, struct rg_wr *out) {
 	rg_put(out, header);
 	rg_putc(out, '.');
-	b64url_put(out, payload);
+	rg_b64_put(out, RG_B64_URL, payload);
 	return out->overflow ? RG_E_LIMIT : 0;
 }
 
@@ -21,7 +21,7 @@ int jws_seal(const struct jws_key *key, size_t start, struct rg_wr *out) {
 	if (rc != 0)
 		return rc;
 	rg_putc(out, '.');
-	b64url_put(out, rg_slice(sig, len));
+	rg_b64_put(out, RG_B64_URL, rg_slice(sig, len));
 	return out->overflow || out->len - start > RG_TOKEN_MAX ? RG_E_LIMIT : 0;
 }
 
@@ -72,7 +72,7 @@ static int read_header(struct rg_slice text, json_t **out) {
 	uint8_t raw[RG_TOKEN_MAX];
 	size_t len;
 	json_t *h;
-	int rc = b64url_decode(text, raw, sizeof(raw), &len);
+	int rc = rg_b64_read(text, RG_B64_URL, raw, sizeof(raw), &len);
 
 	if (rc != 0)
 		return rc;
@@ -96,11 +96,12 @@ int jws_parse(struct rg_slice token, struct jws *out) {
 	// A fourth dot stays in rest and is no base64url.
 	if (!take_part(&rest, &header) || !take_part(&rest, &payload))
 		return RG_E_PROTO;
-	rc = b64url_decode(rest, out->sig, sizeof(out->sig), &out->sig_len);
+	rc = rg_b64_read(rest, RG_B64_URL, out->sig, sizeof(out->sig), &out->sig_len);
 	if (rc == 0 && out->sig_len == 0)
 		rc = RG_E_PROTO;
 	if (rc == 0)
-		rc = b64url_decode(payload, out->payload, sizeof(out->payload), &out->payload_len);
+		rc = rg_b64_read(payload, RG_B64_URL, out->payload, sizeof(out->payload),
+				 &out->payload_len);
 	if (rc == 0)
 		rc = read_header(header, &out->header);
 	out->signed_part = rg_slice(token.p, header.len + 1 + payload.len);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A signing key: P-256 or Ed25519 from PEM, its thumbprint, and the header that all its tokens share.
 #include "token/key.h"
+#include "regate/base64.h"
 
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "token/b64url.h"
 
 #define MAKE_KEY "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"
 
@@ -34,7 +33,7 @@ static void set_header(struct token_key *k) {
 	rg_puts(&w, "\",\"kid\":\"");
 	rg_puts(&w, k->key.kid);
 	rg_puts(&w, "\"}");
-	b64url_put(&b64, rg_wr_slice(&w));
+	rg_b64_put(&b64, RG_B64_URL, rg_wr_slice(&w));
 	k->header_len = b64.len;
 }
 

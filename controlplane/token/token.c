@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "regate/base64.h"
 #include "regate/err.h"
 #include "regate/token.h"
-#include "token/b64url.h"
 #include "token/jwk.h"
 #include "token/jws.h"
 #include "token/key.h"
@@ -69,7 +69,7 @@ static int claims_put(const struct token_claims *c, const uint8_t jti[16], struc
 	put_int(w, ",\"nbf\":", c->nbf);
 	put_int(w, ",\"exp\":", c->exp);
 	rg_puts(w, ",\"jti\":\"");
-	b64url_put(w, rg_slice(jti, 16));
+	rg_b64_put(w, RG_B64_URL, rg_slice(jti, 16));
 	rg_puts(w, "\",\"scope\":\"" SCOPE "\"");
 	put_text(w, ",\"ims\":{\"impi\":", c->impi, &rc);
 	put_text(w, ",\"impu\":[", c->impu, &rc);

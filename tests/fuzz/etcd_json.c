@@ -3,17 +3,18 @@
 // what was given, and is the same after another way there and back.
 #include "store/etcd_json.h"
 #include "fuzz.h"
+#include "regate/base64.h"
 
 static void check_kv(struct rg_slice in, const struct etcd_kv *kv) {
 	static uint8_t text[FUZZ_GUARD_MAX], back[FUZZ_GUARD_MAX];
 	struct rg_wr w = rg_wr(text, sizeof(text));
-	ssize_t n;
+	size_t n;
 
 	FUZZ_CHECK(kv->key.len > 0 && kv->key.len + kv->value.len < in.len);
-	etcd_b64_put(&w, kv->value);
+	rg_b64_put(&w, RG_B64_PADDED, kv->value);
 	FUZZ_CHECK(!w.overflow);
-	n = etcd_b64_read((const char *)text, w.len, back);
-	FUZZ_CHECK(n >= 0 && rg_eq(rg_slice(back, (size_t)n), kv->value));
+	FUZZ_CHECK(rg_b64_read(rg_wr_slice(&w), RG_B64_PADDED, back, sizeof(back), &n) == 0);
+	FUZZ_CHECK(rg_eq(rg_slice(back, n), kv->value));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "token/b64url.h"
+#include "regate/base64.h"
 #include "token/jws.h"
 #include "token/key.h"
 
@@ -44,9 +44,9 @@ static void check_text(struct rg_slice in) {
 	int rc = token_verify(token_key_set(key()), in, ISS, AUD, NOW, &c);
 
 	FUZZ_CHECK(rc == RG_E_PROTO || rc == RG_E_AUTH || rc == RG_E_STALE);
-	if (b64url_decode(in, bytes, sizeof(bytes), &n) != RG_OK)
+	if (rg_b64_read(in, RG_B64_URL, bytes, sizeof(bytes), &n) != RG_OK)
 		return;
-	b64url_put(&w, rg_slice(bytes, n));
+	rg_b64_put(&w, RG_B64_URL, rg_slice(bytes, n));
 	FUZZ_CHECK(rg_eq(rg_wr_slice(&w), in));
 }
 

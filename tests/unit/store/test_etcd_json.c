@@ -197,26 +197,6 @@ START_TEST(refused_kv) {
 }
 END_TEST
 
-START_TEST(base64) { // RFC 4648 section 10
-	static const char *const pairs[][2] = {{"", ""},
-					       {"f", "Zg=="},
-					       {"fo", "Zm8="},
-					       {"foo", "Zm9v"},
-					       {"foob", "Zm9vYg=="},
-					       {"fooba", "Zm9vYmE="},
-					       {"foobar", "Zm9vYmFy"},
-					       {"\xff\xff\xfe", "///+"}};
-	struct rg_wr w = rg_wr(buf, sizeof(buf) - 1);
-	uint8_t out[16];
-	ssize_t n;
-
-	etcd_b64_put(&w, rg_str(pairs[_i][0]));
-	ck_assert_str_eq(text(&w), pairs[_i][1]);
-	n = etcd_b64_read(pairs[_i][1], strlen(pairs[_i][1]), out);
-	ck_assert(rg_eq(rg_slice(out, (size_t)n), rg_str(pairs[_i][0])));
-}
-END_TEST
-
 int main(void) {
 	Suite *suite = suite_create("etcd_json");
 	TCase *tc = tcase_create("json");
@@ -230,7 +210,6 @@ int main(void) {
 	tcase_add_test(tc, errors);
 	tcase_add_loop_test(tc, refused, 0, (int)(sizeof(bad) / sizeof(bad[0])));
 	tcase_add_loop_test(tc, refused_kv, 0, (int)(sizeof(bad_kvs) / sizeof(bad_kvs[0])));
-	tcase_add_loop_test(tc, base64, 0, 8);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_NORMAL);

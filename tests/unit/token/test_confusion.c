@@ -74,9 +74,9 @@ static struct rg_wr begin(const char *alg) {
 
 	snprintf(header, sizeof(header), "{\"typ\":\"at+jwt\",\"alg\":\"%s\",\"kid\":\"" KID "\"}",
 		 alg);
-	b64url_put(&w, rg_str(header));
+	rg_b64_put(&w, RG_B64_URL, rg_str(header));
 	rg_putc(&w, '.');
-	b64url_put(&w, rg_str(payload));
+	rg_b64_put(&w, RG_B64_URL, rg_str(payload));
 	return w;
 }
 
@@ -86,7 +86,7 @@ static int verify(const struct jws_key *key, struct rg_wr *w, const uint8_t *sig
 	int rc;
 
 	rg_putc(w, '.');
-	b64url_put(w, rg_slice(sig, len));
+	rg_b64_put(w, RG_B64_URL, rg_slice(sig, len));
 	rc = token_verify(&set, guard_copy(rg_wr_slice(w)), ISS, AUD, NOW, &c);
 	if (rc == 0)
 		token_claims_free(&c);

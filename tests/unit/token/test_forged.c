@@ -49,12 +49,12 @@ static struct rg_slice sign_texts(struct rg_slice header, struct rg_slice payloa
 	struct rg_wr w = rg_wr(buf, sizeof(buf));
 	uint8_t sig[ES256_SIG_LEN];
 
-	b64url_put(&w, header);
+	rg_b64_put(&w, RG_B64_URL, header);
 	rg_putc(&w, '.');
-	b64url_put(&w, payload);
+	rg_b64_put(&w, RG_B64_URL, payload);
 	ck_assert_int_eq(es256_sign(token_key_jws(k)->pkey, rg_wr_slice(&w), sig), 0);
 	rg_putc(&w, '.');
-	b64url_put(&w, rg_slice(sig, sizeof(sig)));
+	rg_b64_put(&w, RG_B64_URL, rg_slice(sig, sizeof(sig)));
 	return rg_wr_slice(&w);
 }
 
@@ -369,7 +369,7 @@ static struct rg_slice resign(const uint8_t *sig, size_t len) {
 	struct rg_wr w = rg_wr(buf, sizeof(buf));
 
 	w.len = t.len - 86; // after the second dot
-	b64url_put(&w, rg_slice(sig, len));
+	rg_b64_put(&w, RG_B64_URL, rg_slice(sig, len));
 	return rg_wr_slice(&w);
 }
 
@@ -468,7 +468,7 @@ START_TEST(public_key_as_secret) {
 	HMAC(EVP_sha256(), der, len, t.p, t.len - 87, mac, &mac_len);
 	w = rg_wr(buf, sizeof(buf));
 	w.len = t.len - 86;
-	b64url_put(&w, rg_slice(mac, mac_len));
+	rg_b64_put(&w, RG_B64_URL, rg_slice(mac, mac_len));
 	ck_assert_int_ne(verify(rg_wr_slice(&w)), 0);
 	OPENSSL_free(der);
 }

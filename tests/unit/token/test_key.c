@@ -12,13 +12,13 @@ START_TEST(thumbprint_is_rfc_7638) {
 
 	ck_assert_int_eq(es256_public(token_key_jws(k)->pkey, x, y), 0);
 	rg_puts(&w, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"");
-	b64url_put(&w, rg_slice(x, 32));
+	rg_b64_put(&w, RG_B64_URL, rg_slice(x, 32));
 	rg_puts(&w, "\",\"y\":\"");
-	b64url_put(&w, rg_slice(y, 32));
+	rg_b64_put(&w, RG_B64_URL, rg_slice(y, 32));
 	rg_puts(&w, "\"}");
 	EVP_Digest(jwk, w.len, sha, NULL, EVP_sha256(), NULL);
 	w = rg_wr(text, sizeof(text));
-	b64url_put(&w, rg_slice(sha, 32));
+	rg_b64_put(&w, RG_B64_URL, rg_slice(sha, 32));
 	ck_assert(rg_eq(rg_str(token_key_kid(k)), rg_wr_slice(&w)));
 	token_key_free(k);
 }

@@ -9,9 +9,9 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 
+#include "regate/base64.h"
 #include "regate/err.h"
 #include "regate/token.h"
-#include "token/b64url.h"
 #include "token/es256.h"
 #include "token/jws.h"
 #include "token/key.h"

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// base64url. Tokens are public to whoever sends them: nothing here needs constant time.
-#include "token/b64url.h"
+#include "regate/base64.h"
 
 #include "regate/err.h"
 
-void b64url_put(struct rg_wr *w, struct rg_slice in) {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char last_two[][2] = {[RG_B64_PADDED] = {'+', '/'}, [RG_B64_URL] = {'-', '_'}};
 
+static char digit_of(uint32_t v, enum rg_b64 kind) {
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+	return v < 62 ? digits[v] : last_two[kind][v - 62];
+}
+
+void rg_b64_put(struct rg_wr *w, enum rg_b64 kind, struct rg_slice in) {
 	for (size_t i = 0; i < in.len; i += 3) {
 		size_t n = in.len - i < 3 ? in.len - i : 3;
 		uint32_t v = (uint32_t)in.p[i] << 16;
@@ -17,31 +22,39 @@ void b64url_put(struct rg_wr *w, struct rg_slice in) {
 		if (n > 2)
 			v |= in.p[i + 2];
 		for (size_t k = 0; k <= n; k++)
-			rg_putc(w, digits[v >> (18 - 6 * k) & 63]);
+			rg_putc(w, digit_of(v >> (18 - 6 * k) & 63, kind));
+		for (size_t k = n; kind == RG_B64_PADDED && k < 3; k++)
+			rg_putc(w, '=');
 	}
 }
 
-static int digit(uint8_t c) {
+static int value_of(uint8_t c, enum rg_b64 kind) {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
 	if (c >= 'a' && c <= 'z')
 		return c - 'a' + 26;
 	if (c >= '0' && c <= '9')
 		return c - '0' + 52;
-	if (c == '-')
+	if (c == (uint8_t)last_two[kind][0])
 		return 62;
-	return c == '_' ? 63 : -1;
+	return c == (uint8_t)last_two[kind][1] ? 63 : -1;
 }
 
-int b64url_decode(struct rg_slice in, uint8_t *out, size_t cap, size_t *len) {
+int rg_b64_read(struct rg_slice in, enum rg_b64 kind, uint8_t *out, size_t cap, size_t *len) {
 	size_t n = 0;
 	uint32_t v = 0;
 	unsigned bits = 0;
 
+	if (kind == RG_B64_PADDED) {
+		if (in.len % 4 != 0)
+			return RG_E_PROTO;
+		for (unsigned k = 0; k < 2 && in.len > 0 && in.p[in.len - 1] == '='; k++)
+			in.len--;
+	}
 	if (in.len % 4 == 1)
 		return RG_E_PROTO;
 	for (size_t i = 0; i < in.len; i++) {
-		int d = digit(in.p[i]);
+		int d = value_of(in.p[i], kind);
 
 		if (d < 0)
 			return RG_E_PROTO;
