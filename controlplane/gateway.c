@@ -21,6 +21,7 @@
 #include "regate/err.h"
 #include "storage.h"
 #include "token/keys.h"
+#include "wwsf/clients.h"
 #include "wwsf/wwsf.h"
 
 #define PUNTS_PER_TURN 256
@@ -40,6 +41,7 @@ struct gateway {
 	struct env *env;
 	struct log *log;
 	struct token_keys *keys;
+	struct wwsf_clients *clients;
 	struct issuers issuers;
 	struct account_db *accounts;
 	struct pairs pairs;
@@ -300,6 +302,10 @@ static int load_files(struct gateway *g, char *err, size_t err_len) {
 		rc = issuers_load(&g->issuers, conf, g->env, err, err_len);
 	if (rc == 0)
 		rc = load_pools(g, err, err_len);
+	if (rc == 0) {
+		g->clients = wwsf_clients_load(conf, g->env, err, err_len);
+		rc = g->clients == NULL ? -EINVAL : 0;
+	}
 	if (rc == 0 && conf->wic_dir != NULL)
 		rc = wwsf_page_load(g->env, conf->wic_dir, conf, &g->files, &g->n_files, err,
 				    err_len);
@@ -476,6 +482,7 @@ static int start_parts(struct gateway *g, char *err, size_t err_len) {
 		snprintf(err, err_len, "no memory");
 		return -ENOMEM;
 	}
+	wwsf_set_clients(g->wwsf, g->clients);
 	return 0;
 }
 
@@ -539,6 +546,7 @@ void gateway_free(struct gateway *g) {
 	g->dp = NULL;
 	ctl_free(g->ctl);
 	wwsf_free(g->wwsf);
+	wwsf_clients_free(g->clients);
 	ims_free(g->ims);
 	issuers_fini(&g->issuers);
 	lease_engine_free(g->leases);

@@ -29,6 +29,11 @@ struct conf_pool {
 	uint32_t reserve;  // percent that anonymous users leave free, default 0
 };
 
+struct conf_client { // of introspection and revocation
+	char *id, *secret_file;
+	uint16_t wwsf; // index into conf.wwsfs; UINT16_MAX: all of them
+};
+
 struct conf_cert { // further certificate, for its own names
 	char *certificate, *key;
 };
@@ -112,6 +117,8 @@ struct conf {
 	size_t n_wwsfs;
 	struct conf_pool *pools;
 	size_t n_pools;
+	struct conf_client *clients;
+	size_t n_clients;
 	char *accounts_file;    // accounts.file: lines "user hash impi impu"; may be NULL
 	uint16_t accounts_wwsf; // accounts.wwsf
 	char *gateway_id;       // gateway.id, default core.host

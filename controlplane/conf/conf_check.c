@@ -171,6 +171,27 @@ static void check_pools(const struct checker *c) {
 	}
 }
 
+static void check_clients(const struct checker *c) {
+	const struct conf_node *n = elements(c, "clients");
+	struct conf_client *clients = c->conf->clients;
+
+	for (size_t i = 0; i < c->conf->n_clients; i++, n = n->next) {
+		const struct conf_node *wwsf = conf_node_get(n, "wwsf");
+
+		clients[i].wwsf = wwsf == NULL ? UINT16_MAX : resolve(c, "clients.wwsf", wwsf);
+		for (size_t j = 0; j < i; j++) {
+			if (clients[i].id == NULL || clients[j].id == NULL ||
+			    strcmp(clients[i].id, clients[j].id) != 0)
+				continue;
+			conf_error(c->errs, conf_node_get(n, "id")->pos,
+				   "clients.id: '%s' is there already: give every server its own "
+				   "id",
+				   clients[i].id);
+			break;
+		}
+	}
+}
+
 // "a.x (120s) must be <relation> b.y (60s)", told at the place of a.x. Times that were not set,
 // because their values are bad, are 0 and were told.
 struct order {
@@ -357,6 +378,7 @@ void conf_check(struct conf *conf, const struct conf_node *root, struct conf_err
 	check_origins(&c);
 	check_issuers(&c);
 	check_pools(&c);
+	check_clients(&c);
 	check_token_keys(&c);
 	conf->accounts_wwsf = resolve(&c, "accounts.wwsf", node(&c, "accounts", "wwsf"));
 	check_times(&c);

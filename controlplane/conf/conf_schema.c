@@ -10,6 +10,8 @@
 #define OF_WWSF(f) .off = offsetof(struct conf_wwsf, f), .size = sizeof(((struct conf_wwsf *)0)->f)
 #define OF_CERT(f) .off = offsetof(struct conf_cert, f), .size = sizeof(((struct conf_cert *)0)->f)
 #define OF_POOL(f) .off = offsetof(struct conf_pool, f), .size = sizeof(((struct conf_pool *)0)->f)
+#define OF_CLIENT(f) \
+	.off = offsetof(struct conf_client, f), .size = sizeof(((struct conf_client *)0)->f)
 #define MIB (UINT64_C(1) << 20)
 #define DAY UINT64_C(86400) // seconds
 #define REQUIRED .is_required = true
@@ -226,6 +228,16 @@ static const struct conf_key pools_keys[] = {
 	{"max_expires", CONF_T_REFUSED, .text = ONE_T_REG},
 };
 
+static const struct conf_key clients_keys[] = {
+	{"id", CONF_T_NAME, OF_CLIENT(id), REQUIRED, .text = "name of the server, for HTTP Basic"},
+	{"secret_file", CONF_T_PATH, OF_CLIENT(secret_file), REQUIRED,
+	 .text = "file with its secret in the first line, 32 characters or more: `openssl rand "
+		 "-hex "
+		 "32`"},
+	{"wwsf", CONF_T_WWSF, OF_CLIENT(wwsf),
+	 .text = "the WWSF whose tokens it may ask about; default: all of them"},
+};
+
 static const struct conf_key quotas_keys[] = {
 	{"source_rate", CONF_T_COUNT, FIELD(quotas.source_rate), .def = "300", .min = 0,
 	 .max = 1000000,
@@ -326,6 +338,10 @@ const struct conf_section conf_sections[] = {
 	{"pools", "pools of identities that are lent out", KEYS(pools_keys), .is_optional = true,
 	 .elem_size = sizeof(struct conf_pool), .list_off = offsetof(struct conf, pools),
 	 .n_off = offsetof(struct conf, n_pools), .max_len = 1000},
+	{"clients", "servers that may introspect and revoke tokens", KEYS(clients_keys),
+	 .is_optional = true, .elem_size = sizeof(struct conf_client),
+	 .list_off = offsetof(struct conf, clients), .n_off = offsetof(struct conf, n_clients),
+	 .max_len = 1000},
 	{"quotas", "what anonymous users may take", KEYS(quotas_keys)},
 	{"accounts", "users with a password", KEYS(accounts_keys), .is_optional = true},
 	{"leases", "how many", KEYS(leases_keys)},

@@ -19,7 +19,8 @@ struct wwsf_call {
 	struct lease_ask ask;
 	char *sub;
 	bool is_renewal;
-	struct lease_wait wait;      // of a revocation
+	struct lease_wait wait;      // of an end
+	unsigned status;             // of its answer
 	struct rg_digest used;       // of a renewal
 	uint64_t token_end_ns;       // of the token issued
 	struct token_signer *signer; // of its key; NULL before
@@ -252,7 +253,7 @@ static void call_ended(struct lease_wait *wait, int rc) {
 
 	if (c->w != NULL && rc == 0) {
 		c->w->stats.releases++;
-		wwsf_answer(c->w, &c->to, 202, "", json_pack("{s:s}", "state", "ending"));
+		wwsf_answer(c->w, &c->to, c->status, "", json_pack("{s:s}", "state", "ending"));
 	} else if (c->w != NULL) {
 		wwsf_refuse_later(c->w, &c->to, 503, RETRY_BUSY_S, "unavailable",
 				  "This cannot be recorded now; ask again later.");
@@ -261,13 +262,15 @@ static void call_ended(struct lease_wait *wait, int rc) {
 }
 
 // Answered once it is on record: a crash does not give the token back.
-void wwsf_call_revoke(struct wwsf *w, const struct wwsf_to *to, const struct lease *l) {
+void wwsf_call_end(struct wwsf *w, const struct wwsf_to *to, const struct lease *l,
+		   unsigned status) {
 	struct wwsf_call *c = call_new(w, to, l->sub, 0);
 	uint32_t idx = l->idx;
 
 	if (c == NULL)
 		return;
 	c->wait.done = call_ended;
+	c->status = status;
 	if (lease_revoke(w->leases, idx, l->gen) != 0) {
 		wwsf_challenge(w, to, true, "This lease has ended; ask for a new one.");
 		call_free(c);

@@ -121,5 +121,5 @@ void wwsf_lease_delete(struct wwsf *w, const struct wwsf_req *r) {
 	const struct lease *l = bearer_lease(w, r, &d);
 
 	if (l != NULL)
-		wwsf_call_revoke(w, &r->to, l);
+		wwsf_call_end(w, &r->to, l, 202);
 }

@@ -11,6 +11,8 @@
 
 #define LEASE "/v1/lease"
 #define LEASE_REFRESH LEASE "/refresh"
+#define INTROSPECT "/v1/introspect"
+#define REVOKE "/v1/revoke"
 
 static const struct route {
 	const char *path;
@@ -21,13 +23,15 @@ static const struct route {
 	{LEASE, HTTP_POST, "POST", wwsf_lease_post},
 	{LEASE, HTTP_DELETE, "DELETE", wwsf_lease_delete},
 	{LEASE_REFRESH, HTTP_POST, "POST", wwsf_lease_refresh},
+	{INTROSPECT, HTTP_POST, "POST", wwsf_introspect_post},
+	{REVOKE, HTTP_POST, "POST", wwsf_revoke_post},
 	{"/.well-known/jwks.json", HTTP_GET, "GET", wwsf_jwks_get},
 	{"/.well-known/jwks.json", HTTP_HEAD, "HEAD", wwsf_jwks_get},
 };
 #define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
 
 const char *const *wwsf_post_paths(size_t *n) {
-	static const char *const paths[] = {LEASE, LEASE_REFRESH};
+	static const char *const paths[] = {LEASE, LEASE_REFRESH, INTROSPECT, REVOKE};
 
 	*n = sizeof(paths) / sizeof(paths[0]);
 	return paths;
@@ -67,6 +71,10 @@ struct wwsf *wwsf_new(const struct conf *conf, struct env *env, struct log *log,
 	}
 	json_set_alloc_funcs(malloc, free_wiped); // for the whole process
 	return w;
+}
+
+void wwsf_set_clients(struct wwsf *w, struct wwsf_clients *clients) {
+	w->clients = clients;
 }
 
 void wwsf_free(struct wwsf *w) {

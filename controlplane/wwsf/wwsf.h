@@ -15,6 +15,7 @@
 #include "wwsf/quota.h"
 
 struct wwsf;
+struct wwsf_clients;
 struct wwsf_stats {
 	uint64_t requests, leases, refreshes, releases, refused;
 	uint64_t short_of[QUOTA_N_VERDICTS]; // refused for want of pairs or quota
@@ -24,6 +25,8 @@ struct wwsf_stats {
 				    struct lease_engine *leases, struct account_db *accounts,
 				    struct token_keys *keys, struct rg_digester *digester,
 				    const struct dpport *port);
+// Who may introspect and revoke; borrowed. Without them nobody.
+void wwsf_set_clients(struct wwsf *w, struct wwsf_clients *clients);
 void wwsf_free(struct wwsf *w);
 // A RG_PUNT_HTTP: one whole request; answers once, now or later.
 void wwsf_request(struct wwsf *w, const struct rg_punt *p, struct rg_slice request);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "regate/http.h"
+#include "wwsf/clients.h"
 #include "wwsf/wwsf.h"
 
 struct wwsf_call;
@@ -21,7 +22,8 @@ struct wwsf {
 	struct wwsf_stats stats;
 	struct wwsf_call *calls; // under way
 	struct quota *quota;
-	uint64_t short_of_ns; // when the log told of short_of last; 0 = never
+	struct wwsf_clients *clients; // NULL: there are none
+	uint64_t short_of_ns;         // when the log told of short_of last; 0 = never
 	uint64_t short_of_told[QUOTA_N_VERDICTS];
 };
 
@@ -68,6 +70,10 @@ void wwsf_lease_post(struct wwsf *w, const struct wwsf_req *r);
 void wwsf_lease_refresh(struct wwsf *w, const struct wwsf_req *r);
 void wwsf_lease_delete(struct wwsf *w, const struct wwsf_req *r);
 
+// --- oauth.c: the handlers
+void wwsf_introspect_post(struct wwsf *w, const struct wwsf_req *r);
+void wwsf_revoke_post(struct wwsf *w, const struct wwsf_req *r);
+
 void wwsf_jwks_get(struct wwsf *w, const struct wwsf_req *r);
 
 // --- form.c
@@ -88,5 +94,7 @@ void wwsf_call_account(struct wwsf *w, const struct wwsf_to *to, const char *acc
 // used: the token that the client showed.
 void wwsf_call_renew(struct wwsf *w, const struct wwsf_to *to, const struct lease *l,
 		     const struct rg_digest *used);
-void wwsf_call_revoke(struct wwsf *w, const struct wwsf_to *to, const struct lease *l);
+// Ends the lease early; status once that is durable.
+void wwsf_call_end(struct wwsf *w, const struct wwsf_to *to, const struct lease *l,
+		   unsigned status);
 void wwsf_call_orphan_all(struct wwsf *w); // their completions find no wwsf any more

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// WWSFs that issue their own tokens: what belongs together.
+// WWSFs that issue their own tokens, servers that ask about tokens: what belongs together.
 #include <check.h>
 #include <stdlib.h>
 
@@ -32,6 +32,15 @@ static const struct {
 	{W "issuer: i, jwks: j}, {id: x, origins: ['https://x'], issuer: i, jwks: j}]\n",
 	 "is that of another WWSF"},
 	{W "issuer: i, jwks: j}]\n" P ", anonymous: allow}]\n", "hands it out by itself"},
+	{W "issuer: i, jwks: j}]\nclients: [{id: a, secret_file: s}, {id: b, secret_file: s, wwsf: "
+	   "w}]\n",
+	 NULL},
+	{W "issuer: i, jwks: j}]\nclients: [{id: a, secret_file: s, wwsf: q}]\n",
+	 "clients.wwsf: no WWSF has the id 'q'"},
+	{W "issuer: i, jwks: j}]\nclients: [{id: a, secret_file: s}, {id: a, secret_file: t}]\n",
+	 "clients.id: 'a' is there already"},
+	{W "issuer: i, jwks: j}]\nclients: [{id: a}]\n", "clients.secret_file is missing"},
+	{W "issuer: i, jwks: j}]\nclients: [{id: 'a:b', secret_file: s}]\n", "is no name"},
 };
 
 START_TEST(issuers) {
