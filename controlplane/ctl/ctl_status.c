@@ -122,8 +122,7 @@ static json_t *nonzero(json_t *o, bool is_all) {
 
 static json_t *ims_json(const struct ims_stats *s) {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "core_requests",
-			 (json_int_t)s->core_requests, "core_retransmits",
+			 "core_requests", (json_int_t)s->core_requests, "core_retransmits",
 			 (json_int_t)s->core_retransmits, "core_answers",
 			 (json_int_t)s->core_answers, "core_timeouts", (json_int_t)s->core_timeouts,
 			 "core_connects", (json_int_t)s->core_connects, "register_initial",

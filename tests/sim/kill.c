@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // regate-kill: kill -9 of a process with the lease engine and SQLite under load, again and again, at
 // random instants and at every crash point. Nothing acknowledged may be lost, nothing given twice.
-#include "core/crash_point.h"
 #include "kill.h"
+#include "core/crash_point.h"
 
 #include <poll.h>
 #include <signal.h>
