@@ -51,10 +51,13 @@ class Top(GatewayCase):
             return all(r["samples"] > 0 for r in rows) and rows
 
         self.refresh(20)
-        for row in wait_for("samples of every stage", is_all_seen, timeout=60):
+        rows = wait_for("samples of every stage", is_all_seen, timeout=60)
+        all_ns = sum(row["mean_ns"] * row["samples"] for row in rows)
+        for row in rows:
             self.assertGreater(row["mean_ns"], 0, row)
-            self.assertGreater(row["share_percent"], 0, row)
             self.assertLessEqual(row["p50_ns"], row["p99_ns"])
+            # Who preempts the worker can make one stage look long, and the others nothing beside it.
+            self.assertAlmostEqual(row["share_percent"], 100 * row["mean_ns"] * row["samples"] / all_ns, delta=1)
         data = self.lab.ctl("stages")["data"]
         self.assertAlmostEqual(sum(r["share_percent"] for r in data["stages"]), 100, delta=1)
         for stage in data["stages"]:
