@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Two gateways on one store, one of which is told late what the other one wrote.
+#include "lease_fixture.h"
+#include "regate/err.h"
+
+static struct fix a, b;
+
+static void setup(void) {
+	fix_init_two(&a, &b, 1); // one pair, which both want
+}
+
+static void teardown(void) {
+	fix_fini(&b);
+	fix_fini(&a);
+}
+
+static void advance(uint64_t ns) {
+	fix_advance(&a, ns);
+	ck_assert_msg(lease_engine_check(b.e) == NULL, "%s", lease_engine_check(b.e));
+}
+
+static void grant(struct fix *f, const char *sub) {
+	struct lease_ask ask = fix_ask(f, sub);
+
+	lease_grant(f->e, &ask);
+	advance(20 * RG_NS_PER_MS);
+	ck_assert_uint_eq(f->done.n, 1);
+}
+
+// The core may hold the binding for longer than the pair rests after its token: b, where the pair is free
+// already, hears of it late, from a record whose tokens are over.
+START_TEST(a_later_end_holds_what_is_free) {
+	uint64_t end_ns;
+
+	grant(&a, "u");
+	ck_assert_int_eq(a.done.rc, 0);
+	end_ns = lease_token_end_ns(fix_lease(&a, 0));
+	fix_register(&a, 0, 1, 7);
+	advance(end_ns - 10 * SEC - env_now_ns(a.env));
+	store_mem_set_watch_delay(b.store, FIX_GUARD + 100 * SEC);
+	lease_register_held(a.e, 0, 1, end_ns + 3000 * SEC);
+	advance(FIX_GUARD + 80 * SEC);
+	ck_assert_int_eq(fix_lease(&b, 0)->state, LEASE_FREE);
+	advance(21 * SEC);
+	ck_assert_int_eq(fix_lease(&b, 0)->state, LEASE_QUARANTINE);
+	ck_assert_uint_ge(fix_lease(&b, 0)->reassign_ns, end_ns + 3000 * SEC);
+	grant(&b, "v");
+	ck_assert_int_eq(b.done.rc, RG_E_EXHAUSTED);
+}
+END_TEST
+
+// b's record of a free pair is under way when a's grant of it is durable already: what b is asked for
+// meanwhile is not given this pair.
+START_TEST(a_record_under_way_may_be_beaten) {
+	struct lease_ask ask = fix_ask(&b, "v");
+
+	store_mem_set_watch_delay(b.store, SEC);
+	grant(&a, "u");
+	ck_assert_int_eq(a.done.rc, 0);
+	ck_assert_int_eq(lease_set_suspect(b.e, 0, LEASE_SUSPECT_OPERATOR), 0);
+	ck_assert_int_eq(lease_set_suspect(b.e, 0, LEASE_SUSPECT_NONE), 0);
+	lease_grant(b.e, &ask);
+	advance(2 * SEC);
+	ck_assert_uint_eq(b.done.n, 1);
+	ck_assert_int_eq(b.done.rc, RG_E_EXHAUSTED);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct lease *l = fix_lease(i == 0 ? &a : &b, 0);
+
+		ck_assert_int_eq(l->state, LEASE_OFFERED);
+		ck_assert_uint_eq(l->gen, 1);
+		ck_assert_str_eq(l->sub, "u");
+		ck_assert_uint_eq(l->tokens[1].end_ns, 0);
+	}
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("lease_late_news");
+	TCase *tc = tcase_create("late news");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, a_later_end_holds_what_is_free);
+	tcase_add_test(tc, a_record_under_way_may_be_beaten);
+	suite_add_tcase(s, tc);
+	return fix_main(s);
+}
