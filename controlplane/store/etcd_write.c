@@ -95,7 +95,7 @@ static bool is_over(const struct etcd_batch *b) {
 	return true;
 }
 
-// --- what etcd refuses together, it may take one by one
+// --- what is refused, or too large, together may go one by one
 
 static void take_apart(struct etcd_batch *b) {
 	struct store_etcd *s = b->s;
@@ -113,6 +113,13 @@ static void take_apart(struct etcd_batch *b) {
 	b->n = 0;
 	store_queue_move(&q, &s->queue);
 	store_queue_move(&s->queue, &q);
+}
+
+static void refuse(struct etcd_batch *b, int rc) {
+	if ((rc == -EINVAL || rc == RG_E_LIMIT) && b->n > 1)
+		take_apart(b);
+	else
+		batch_end(b, rc);
 }
 
 // --- answers
@@ -148,10 +155,7 @@ static void on_answer(void *arg, const struct http_answer *a) {
 		retry(b, b->n_tries < s->cfg->n_endpoints);
 		break;
 	case ETCD_REFUSED:
-		if (rc == -EINVAL && b->n > 1)
-			take_apart(b);
-		else
-			batch_end(b, rc);
+		refuse(b, rc);
 		break;
 	}
 	etcd_write_run(s);
@@ -175,7 +179,7 @@ static void send_batch(struct etcd_batch *b) {
 	b->member = s->member;
 	b->n_tries++;
 	if (w.overflow) {
-		batch_end(b, RG_E_LIMIT);
+		refuse(b, RG_E_LIMIT);
 		return;
 	}
 	s->stats.batches += b->is_writing;

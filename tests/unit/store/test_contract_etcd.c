@@ -125,11 +125,50 @@ static struct store *open_handle(struct env *e) {
 	return s;
 }
 
+// --- requests
+
+#define N_LARGE 126 // one transaction, if it fitted
+
+static void on_stored(void *arg, int rc, uint64_t) {
+	ck_assert_int_eq(rc, 0);
+	++*(unsigned *)arg;
+}
+
+// Each fits; all of them make more than a request may have.
+START_TEST(what_is_too_large_together_goes_alone) {
+	struct env *e = env_real_new();
+	struct store *s;
+	char sub[4000], impi[16], impu[16];
+	unsigned n = 0;
+
+	start();
+	s = open_handle(e);
+	memset(sub, '%', sizeof(sub)); // three characters each, in a record
+	sub[sizeof(sub) - 1] = '\0';
+	for (unsigned i = 0; i < N_LARGE; i++) {
+		const struct store_lease l = {.impi = impi,
+					      .impu = impu,
+					      .pool = "p",
+					      .sub = sub,
+					      .gateway = "",
+					      .gen = 1};
+
+		snprintf(impi, sizeof(impi), "%u@x", i);
+		snprintf(impu, sizeof(impu), "sip:%u@x", i);
+		ck_assert_int_eq(store_commit(s, &l, on_stored, &n), 0);
+	}
+	store_flush(s);
+	ck_assert_uint_eq(n, N_LARGE);
+	store_close(s);
+	env_real_free(e);
+}
+END_TEST
+
 int main(void) {
 	static const struct contract c = {"etcd",      start, stop, env_real_new, env_real_free,
 					  open_handle, turn,  true, true};
 	Suite *suite = suite_create("contract_etcd");
-	TCase *names = tcase_create("names");
+	TCase *own = tcase_create("its own");
 	SRunner *sr;
 	int failed;
 
@@ -139,9 +178,10 @@ int main(void) {
 		return 2;
 	}
 	contract_add(suite, &c);
-	tcase_add_test(names, a_name_is_of_one_handle);
-	tcase_set_timeout(names, 60);
-	suite_add_tcase(suite, names);
+	tcase_add_test(own, a_name_is_of_one_handle);
+	tcase_add_test(own, what_is_too_large_together_goes_alone);
+	tcase_set_timeout(own, 60);
+	suite_add_tcase(suite, own);
 	sr = srunner_create(suite);
 	srunner_set_fork_status(sr, CK_NOFORK);
 	srunner_run_all(sr, CK_NORMAL);
