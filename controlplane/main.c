@@ -11,13 +11,18 @@
 #include "core/crash_point.h"
 #include "gateway.h"
 #include "regate/dp.h"
+#include "storage.h"
 
 #define EXIT_USAGE 2
 
 static const char usage[] =
-	"usage: regated [--config FILE] [--check-config]\n"
+	"usage: regated [--config FILE] [--check-config | --restore BACKUP | --store-lost]\n"
 	"  --config FILE     configuration, default /etc/regate/regated.yaml\n"
 	"  --check-config    check it and every file it names, then end: 0 good, 1 not\n"
+	"  --restore BACKUP  put what `regatectl store backup` wrote in place of the store, then "
+	"end;\n"
+	"                    the next start gives out nothing until all leases of before are over\n"
+	"  --store-lost      the same without a backup: begin anew where the store is gone\n"
 	"  --help-config     print every key with type, range, default and meaning\n"
 	"  --hash-password   read a password from standard input, print its hash for "
 	"accounts.file\n"
@@ -99,11 +104,24 @@ done:
 	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int replace_store(const struct conf *conf, const char *backup) {
+	struct env *env = env_real_new();
+	char err[1024] = "no memory";
+	int rc = env == NULL ? -1 : storage_replace(conf, env, backup, stdout, err, sizeof(err));
+
+	if (rc != 0)
+		fprintf(stderr, "regated: %s\n", err);
+	env_real_free(env);
+	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv) {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check-config", no_argument, NULL, 'k'},
 		{"help-config", no_argument, NULL, 's'},
+		{"restore", required_argument, NULL, 'r'},
+		{"store-lost", no_argument, NULL, 'l'},
 		{"hash-password", no_argument, NULL, 'p'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
@@ -111,7 +129,8 @@ int main(int argc, char **argv) {
 		{NULL, 0, NULL, 0},
 	};
 	const char *path = "/etc/regate/regated.yaml";
-	bool is_check = false;
+	const char *backup = NULL;
+	bool is_check = false, is_replacing = false;
 	struct conf *conf;
 	int opt, rc;
 
@@ -127,6 +146,13 @@ int main(int argc, char **argv) {
 			break;
 		case 'k':
 			is_check = true;
+			break;
+		case 'r':
+			backup = optarg;
+			is_replacing = true;
+			break;
+		case 'l':
+			is_replacing = true;
 			break;
 		case 's':
 			conf_print_schema(stdout);
@@ -147,6 +173,10 @@ int main(int argc, char **argv) {
 			return EXIT_USAGE;
 		}
 	}
+	if (is_replacing && is_check) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
 	if (optind != argc) {
 		fprintf(stderr, "regated: unexpected argument '%s'\n%s", argv[optind], usage);
 		return EXIT_USAGE;
@@ -156,7 +186,7 @@ int main(int argc, char **argv) {
 	conf = conf_load(path, stderr);
 	if (conf == NULL)
 		return EXIT_FAILURE;
-	rc = run(conf, is_check);
+	rc = is_replacing ? replace_store(conf, backup) : run(conf, is_check);
 	if (is_check && rc == EXIT_SUCCESS)
 		printf("%s: ok\n", path);
 	conf_free(conf);

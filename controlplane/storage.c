@@ -70,6 +70,57 @@ int storage_open(struct storage *st, const struct conf *conf, struct env *env, s
 				   : store_sqlite_open(env, conf->store_path, out, err, err_len);
 }
 
+static void on_marked(void *arg, int rc, uint64_t) {
+	*(int *)arg = rc;
+}
+
+static int mark_etcd(struct storage *st, const struct conf *conf, struct env *env, char *err,
+		     size_t err_len) {
+	struct store *s = NULL;
+	int put_rc = 0, rc = storage_open(st, conf, env, &s, err, err_len);
+
+	if (rc != 0)
+		return rc;
+	rc = store_put(s, STORE_LOST, &(uint8_t){1}, 1, false, on_marked, &put_rc);
+	if (rc == 0)
+		store_flush(s);
+	rc = rc == 0 ? put_rc : rc;
+	if (rc != 0)
+		snprintf(err, err_len, "%s: cannot be written (%s); mend etcd, then try again",
+			 st->place, rg_strerror(rc));
+	store_close(s);
+	return rc;
+}
+
+int storage_replace(const struct conf *conf, struct env *env, const char *backup, FILE *out,
+		    char *err, size_t err_len) {
+	struct storage st = {0};
+	char kept[4096] = "";
+	int rc;
+
+	if (conf->store.is_etcd && backup != NULL) {
+		snprintf(err, err_len,
+			 "--restore is for store.type sqlite: restore etcd with etcdctl snapshot "
+			 "restore, then run regated --store-lost");
+		return RG_E_UNSUPPORTED;
+	}
+	rc = storage_init(&st, conf, env, err, err_len);
+	if (rc == 0 && conf->store.is_etcd)
+		rc = mark_etcd(&st, conf, env, err, err_len);
+	else if (rc == 0)
+		rc = store_sqlite_replace(conf->store_path, backup, kept, sizeof(kept), err,
+					  err_len);
+	if (rc == 0)
+		fprintf(out,
+			"%s: %s%s%s%s; from the next start on no pair is given out until all "
+			"leases of before are over\n",
+			st.place, backup == NULL ? "counts as lost" : "now has the records of ",
+			backup == NULL ? "" : backup, *kept == '\0' ? "" : "; the old one is ",
+			kept);
+	storage_fini(&st);
+	return rc;
+}
+
 void storage_fini(struct storage *st) {
 	if (st->password != NULL)
 		explicit_bzero(st->password, strlen(st->password));

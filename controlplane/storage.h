@@ -2,6 +2,8 @@
 // Which store the configuration asks for, and what it needs to be opened.
 #pragma once
 
+#include <stdio.h>
+
 #include "conf/conf.h"
 #include "core/env.h"
 #include "store/store_etcd.h"
@@ -18,4 +20,9 @@ struct storage {
 // st stays where it is until the store is closed.
 [[nodiscard]] int storage_open(struct storage *st, const struct conf *conf, struct env *env,
 			       struct store **out, char *err, size_t err_len);
+// While no regated runs: puts backup (store.type: sqlite only) in place of the store, or, NULL, makes a
+// new one, or marks etcd's. At the next start all pairs are held as long as a lease of before may
+// last (ims.md INV-11). 0, with a line on out, or negative with one line in err.
+[[nodiscard]] int storage_replace(const struct conf *conf, struct env *env, const char *backup,
+				  FILE *out, char *err, size_t err_len);
 void storage_fini(struct storage *st);

@@ -126,21 +126,45 @@ static int64_t judge(const struct lease_engine *e, const struct record *old, siz
 	return is_same_boot ? offset_ms + now_ms(e) : high_ms;
 }
 
-static int hold_init(struct lease_engine *e) {
+static bool is_store_lost(const struct lease_engine *e) {
+	uint8_t is_lost = 0;
+	size_t len = 1;
+
+	return store_get(e->store, STORE_LOST, &is_lost, &len) == 0 && len == 1 && is_lost != 0;
+}
+
+// As long as anything that was given out before may last, and generations beyond all of them: a
+// second can have no million of grants. The wall clock counts as well, so that an old copy that is
+// restored twice does not get the same floor twice.
+static int hold_begin(struct lease_engine *e, struct hold *h) {
 	uint64_t span_ns = e->cfg.token_max_ns + e->cfg.clock_error_ns + e->cfg.t_sip_ns +
 			   e->cfg.reg_max_ns + e->cfg.core_slack_ns;
+	int64_t now_ms = lease_clock_now_ms(e), wall_ms = env_wall_ms(e->env);
+	int64_t until_ms = now_ms + (int64_t)(span_ns / RG_NS_PER_MS);
+	uint64_t floor = (uint64_t)((wall_ms > now_ms ? wall_ms : now_ms) / 1000) << 20;
+	int rc;
+
+	h->until_ms = until_ms > h->until_ms ? until_ms : h->until_ms;
+	h->gen_floor = lease_later_ns(floor, h->gen_floor + (1u << 20));
+	rc = put_now(e, HOLD_KEY, h, sizeof(*h));
+	if (rc == 0) // a crash before it only begins anew
+		rc = put_now(e, STORE_LOST, &(uint8_t){0}, 1);
+	log_put(e->log, LOG_WARN, "lease.store_was_lost",
+		LOG_S("effect", "no lease is given out until all of before are over"),
+		LOG_U("seconds", span_ns / RG_NS_PER_S));
+	return rc;
+}
+
+static int hold_init(struct lease_engine *e) {
 	struct hold h = {0};
 	size_t len = sizeof(h);
 	int rc = store_get(e->store, HOLD_KEY, &h, &len);
 
-	if (e->cfg.is_store_lost) {
-		h.until_ms = lease_clock_now_ms(e) + (int64_t)(span_ns / RG_NS_PER_MS);
-		h.gen_floor = (uint64_t)(lease_clock_now_ms(e) / 1000) << 20;
+	if (rc != 0 || len != sizeof(h))
+		h = (struct hold){0};
+	if (is_store_lost(e)) {
 		len = sizeof(h);
-		rc = put_now(e, HOLD_KEY, &h, sizeof(h));
-		log_put(e->log, LOG_WARN, "lease.store_was_lost",
-			LOG_S("effect", "no lease is given out until all of before are over"),
-			LOG_U("seconds", span_ns / RG_NS_PER_S));
+		rc = hold_begin(e, &h);
 	}
 	if (rc == RG_E_STALE)
 		return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The engine's life, its pairs, and looking them up.
-#include "lease/engine.h"
+#include "lease/grant.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -234,7 +234,7 @@ int lease_pair_add(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const c
 	*slot = (struct lease_slot){.pool = pool,
 				    .wwsf = wwsf,
 				    .is_fixed = fixed_sub != NULL,
-				    .gen = e->gen_floor};
+				    .gen = e->pools[pool]->is_foreign ? 0 : e->gen_floor};
 	rc = lease_identity_set(e, slot, impi, impu, fixed_sub);
 	if (rc == 0)
 		add(e, e->n_pairs);

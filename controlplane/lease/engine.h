@@ -270,25 +270,6 @@ uint64_t lease_clock_to_boot_ns(const struct lease_engine *e, int64_t disk_ms);
 void lease_clock_run(struct lease_engine *e); // a pair has become busy
 void lease_clock_on_value(struct lease_engine *e, const char *name);
 
-// --- grant.c
-bool lease_store_is_up(const struct lease_engine *e);
-// 0: now in the store's hands.
-[[nodiscard]] int lease_op_start(struct lease_pair *p, struct lease_op *op);
-void lease_op_signed(struct lease_pair *p, struct lease_op *op);      // op->rc
-void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc); // the store has answered
-// Another gateway was first. undo: the pair is as before; again: once what it wrote is merged.
-void lease_op_undo(struct lease_pair *p, const struct lease_op *op);
-void lease_op_again(struct lease_pair *p, struct lease_op *op);
-const struct lease_token *lease_op_kept(const struct lease_pair *p, const struct lease_op *op);
-void lease_op_answer_late(struct lease_engine *e, struct lease_op *op, int rc);
-void lease_op_cancel(struct lease_op *op); // the engine ends; accepts NULL
-void lease_late_fn(struct env_timer *t, uint64_t now_ns);
-
-// --- sign.c
-void lease_sign(struct lease_pair *p, struct lease_op *op); // lease_op_signed() follows
-void lease_sign_fn(struct env_timer *t, uint64_t now_ns);
-void lease_sign_stop(struct lease_engine *e); // cancels what the pool has not
-
 // --- publish.c: the workers' view
 // All tokens; where the snapshot cannot be shown, an entry that sends every REGISTER here.
 [[nodiscard]] int lease_pair_publish(struct lease_pair *p);

@@ -96,8 +96,6 @@ struct lease_cfg {
 	uint64_t mark_ns;      // between two marks of the clock in the store; 0: a second
 	const char *gateway;   // this gateway's name in the records, borrowed; NULL: ""
 	bool is_shared;        // other gateways use the store as well
-	bool is_store_lost; // what was stored is gone or old (INV-11): nothing is given out until
-			    // all that may have been given out before has ended
 };
 
 struct lease_engine;

@@ -184,7 +184,8 @@ static void sort_out(struct load *ld, struct freed *freed) {
 	for (uint32_t i = 0; i < e->n_pairs; i++) {
 		struct lease_pair *p = e->slots[i].pair;
 
-		if (e->slots[i].gen < e->gen_floor)
+		// Who counts elsewhere goes on counting: its tokens of before end with the hold.
+		if (e->slots[i].gen < e->gen_floor && !e->pools[e->slots[i].pool]->is_foreign)
 			set_gen(e, i, e->gen_floor);
 		e->slots[i].is_listed = false;
 		if (p == NULL) {

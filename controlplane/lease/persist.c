@@ -3,7 +3,7 @@
 // another, and each holds all that memory knew when it left. What the watch tells meanwhile waits
 // for the answer.
 #include "core/crash_point.h"
-#include "lease/engine.h"
+#include "lease/grant.h"
 
 #include <errno.h>
 

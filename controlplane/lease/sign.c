@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lease/engine.h"
+#include "lease/grant.h"
 #include "regate/err.h"
 
 #define BATCH 8

@@ -493,3 +493,20 @@ int sqlite_db_load(struct sqlite_db *db, const struct store_load *cb) {
 		rc = RG_E_PROTO;
 	return rc;
 }
+
+static int pass_over(void *, const struct store_lease *) {
+	return 0;
+}
+
+int sqlite_check(sqlite3 *h) {
+	const struct store_load cb = {pass_over, NULL};
+	struct sqlite_db db = {.h = h};
+	char text[128] = "";
+	int rc = sqlite_ask_text(h, "PRAGMA integrity_check(1)", text, sizeof(text));
+
+	if (rc == 0 && strcmp(text, "ok") != 0)
+		rc = RG_E_PROTO;
+	if (rc == 0)
+		rc = load_total(&db);
+	return rc == 0 ? sqlite_db_load(&db, &cb) : rc;
+}

@@ -5,6 +5,8 @@
 
 #include "store/store_impl.h"
 
+#define SQLITE_SCHEMA_VERSION 2
+
 struct sqlite_db;
 struct sqlite_total { // of all rows: one that is missing, doubled or of yesterday shows
 	uint64_t n, sum;

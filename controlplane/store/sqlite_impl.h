@@ -26,6 +26,8 @@ int sqlite_exec(sqlite3 *h, const char *sql); // ours
 // Brings the file to this version, from nothing or an older one, in one transaction. 0 or negative
 // with one line in err.
 [[nodiscard]] int sqlite_schema(sqlite3 *h, const char *path, char *err, size_t err_len);
+// 0 when all of the file is as it was written; RG_E_PROTO, or another negative.
+[[nodiscard]] int sqlite_check(sqlite3 *h);
 int sqlite_complain(const char *path, int rc, char *err, size_t err_len); // one line; rc
 
 // Makes durable what the log shows, after a crash or a failed fsync, and empties it. RG_E_PROTO when

@@ -9,8 +9,6 @@
 #include "regate/err.h"
 #include "store/sqlite_impl.h"
 
-#define SCHEMA_VERSION 2
-
 // Rows by IMPI. UNIQUE: no IMPU has two owners, whatever writes here (ims.md INV-2).
 #define TABLES                                                                              \
 	"CREATE TABLE value (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL,"          \
@@ -221,13 +219,13 @@ int sqlite_schema(sqlite3 *h, const char *path, char *err, size_t err_len) {
 
 	if (rc != 0)
 		return sqlite_complain(path, rc, err, err_len);
-	if (version == SCHEMA_VERSION)
+	if (version == SQLITE_SCHEMA_VERSION)
 		return 0;
-	if (version > SCHEMA_VERSION) {
+	if (version > SQLITE_SCHEMA_VERSION) {
 		snprintf(err, err_len,
 			 "%s: schema version %lld, this regated knows %d; run the version that "
 			 "wrote it or set another store.path",
-			 path, (long long)version, SCHEMA_VERSION);
+			 path, (long long)version, SQLITE_SCHEMA_VERSION);
 		return RG_E_UNSUPPORTED;
 	}
 	rc = sqlite_exec(h, "BEGIN IMMEDIATE");

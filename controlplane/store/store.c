@@ -34,7 +34,25 @@ void store_get_stats(const struct store *s, struct store_stats *out) {
 	s->ops->get_stats(s, out);
 }
 
+void store_get_info(struct store *s, struct store_info *out) {
+	*out = (struct store_info){.kind = s->ops->kind, .backup = {.file = ""}};
+	if (s->ops->get_info != NULL)
+		s->ops->get_info(s, out);
+}
+
+int store_backup(struct store *s, const char *file, bool is_forced) {
+	return s->ops->backup == NULL ? RG_E_UNSUPPORTED : s->ops->backup(s, file, is_forced);
+}
+
 // --- values
+
+unsigned store_n_values(const struct store *s) {
+	unsigned n = 0;
+
+	for (const struct store_value *v = s->values; v != NULL; v = v->next)
+		n++;
+	return n;
+}
 
 static struct store_value *value_find(const struct store *s, const char *name) {
 	struct store_value *v = s->values;

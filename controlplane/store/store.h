@@ -112,5 +112,43 @@ struct store_stats {
 };
 void store_get_stats(const struct store *s, struct store_stats *out);
 
+// --- a copy of all that is stored, while it is in use
+enum store_backup_state {
+	STORE_BACKUP_NONE,
+	STORE_BACKUP_COPYING,
+	STORE_BACKUP_CHECKING,
+	STORE_BACKUP_DONE,
+	STORE_BACKUP_FAILED,
+};
+struct store_backup {     // the last one
+	const char *file; // "": a check only
+	enum store_backup_state state;
+	unsigned percent; // copied
+	int rc;           // FAILED: RG_E_PROTO, the store is damaged; -EEXIST; another -errno
+	int64_t ended_ms; // wall clock
+};
+struct store_info {
+	const char *kind;            // "sqlite", "etcd", "memory"
+	int schema;                  // version of the format; 0 = has none
+	uint64_t n_records, n_bytes; // 0 = not known here
+	int64_t commit_ms;           // of the last commit, wall clock; 0 = none yet
+	struct store_backup backup;
+};
+void store_get_info(struct store *s, struct store_info *out); // texts until the next store_backup()
+// Copies the store into a new file, private to us, and reads all of the copy; NULL: the copy goes then.
+// is_forced: an older backup of that name is replaced. How far it is tells store_get_info(). 0: under
+// way; -EBUSY another one is; -EEXIST; -ENOTSUP (what is there is no backup); RG_E_UNSUPPORTED, it has
+// a tool of its own; another -errno.
+[[nodiscard]] int store_backup(struct store *s, const char *file, bool is_forced);
+
+// A value that is 1 in a store which is new or old, and not what it was last: what was given out since
+// nobody knows (INV-11).
+#define STORE_LOST "store.lost"
+// While no regated runs on path: puts a copy of backup there, or a new store (NULL, only when there is
+// none), with that value. What was there is kept; its new name is in kept, "" when there was none.
+// 0 or negative with one line in err.
+[[nodiscard]] int store_sqlite_replace(const char *path, const char *backup, char *kept,
+				       size_t kept_len, char *err, size_t err_len);
+
 // Tests: the next n commits of a memory store fail with rc.
 void store_mem_fail(struct store *s, unsigned n, int rc);

@@ -141,8 +141,9 @@ static int complain(const struct store_etcd *s, int rc, char *err, size_t err_le
 
 int store_etcd_open(struct env *e, const struct store_etcd_cfg *cfg, struct store **out, char *err,
 		    size_t err_len) {
-	static const struct store_ops ops = {etcd_close, etcd_load_all, etcd_write_queue,
-					     etcd_flush, etcd_get_stats};
+	static const struct store_ops ops = {etcd_close, etcd_load_all,  etcd_write_queue,
+					     etcd_flush, etcd_get_stats, NULL,
+					     NULL,       "etcd"};
 	struct store_etcd *s = calloc(1, sizeof(*s));
 	int rc = -ENOMEM;
 

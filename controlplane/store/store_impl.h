@@ -33,6 +33,9 @@ struct store_ops {
 	int (*queue)(struct store *s, struct store_job *j); // takes j on 0
 	void (*flush)(struct store *s);
 	void (*get_stats)(const struct store *s, struct store_stats *out);
+	void (*get_info)(struct store *s, struct store_info *out);        // may be NULL
+	int (*backup)(struct store *s, const char *file, bool is_forced); // may be NULL
+	const char *kind;
 };
 
 struct store_value;
@@ -65,4 +68,5 @@ void store_queue_move(struct store_queue *to, struct store_queue *from); // appe
 // The value as it is in the store now. 0 or -ENOMEM.
 [[nodiscard]] int store_keep(struct store *s, const char *name, const void *value, size_t len);
 [[nodiscard]] int store_keep_all(struct store *to, const struct store *from); // the same, of all
+unsigned store_n_values(const struct store *s);
 void store_forget(struct store *s); // all values; part of closing

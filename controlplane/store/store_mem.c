@@ -400,8 +400,8 @@ static void mem_get_stats(const struct store *s, struct store_stats *out) {
 }
 
 static struct store_mem *handle_new(struct env *e, struct backend *b) {
-	static const struct store_ops ops = {mem_close, mem_load_all, mem_queue, mem_flush,
-					     mem_get_stats};
+	static const struct store_ops ops = {mem_close,     mem_load_all, mem_queue, mem_flush,
+					     mem_get_stats, NULL,         NULL,      "memory"};
 	struct store_mem *m = calloc(1, sizeof(*m));
 
 	if (m == NULL || store_keep_all(&m->s, &b->values) != 0) {

@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/crash_point.h"
 #include "regate/err.h"
-#include "store/sqlite_db.h"
+#include "store/sqlite_backup.h"
+#include "store/sqlite_file.h"
 #include "store/store_impl.h"
 
 #define RETRY_NS 250000000 // between attempts to open the file after a failure
@@ -41,6 +42,13 @@ struct store_sqlite {
 	struct store_queue finished; // thread to loop
 	bool is_stopping;
 	struct store_stats stats;
+	uint64_t n_rows;   // of the file; values are among them
+	int64_t commit_ms; // of the last commit
+	struct store_backup backup;
+	struct sqlite_backup *copy; // the thread's while COPYING, then the checker's; not guarded
+	char *backup_file;          // owned; of backup
+	pthread_t checker;
+	bool has_checker;
 };
 
 static struct store_sqlite *self(struct store *s) {
@@ -93,8 +101,16 @@ static void fail(struct store_sqlite *s, int rc) {
 	s->failed_rc = rc;
 	s->acked = sqlite_db_total(s->db);
 	s->in_flight = sqlite_db_in_flight(s->db);
+	sqlite_backup_leave(s->copy);
 	sqlite_db_abandon(s->db);
 	s->db = NULL;
+}
+
+static int64_t wall_ms(void) {
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 static void count(struct store_stats *st, const struct store_job *j) {
@@ -108,7 +124,7 @@ static void count(struct store_stats *st, const struct store_job *j) {
 // True when the file failed just now.
 static bool run_batch(struct store_sqlite *s, struct store_queue *batch) {
 	bool was_good;
-	uint64_t one = 1;
+	uint64_t one = 1, n_rows = 0;
 	int rc;
 
 	pthread_mutex_lock(&s->db_lock);
@@ -116,6 +132,7 @@ static bool run_batch(struct store_sqlite *s, struct store_queue *batch) {
 	was_good = rc == 0;
 	if (was_good) {
 		rc = write_batch(s->db, batch);
+		n_rows = sqlite_db_total(s->db).n;
 		if (rc != 0)
 			fail(s, rc);
 	}
@@ -131,6 +148,10 @@ static bool run_batch(struct store_sqlite *s, struct store_queue *batch) {
 	}
 	s->stats.batches++;
 	s->stats.is_up = rc == 0;
+	if (rc == 0) {
+		s->n_rows = n_rows;
+		s->commit_ms = wall_ms();
+	}
 	store_queue_move(&s->finished, batch);
 	pthread_cond_signal(&s->is_done);
 	pthread_mutex_unlock(&s->lock);
@@ -140,7 +161,7 @@ static bool run_batch(struct store_sqlite *s, struct store_queue *batch) {
 }
 
 // With lock. True when there is something in the queue, false at the end or, after a failure, when
-// it is time to try the file again.
+// it is time to try the file again, or to copy some of it.
 static bool wait_for_work(struct store_sqlite *s) {
 	struct timespec until;
 	int rc = 0;
@@ -149,7 +170,8 @@ static bool wait_for_work(struct store_sqlite *s) {
 	until.tv_nsec += RETRY_NS;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	while (s->queue.first == NULL && !s->is_stopping && rc == 0)
+	while (s->queue.first == NULL && !s->is_stopping && rc == 0 &&
+	       s->backup.state != STORE_BACKUP_COPYING)
 		rc = s->stats.is_up ? pthread_cond_wait(&s->wake, &s->lock)
 				    : pthread_cond_timedwait(&s->wake, &s->lock, &until);
 	return s->queue.first != NULL;
@@ -162,6 +184,44 @@ static void recover(struct store_sqlite *s) {
 	pthread_mutex_unlock(&s->lock);
 }
 
+// --- a copy, a piece between two batches
+
+static void backup_end(struct store_sqlite *s, int rc) {
+	sqlite_backup_free(s->copy);
+	s->copy = NULL;
+	pthread_mutex_lock(&s->lock);
+	s->backup.state = rc == 0 ? STORE_BACKUP_DONE : STORE_BACKUP_FAILED;
+	s->backup.rc = rc;
+	s->backup.ended_ms = wall_ms();
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *checker_main(void *arg) {
+	struct store_sqlite *s = arg;
+
+	backup_end(s, sqlite_backup_finish(s->copy));
+	return NULL;
+}
+
+// The check of a large copy takes long: no commit waits for it.
+static void copy_some(struct store_sqlite *s) {
+	int rc;
+
+	pthread_mutex_lock(&s->db_lock);
+	rc = s->db == NULL ? s->failed_rc : sqlite_backup_step(s->copy, s->db);
+	pthread_mutex_unlock(&s->db_lock);
+	pthread_mutex_lock(&s->lock);
+	s->backup.percent = sqlite_backup_percent(s->copy);
+	if (rc == 0) {
+		s->backup.state = STORE_BACKUP_CHECKING;
+		rc = -pthread_create(&s->checker, NULL, checker_main, s);
+		s->has_checker = rc == 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (rc != 0 && rc != RG_MORE)
+		backup_end(s, rc);
+}
+
 static void *thread_main(void *arg) {
 	struct store_sqlite *s = arg;
 	struct store_queue batch;
@@ -169,17 +229,17 @@ static void *thread_main(void *arg) {
 	store_queue_init(&batch);
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		if (wait_for_work(s)) {
-			store_queue_move(&batch, &s->queue);
-			pthread_mutex_unlock(&s->lock);
-			if (run_batch(s, &batch))
-				recover(s);
-		} else if (!s->is_stopping) {
-			pthread_mutex_unlock(&s->lock);
-			recover(s);
-		} else {
+		bool has_work = wait_for_work(s);
+		bool is_copying = s->backup.state == STORE_BACKUP_COPYING;
+
+		if (!has_work && s->is_stopping)
 			break;
-		}
+		store_queue_move(&batch, &s->queue);
+		pthread_mutex_unlock(&s->lock);
+		if (has_work ? run_batch(s, &batch) : !is_copying)
+			recover(s);
+		if (is_copying)
+			copy_some(s);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -254,6 +314,60 @@ static void sqlite_get_stats(const struct store *base, struct store_stats *out) 
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void join_checker(struct store_sqlite *s) {
+	if (s->has_checker)
+		pthread_join(s->checker, NULL);
+	s->has_checker = false;
+}
+
+static int sqlite_backup(struct store *base, const char *file, bool is_forced) {
+	struct store_sqlite *s = self(base);
+	bool is_busy;
+	int rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	is_busy =
+		s->backup.state == STORE_BACKUP_COPYING || s->backup.state == STORE_BACKUP_CHECKING;
+	pthread_mutex_unlock(&s->lock);
+	if (is_busy)
+		return -EBUSY;
+	join_checker(s); // it has ended
+	free(s->backup_file);
+	s->backup_file = strdup(file == NULL ? "" : file);
+	rc = s->backup_file == NULL ? -ENOMEM
+				    : sqlite_backup_new(s->path, file, is_forced, &s->copy);
+	pthread_mutex_lock(&s->lock);
+	s->backup = (struct store_backup){
+		.file = s->backup_file == NULL ? "" : s->backup_file,
+		.state = rc == 0 ? STORE_BACKUP_COPYING : STORE_BACKUP_FAILED,
+		.rc = rc,
+		.ended_ms = rc == 0 ? 0 : wall_ms(),
+	};
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
+}
+
+static uint64_t size_of(const char *path, const char *end) {
+	char name[4096];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%s%s", path, end);
+	return stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void sqlite_get_info(struct store *base, struct store_info *out) {
+	struct store_sqlite *s = self(base);
+
+	pthread_mutex_lock(&s->lock);
+	out->n_records = s->n_rows - store_n_values(base);
+	out->commit_ms = s->commit_ms;
+	out->backup = s->backup;
+	pthread_mutex_unlock(&s->lock);
+	out->schema = SQLITE_SCHEMA_VERSION;
+	out->n_bytes = size_of(s->path, "") + size_of(s->path, "-wal");
+}
+
 static void sqlite_close(struct store *base) {
 	struct store_sqlite *s = self(base);
 
@@ -265,6 +379,8 @@ static void sqlite_close(struct store *base) {
 		pthread_join(s->thread, NULL);
 		deliver(s);
 	}
+	join_checker(s);
+	sqlite_backup_free(s->copy);
 	env_sock_close(s->watch);
 	sqlite_db_close(s->db);
 	if (s->event_fd >= 0)
@@ -276,40 +392,12 @@ static void sqlite_close(struct store *base) {
 	pthread_cond_destroy(&s->wake);
 	pthread_cond_destroy(&s->is_done);
 	store_forget(base);
+	free(s->backup_file);
 	free(s->path);
 	free(s);
 }
 
 // --- opening
-
-// flock() goes with the process, however it ends.
-static int take_lock(struct store_sqlite *s, const char *path, char *err, size_t err_len) {
-	char name[4096];
-
-	if ((size_t)snprintf(name, sizeof(name), "%s.lock", path) >= sizeof(name)) {
-		snprintf(err, err_len, "store.path is too long");
-		return -ENAMETOOLONG;
-	}
-	s->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock_fd < 0) {
-		int rc = -errno;
-
-		snprintf(err, err_len, "%s: %s; the directory must exist and be writable", name,
-			 rg_strerror(rc));
-		return rc;
-	}
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK) {
-		int rc = -errno;
-
-		snprintf(err, err_len, "%s: %s; the file system must support locks", name,
-			 rg_strerror(rc));
-		return rc;
-	}
-	snprintf(err, err_len, "%s: in use by another regated; stop it first", path);
-	return -EBUSY;
-}
 
 // SQLite's files take their mode from the first one: digests are nobody else's business.
 static int create_private(const char *path, char *err, size_t err_len) {
@@ -335,6 +423,7 @@ static int keep(void *arg, const char *name, const void *value, size_t len) {
 static int load_values(struct store_sqlite *s, const char *path, char *err, size_t err_len) {
 	int rc = sqlite_db_load_values(s->db, keep, s);
 
+	s->n_rows = sqlite_db_total(s->db).n;
 	if (rc != 0)
 		snprintf(err, err_len, "%s: cannot be read: %s", path, rg_strerror(rc));
 	return rc;
@@ -360,8 +449,9 @@ static int start_thread(struct store_sqlite *s, char *err, size_t err_len) {
 
 int store_sqlite_open(struct env *e, const char *path, struct store **out, char *err,
 		      size_t err_len) {
-	static const struct store_ops ops = {sqlite_close, sqlite_load_all, sqlite_queue,
-					     sqlite_flush, sqlite_get_stats};
+	static const struct store_ops ops = {sqlite_close,  sqlite_load_all,  sqlite_queue,
+					     sqlite_flush,  sqlite_get_stats, sqlite_get_info,
+					     sqlite_backup, "sqlite"};
 	struct store_sqlite *s = calloc(1, sizeof(*s));
 	pthread_condattr_t attr;
 	int rc;
@@ -383,11 +473,14 @@ int store_sqlite_open(struct env *e, const char *path, struct store **out, char 
 	pthread_condattr_destroy(&attr);
 	pthread_cond_init(&s->is_done, NULL);
 	s->stats.is_up = true;
+	s->backup.file = "";
 	store_queue_init(&s->queue);
 	store_queue_init(&s->finished);
-	if ((rc = take_lock(s, path, err, err_len)) != 0 ||
+	if ((rc = sqlite_file_lock(path, &s->lock_fd, err, err_len)) != 0 ||
+	    (rc = sqlite_file_lost(path, s->lock_fd, err, err_len)) != 0 ||
 	    (rc = create_private(path, err, err_len)) != 0 ||
 	    (rc = sqlite_db_open(path, &s->db, err, err_len)) != 0 ||
+	    (rc = sqlite_file_mark(path, s->lock_fd, err, err_len)) != 0 ||
 	    (rc = load_values(s, path, err, err_len)) != 0 ||
 	    (rc = start_thread(s, err, err_len)) != 0) {
 		sqlite_close(&s->s);

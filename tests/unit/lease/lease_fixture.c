@@ -35,7 +35,6 @@ void fix_start(struct fix *f) {
 
 	cfg.gateway = f->gateway;
 	cfg.is_shared = f->gateway != NULL;
-	cfg.is_store_lost = f->more.is_store_lost;
 	cfg.token_max_ns = f->more.token_max_ns;
 	cfg.outage_ns = f->more.outage_ns;
 

@@ -270,12 +270,30 @@ START_TEST(never_granted_here) {
 }
 END_TEST
 
+// After the hold, which outlasts all tokens of before, its WWSF goes on counting where it was.
+START_TEST(a_lost_store_does_not_count_for_it) {
+	struct lease_adoption next = good;
+
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	lease_engine_free(e);
+	ck_assert_int_eq(store_put(store, STORE_LOST, "\1", 1, false, NULL, NULL), 0);
+	env_sim_advance(env, SEC);
+	make_engine();
+	next.gen++;
+	ck_assert_int_eq(adopt(&next, "v", "token-2"), RG_E_EXHAUSTED);
+	env_sim_advance(env, (5 + 69 + 360 + 3600) * SEC);
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), RG_E_STALE);
+	ck_assert_int_eq(adopt(&next, "v", "token-2"), 0);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_adopt");
 	TCase *tc = tcase_create("adopt");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, first_sight);
+	tcase_add_test(tc, a_lost_store_does_not_count_for_it);
 	tcase_add_test(tc, same_generation_renews);
 	tcase_add_test(tc, not_its_partition);
 	tcase_add_loop_test(tc, next_owner, 0, 2);

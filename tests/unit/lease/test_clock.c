@@ -129,10 +129,11 @@ START_TEST(a_lost_store_holds_all_back) {
 
 	fix_init(&f, 2);
 	fix_grant(&f, "a");
-	f.more = (struct lease_cfg){.is_store_lost = true, .token_max_ns = 7200 * SEC};
+	f.more = (struct lease_cfg){.token_max_ns = 7200 * SEC};
+	ck_assert_int_eq(store_put(f.store, STORE_LOST, "\1", 1, false, NULL, NULL), 0);
+	fix_advance(&f, RG_NS_PER_MS);
 	fix_restart(&f, 0); // an old copy of the store
 	ck_assert_int_eq(fix_seen(&f, &f.done.digest), -1);
-	f.more.is_store_lost = false;
 	fix_advance(&f, SEC);
 	fix_restart(&f, 0); // the hold is in the store
 	lease_get_pool_stats(f.e, 0, &st);
