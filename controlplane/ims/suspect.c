@@ -4,10 +4,10 @@
 #include "ims/op.h"
 
 // The first REGISTER of a lease. What the core says of a refresh is no news of the subscription, and an
-// account has no other pair to go to.
-static bool is_telling(const struct lease *l) {
+// account has no other pair to go to; nor is anything given out of a pool that is not configured.
+static bool is_telling(const struct ims *ims, const struct lease *l) {
 	return l != NULL && l->binding.contact.len == 0 && !l->is_stale && !l->is_fixed &&
-	       l->pool != UINT16_MAX;
+	       l->pool < ims->conf->n_pools;
 }
 
 static bool is_known(const struct ims_run *run, uint32_t idx) {
@@ -36,7 +36,7 @@ void suspect_refused(const struct op *op, unsigned status, const struct lease *l
 	struct ims *ims = op->ims;
 	struct ims_run *run;
 
-	if (op->is_dereg || (status != 403 && status != 404) || !is_telling(l))
+	if (op->is_dereg || (status != 403 && status != 404) || !is_telling(ims, l))
 		return;
 	run = &ims->runs[l->pool];
 	if (run->n < IMS_RUN_MAX && !is_known(run, op->idx)) {
@@ -56,7 +56,7 @@ void suspect_refused(const struct op *op, unsigned status, const struct lease *l
 void suspect_accepted(struct ims *ims, const struct lease *l) {
 	struct ims_run *run;
 
-	if (!is_telling(l))
+	if (!is_telling(ims, l))
 		return;
 	run = &ims->runs[l->pool];
 	if (run->n == IMS_RUN_MAX)
