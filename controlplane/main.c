@@ -125,7 +125,7 @@ int main(int argc, char **argv) {
 		{"hash-password", no_argument, NULL, 'p'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
-		{"list-crash-points", no_argument, NULL, 'l'}, // the release has none
+		{"list-crash-points", no_argument, NULL, 'n'}, // the release has none
 		{NULL, 0, NULL, 0},
 	};
 	const char *path = "/etc/regate/regated.yaml";
@@ -162,7 +162,7 @@ int main(int argc, char **argv) {
 		case 'v':
 			puts("regated " REGATE_VERSION);
 			return EXIT_SUCCESS;
-		case 'l':
+		case 'n':
 			crash_points_print();
 			return EXIT_SUCCESS;
 		case 'h':
