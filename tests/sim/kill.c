@@ -62,7 +62,7 @@ static void on_renewed(const struct note *n) {
 }
 
 static void on_note(const struct note *n, uint64_t born_ns) {
-	struct known_pair *p = &world.pairs[n->idx];
+	struct known_pair *p = &world.pairs[n->idx % KILL_PAIRS];
 	uint64_t ns;
 
 	switch (n->kind) {
@@ -70,6 +70,9 @@ static void on_note(const struct note *n, uint64_t born_ns) {
 		ns = now_ns() - born_ns;
 		serving_ns += ns;
 		longest_ns = ns > longest_ns ? ns : longest_ns;
+		return;
+	case NOTE_IMPORTED:
+		world.is_imported[n->idx] = true;
 		return;
 	case NOTE_GRANTED:
 		n_acked++;

@@ -9,14 +9,16 @@
 #include "regate/token.h"
 
 #define KILL_PAIRS 64
+#define KILL_IMPORTS 512 // pairs of a pool that nobody is served from
 
 enum note_kind {
 	NOTE_SERVING,  // what was acknowledged is known again
 	NOTE_GRANTED,  // acknowledged
 	NOTE_RENEWING, // a renewal may be stored from now on
 	NOTE_RENEWED,
-	NOTE_ENDING, // revocation or release was asked for
-	NOTE_FAULT,  // text in digest
+	NOTE_ENDING,   // revocation or release was asked for
+	NOTE_IMPORTED, // acknowledged
+	NOTE_FAULT,    // text
 };
 
 struct note {
@@ -40,6 +42,7 @@ struct known_pair { // from acknowledgements alone
 struct kill_world {
 	const char *path;
 	struct known_pair pairs[KILL_PAIRS];
+	bool is_imported[KILL_IMPORTS];
 	uint32_t n_subs;
 	uint64_t life;
 	const char *point; // die there, the at-th time; NULL: killed from outside

@@ -13,6 +13,7 @@
 
 #define MS RG_NS_PER_MS
 #define N_WAYS 24 // operations at once
+#define IMPORTS_OF_A_LIFE 4
 
 struct life;
 struct way {
@@ -32,7 +33,7 @@ struct life {
 	struct way ways[N_WAYS];
 	struct env_timer timer;
 	uint64_t rng, n_tokens;
-	uint32_t n_subs;
+	uint32_t n_subs, importing, n_imports;
 	int fd;
 };
 
@@ -179,6 +180,38 @@ static void check_pair(struct life *f, uint32_t idx) {
 	}
 }
 
+static int import(struct life *f, uint32_t i, lease_import_fn *done) {
+	char impi[32], impu[32];
+
+	snprintf(impi, sizeof(impi), "i%u@x", i);
+	snprintf(impu, sizeof(impu), "sip:i%u@x", i);
+	return lease_import(f->e, 1, impi, impu, done, f);
+}
+
+static void import_some(struct life *f);
+
+static void on_imported(void *arg, int rc) {
+	struct life *f = arg;
+
+	if (rc == 0)
+		tell(f, &(struct note){.kind = NOTE_IMPORTED, .idx = f->importing});
+	if (f->n_imports < IMPORTS_OF_A_LIFE)
+		import_some(f);
+}
+
+static void import_some(struct life *f) {
+	f->n_imports++;
+	f->importing = (uint32_t)random_below(f, KILL_IMPORTS);
+	if (import(f, f->importing, on_imported) < 0)
+		fault(f, "not imported", f->importing);
+}
+
+static void check_imports(struct life *f) {
+	for (uint32_t i = 0; i < KILL_IMPORTS; i++)
+		if (f->k->is_imported[i] && import(f, i, on_imported) != LEASE_IS_THERE)
+			fault(f, "lost: an acknowledged import", i);
+}
+
 static void start(struct life *f) {
 	const struct lease_cfg cfg = {.clock_error_ns = MS,
 				      .t_sip_ns = MS,
@@ -187,14 +220,16 @@ static void start(struct life *f) {
 				      .flow_grace_ns = 1000 * MS,
 				      .reg_max_ns = 1000 * MS};
 	const struct lease_ops ops = {f, on_deregister, on_close};
-	static const char *const names[] = {"p"};
+	static const char *const names[] = {"p", "q"};
+	static const uint16_t wwsfs[] = {0, 0};
 	const char *wrong;
 	char impi[32], impu[32];
 
-	f->e = lease_engine_new(&cfg, f->env, f->store, NULL, &ops, KILL_PAIRS);
+	f->e = lease_engine_new(&cfg, f->env, f->store, NULL, &ops, KILL_PAIRS + KILL_IMPORTS);
 	if (f->e == NULL)
 		_exit(5);
-	lease_set_pool_names(f->e, names, 1);
+	lease_set_pool_names(f->e, names, 2);
+	lease_set_pool_wwsfs(f->e, wwsfs);
 	for (unsigned i = 0; i < KILL_PAIRS; i++) {
 		snprintf(impi, sizeof(impi), "p%u@x", i);
 		snprintf(impu, sizeof(impu), "sip:p%u@x", i);
@@ -208,6 +243,8 @@ static void start(struct life *f) {
 		fault(f, wrong, 0);
 	for (uint32_t i = 0; i < KILL_PAIRS; i++)
 		check_pair(f, i);
+	check_imports(f);
+	import_some(f);
 	tell(f, &(struct note){.kind = NOTE_SERVING});
 }
 
