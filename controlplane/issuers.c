@@ -8,10 +8,51 @@
 #include <string.h>
 
 #include "regate/err.h"
+#include "token/introspect.h"
 
 #define FILE_MAX 65536
+#define SECRET_MAX 256
 #define POLL_NS (900 * RG_NS_PER_S) // ims.md 2.5
 #define REFETCH_NS (60 * RG_NS_PER_S)
+
+// The first line of the file, as a header line.
+static int load_secret(struct token_issuer_cfg *cfg, const struct conf_wwsf *w, struct env *env,
+		       char *err, size_t err_len) {
+	char line[4096];
+	struct rg_wr out = rg_wr(line, sizeof(line) - 1);
+	uint8_t *text;
+	size_t len;
+	int rc = env_read_file(env, w->introspection.secret_file, SECRET_MAX, &text, &len);
+	struct rg_slice secret;
+	const uint8_t *end;
+
+	if (rc != 0) {
+		snprintf(err, err_len,
+			 "wwsfs.introspection_secret_file: %s: %s; correct the path, or make the "
+			 "file",
+			 w->introspection.secret_file, rg_strerror(rc));
+		return rc;
+	}
+	end = len == 0 ? NULL : memchr(text, '\n', len);
+	secret = rg_trim(rg_slice(text, end == NULL ? len : (size_t)(end - text)));
+	introspect_put_authorization(&out, w->introspection.id, secret);
+	line[out.len] = '\0';
+	if (secret.len == 0 || out.overflow)
+		rc = RG_E_PROTO;
+	else
+		cfg->authorization = strdup(line);
+	if (rc == 0 && cfg->authorization == NULL)
+		rc = -ENOMEM;
+	if (rc != 0)
+		snprintf(err, err_len,
+			 "wwsfs.introspection_secret_file: %s: write the secret in the first line, "
+			 "at most %d characters",
+			 w->introspection.secret_file, SECRET_MAX);
+	explicit_bzero(line, sizeof(line));
+	explicit_bzero(text, len);
+	free(text);
+	return rc;
+}
 
 static int load_one(struct issuers *s, const struct conf_wwsf *w, uint16_t idx, struct env *env,
 		    char *err, size_t err_len) {
@@ -24,9 +65,19 @@ static int load_one(struct issuers *s, const struct conf_wwsf *w, uint16_t idx, 
 			 w->jwks, rg_strerror(rc));
 		return rc;
 	}
-	s->cfgs[s->n++] = (struct token_issuer_cfg){w->issuer,           w->jwks_uri, w->jwks_ca,
-						    rg_slice(text, len), w->id,       idx};
-	return 0;
+	s->cfgs[s->n] = (struct token_issuer_cfg){
+		.issuer = w->issuer,
+		.jwks_uri = w->jwks_uri,
+		.ca_file = w->introspection.uri == NULL ? w->jwks_ca : w->introspection.ca,
+		.keys = rg_slice(text, len),
+		.wwsf = w->id,
+		.wwsf_idx = idx,
+		.introspection_uri = w->introspection.uri,
+		.cache_s = w->introspection.cache_s,
+	};
+	s->n++;
+	return w->introspection.uri == NULL ? 0
+					    : load_secret(&s->cfgs[s->n - 1], w, env, err, err_len);
 }
 
 int issuers_load(struct issuers *s, const struct conf *conf, struct env *env, char *err,
@@ -66,6 +117,10 @@ void issuers_fini(struct issuers *s) {
 	token_issuers_free(s->issuers);
 	http_client_free(s->http);
 	for (size_t i = 0; i < s->n; i++) {
+		if (s->cfgs[i].authorization != NULL)
+			explicit_bzero((char *)s->cfgs[i].authorization,
+				       strlen(s->cfgs[i].authorization));
+		free((char *)s->cfgs[i].authorization);
 		explicit_bzero((void *)s->cfgs[i].keys.p, s->cfgs[i].keys.len);
 		free((void *)s->cfgs[i].keys.p);
 	}

@@ -19,6 +19,10 @@ struct conf_wwsf {
 	char *jwks_uri; // of the keys; or
 	char *jwks;     // file with them
 	char *jwks_ca;  // PEM, may be NULL
+	struct {        // or it is asked about each token; uri NULL: not so
+		char *uri, *id, *secret_file, *ca; // ca may be NULL
+		uint32_t cache_s;                  // default 300s
+	} introspection;
 };
 
 struct conf_pool {

@@ -120,6 +120,35 @@ static const char *issuer_before(const struct conf *k, size_t i) {
 	return NULL;
 }
 
+// The three that belong to an introspection endpoint, and how long its word must hold at least.
+static void check_introspection(const struct checker *c, const struct conf_wwsf *w,
+				const struct conf_node *n) {
+	static const char *const keys[] = {"introspection_id", "introspection_secret_file",
+					   "introspection_ca", "introspection_cache"};
+	bool is_asked = conf_node_get(n, "introspection_uri") != NULL;
+	const struct conf_node *cache = conf_node_get(n, "introspection_cache");
+
+	for (unsigned i = 0; i < 4; i++) {
+		const struct conf_node *key = conf_node_get(n, keys[i]);
+
+		if (key != NULL && !is_asked)
+			conf_error(c->errs, key->key_pos,
+				   "wwsfs.%s is for introspection_uri: add that, or remove this",
+				   keys[i]);
+		else if (key == NULL && is_asked && i < 2)
+			conf_error(c->errs, n->pos,
+				   "wwsfs.introspection_uri needs %s beside it: add that", keys[i]);
+	}
+	// It is asked again at half time; what is left then must still register.
+	if (is_asked && w->introspection.cache_s / 2 <= c->conf->reg.client_min_s &&
+	    (cache == NULL || !cache->is_bad))
+		conf_error(c->errs, cache == NULL ? n->pos : cache->pos,
+			   "wwsfs.introspection_cache (%" PRIu32
+			   "s) must be more than twice registration.client_min (%" PRIu32
+			   "s): change one of them",
+			   w->introspection.cache_s, c->conf->reg.client_min_s);
+}
+
 // A WWSF that issues its own tokens: one name, one place of the keys.
 static void check_issuers(const struct checker *c) {
 	const struct conf_node *n = elements(c, "wwsfs");
@@ -130,11 +159,13 @@ static void check_issuers(const struct checker *c) {
 
 		bool has_uri = conf_node_get(n, "jwks_uri") != NULL;
 		bool has_file = conf_node_get(n, "jwks") != NULL;
+		bool is_asked = conf_node_get(n, "introspection_uri") != NULL;
 
-		if ((conf_node_get(n, "issuer") != NULL) != (has_uri != has_file))
+		check_introspection(c, w, n);
+		if ((conf_node_get(n, "issuer") != NULL) != (has_uri + has_file + is_asked == 1))
 			conf_error(c->errs, n->pos,
 				   "wwsfs: issuer and its keys belong together: write issuer and "
-				   "one of jwks_uri, jwks, or none of them");
+				   "one of jwks_uri, jwks, introspection_uri, or none of them");
 		if (w->jwks_ca != NULL && !has_uri)
 			conf_error(c->errs, n->pos,
 				   "wwsfs.jwks_ca is for jwks_uri: add that, or remove this");

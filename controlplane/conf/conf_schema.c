@@ -193,7 +193,8 @@ static const struct conf_key wwsfs_keys[] = {
 	 .text = "web origins of its pages, such as https://wwsf.example.net; no origin has two "
 		 "WWSFs"},
 	{"issuer", CONF_T_WORD, OF_WWSF(issuer),
-	 .text = "iss of the tokens that it issues for its pools by itself; with jwks_uri or jwks. "
+	 .text = "iss of the tokens that it issues for its pools by itself; with jwks_uri, jwks or "
+		 "introspection_uri. "
 		 "They must end within token.life"},
 	{"jwks_uri", CONF_T_HTTPS, OF_WWSF(jwks_uri),
 	 .text = "where its public keys are, polled every 15 minutes"},
@@ -202,6 +203,20 @@ static const struct conf_key wwsfs_keys[] = {
 	{"jwks", CONF_T_PATH, OF_WWSF(jwks),
 	 .text = "file with its keys instead of jwks_uri, as a JWK set. HS256 secrets are taken "
 		 "here, where issuer and gateway are one"},
+	{"introspection_uri", CONF_T_HTTPS, OF_WWSF(introspection.uri),
+	 .text = "where the gateway asks about each of its tokens instead (RFC 7662); they may be "
+		 "opaque"},
+	{"introspection_id", CONF_T_WORD, OF_WWSF(introspection.id),
+	 .text = "who the gateway is there, for HTTP Basic"},
+	{"introspection_secret_file", CONF_T_PATH, OF_WWSF(introspection.secret_file),
+	 .text = "file with the secret of that in its first line"},
+	{"introspection_ca", CONF_T_PATH, OF_WWSF(introspection.ca),
+	 .text = "PEM file: who may certify the server of introspection_uri; default: the "
+		 "system's"},
+	{"introspection_cache", CONF_T_SECONDS, OF_WWSF(introspection.cache_s), .def = "300s",
+	 .min = 2, .max = DAY,
+	 .text = "how long an answer holds; it is asked again after half of that, so a token that "
+		 "was withdrawn there ends within it. More than twice client_min"},
 	{"max", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration_max", CONF_T_REFUSED, .text = ONE_T_REG},

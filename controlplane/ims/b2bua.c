@@ -182,6 +182,7 @@ void b2bua_serve(struct ims *ims, struct request *r) {
 		reply_status(ims, r, 403, rg_slice(NULL, 0));
 		return;
 	}
+	recheck_see(ims, r, l);
 	op = op_find(ims, l->idx);
 	if (op != NULL) { // RFC 3261 10.2: one at a time
 		if (!op_enqueue(op, r))
@@ -263,6 +264,7 @@ void ims_free(struct ims *ims) {
 		return;
 	op_free_all(ims);
 	sight_orphan_all(ims);
+	recheck_free_all(ims);
 	client_free(ims->client);
 	rg_digester_free(ims->mac);
 	free(ims->runs);

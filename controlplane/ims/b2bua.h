@@ -8,6 +8,7 @@
 #include "ims/message.h"
 
 #define IMS_OP_BUCKETS 1024
+#define IMS_RECHECKS 1024
 #define IMS_CALL_ID_MAX 256
 #define IMS_LINES_MAX 2048
 #define IMS_RUN_MAX 8
@@ -25,9 +26,10 @@ struct ims {
 	struct log *log;
 	struct lease_engine *leases;
 	const struct dpport *port;
-	struct token_issuers *issuers; // NULL: all tokens are our own
-	struct rg_digester *digester;  // of tokens; with issuers
-	struct sight *sights;          // under way
+	struct token_issuers *issuers;          // NULL: all tokens are our own
+	struct rg_digester *digester;           // of tokens; with issuers
+	struct sight *sights;                   // under way
+	struct recheck *rechecks[IMS_RECHECKS]; // by digest
 	struct client *client;
 	struct rg_digester *mac;        // of the Path handle
 	struct op *ops[IMS_OP_BUCKETS]; // by lease index
@@ -57,6 +59,11 @@ bool b2bua_is_foreign_page(const struct ims *ims, const struct request *r, uint1
 // r has a token that no lease has. True: it is taken care of. // consumes r then
 bool sight_begin(struct ims *ims, struct request *r);
 void sight_orphan_all(struct ims *ims); // frees their requests
+
+// --- recheck.c
+// The token of r is one of l's: if its issuer was asked about it, it is asked again in time.
+void recheck_see(struct ims *ims, const struct request *r, const struct lease *l);
+void recheck_free_all(struct ims *ims);
 
 // --- reply.c: each answers r and frees it
 void reply_status(struct ims *ims, struct request *r, unsigned status, struct rg_slice headers);

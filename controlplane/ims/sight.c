@@ -187,7 +187,7 @@ bool sight_begin(struct ims *ims, struct request *r) {
 		s->next->prev = s;
 	ims->sights = s;
 	r->did_see = true;
-	rc = token_issuers_verify(ims->issuers, r->reg.bearer, on_verified, s);
+	rc = token_issuers_verify(ims->issuers, r->reg.bearer, r->punt.wwsf, on_verified, s);
 	if (rc == 0)
 		return true;
 	sight_end(s);

@@ -176,14 +176,19 @@ void lease_op_signed(struct lease_pair *p, struct lease_op *op) {
 	lease_pair_go(p);
 }
 
-// Beside the new token stays the one that the client showed, for that one it has; else the newest.
+// Beside the new token stays the one that the client showed, for that one it has; else the newest. An
+// adopted token may be one that is there already, and only ends later.
 const struct lease_token *lease_op_kept(const struct lease_pair *p, const struct lease_op *op) {
 	const struct lease_token *t = p->l.tokens;
 
 	for (unsigned i = 0; op->has_used && i < STORE_TOKENS; i++)
 		if (t[i].end_ns != 0 && memcmp(&t[i].digest, &op->used, sizeof(op->used)) == 0)
 			return &t[i];
-	return t[0].end_ns != 0 ? &t[0] : NULL;
+	for (unsigned i = 0; i < STORE_TOKENS; i++)
+		if (t[i].end_ns != 0 &&
+		    memcmp(&t[i].digest, &op->issued.digest, sizeof(op->issued.digest)) != 0)
+			return &t[i];
+	return NULL;
 }
 
 // Durable: from here on the token is good. Two stay, a third is void at once.
@@ -196,12 +201,13 @@ static int accept(struct lease_pair *p, const struct lease_op *op) {
 		return RG_E_EXPIRED;
 	lease_pair_drop_ended(p);
 	kept = lease_op_kept(p, op);
+	for (unsigned i = 0; i < STORE_TOKENS; i++)
+		if (&l->tokens[i] != kept)
+			lease_token_drop(p, i);
 	if (kept == &l->tokens[1]) {
-		lease_token_drop(p, 0);
 		l->tokens[0] = *kept;
 		l->tokens[1] = (struct lease_token){0};
 	}
-	lease_token_drop(p, 1);
 	if (l->reassign_ns < lease_reassign_floor_ns(p->e, op->issued.end_ns))
 		lease_bug(p->e, l->idx, "a token outlasts its pair (INV-6)");
 	rc = lease_token_publish(p, &op->issued);

@@ -9,6 +9,7 @@
 
 #include "regate/err.h"
 #include "regate/token.h"
+#include "token/introspect.h"
 #include "token/jwk.h"
 #include "token/jws.h"
 
@@ -31,16 +32,26 @@ struct issuer {
 	struct set *sets[SETS_MAX]; // newest first
 	size_t n_sets;
 	struct http_request *fetch; // NULL = none under way
+	struct parse *parse;        // the same, of what was fetched
 	uint64_t fetched_ns;        // when the last one began; 0 = never
 	struct env_timer poll;
 	unsigned n_jobs;
+};
+
+struct parse {                 // of a set, in the crypto pool: an RSA key takes 20 ms to check
+	struct issuer *issuer; // NULL: it has gone
+	struct set *set;
+	char why[256];
+	size_t len;
+	char text[];
 };
 
 struct job {
 	struct token_issuers *all; // NULL: they have gone
 	struct job *prev, *next;
 	struct issuer *issuer;
-	struct set *set; // NULL: waits for a fetch
+	struct set *set;              // NULL: waits for a fetch, or
+	struct http_request *request; // for its issuer's word
 	const struct jws_key *key;
 	token_issuers_fn *done;
 	void *arg;
@@ -212,16 +223,54 @@ static void wake_jobs(struct issuer *is) {
 	}
 }
 
-static bool take_set(struct issuer *is, struct rg_slice text) {
-	char why[256];
-	struct set *s = set_new(text, false, why, sizeof(why));
+static void fetched(struct issuer *is, bool is_good) {
+	const struct token_issuers *all = is->all;
 
-	if (s == NULL)
-		log_put(is->all->log, LOG_ERROR, "token.keys_refused", LOG_S("wwsf", is->cfg->wwsf),
-			LOG_S("uri", is->cfg->jwks_uri), LOG_S("why", why));
+	env_timer_set(all->env, &is->poll,
+		      env_now_ns(all->env) + (is_good ? all->cfg.poll_ns : all->cfg.refetch_ns));
+	wake_jobs(is);
+}
+
+static void parse_run(void *arg) {
+	struct parse *p = arg;
+
+	p->set = set_new(rg_slice(p->text, p->len), false, p->why, sizeof(p->why));
+}
+
+static void parse_done(void *arg) {
+	struct parse *p = arg;
+	struct issuer *is = p->issuer;
+	bool is_good = p->set != NULL;
+
+	if (is == NULL) {
+		set_put(p->set);
+		free(p);
+		return;
+	}
+	is->parse = NULL;
+	if (is_good)
+		set_newest(is, p->set);
 	else
-		set_newest(is, s);
-	return s != NULL;
+		log_put(is->all->log, LOG_ERROR, "token.keys_refused", LOG_S("wwsf", is->cfg->wwsf),
+			LOG_S("uri", is->cfg->jwks_uri), LOG_S("why", p->why));
+	free(p);
+	fetched(is, is_good);
+}
+
+static int parse_begin(struct issuer *is, struct rg_slice text) {
+	struct parse *p = malloc(sizeof(*p) + text.len);
+	int rc;
+
+	if (p == NULL)
+		return -ENOMEM;
+	*p = (struct parse){.issuer = is, .why = "the gateway ends", .len = text.len};
+	memcpy(p->text, text.p, text.len);
+	rc = env_work(is->all->env, parse_run, parse_done, p);
+	if (rc == 0)
+		is->parse = p;
+	else
+		free(p);
+	return rc;
 }
 
 static void on_fetched(void *arg, const struct http_answer *a) {
@@ -235,10 +284,9 @@ static void on_fetched(void *arg, const struct http_answer *a) {
 			LOG_S("uri", is->cfg->jwks_uri), LOG_U("status", a->status),
 			LOG_S("why", a->rc == 0 ? "not 200" : a->error));
 	else if (is->n_sets == 0 || !rg_eq(a->body, is->sets[0]->text))
-		is_good = take_set(is, a->body);
-	env_timer_set(all->env, &is->poll,
-		      env_now_ns(all->env) + (is_good ? all->cfg.poll_ns : all->cfg.refetch_ns));
-	wake_jobs(is);
+		is_good = parse_begin(is, a->body) == 0;
+	if (is->parse == NULL)
+		fetched(is, is_good);
 }
 
 static int fetch(struct issuer *is) {
@@ -262,7 +310,7 @@ static int fetch(struct issuer *is) {
 static void on_poll(struct env_timer *t, uint64_t now_ns) {
 	struct issuer *is = (struct issuer *)((char *)t - offsetof(struct issuer, poll));
 
-	if (is->fetch == NULL && fetch(is) != 0)
+	if (is->fetch == NULL && is->parse == NULL && fetch(is) != 0)
 		env_timer_set(is->all->env, t, now_ns + is->all->cfg.refetch_ns);
 }
 
@@ -275,17 +323,65 @@ static bool may_fetch(const struct issuer *is) {
 
 // --- verification
 
-// By iss, which is believed only once the signature is.
-static struct issuer *issuer_of(const struct token_issuers *s, const struct jws *jws) {
-	json_t *claims = jws_parse_object(rg_slice(jws->payload, jws->payload_len));
-	const char *iss = json_string_value(json_object_get(claims, "iss"));
-	struct issuer *found = NULL;
+static struct issuer *issuer_of_page(const struct token_issuers *s, uint16_t wwsf) {
+	for (size_t i = 0; i < s->n_issuers; i++)
+		if (s->issuers[i].cfg->wwsf_idx == wwsf &&
+		    s->issuers[i].cfg->introspection_uri != NULL)
+			return &s->issuers[i];
+	return NULL;
+}
 
+uint32_t token_issuers_cache_s(const struct token_issuers *s, uint16_t wwsf) {
+	const struct issuer *is = s == NULL ? NULL : issuer_of_page(s, wwsf);
+
+	return is == NULL ? 0 : is->cfg->cache_s;
+}
+
+// By iss, which is believed only once the signature is; a token without one is its page's to judge.
+static int find_issuer(const struct token_issuers *s, struct rg_slice token, uint16_t wwsf,
+		       struct issuer **out) {
+	struct jws jws;
+	bool is_jws = jws_parse(token, &jws) == 0;
+	json_t *claims = is_jws ? jws_parse_object(rg_slice(jws.payload, jws.payload_len)) : NULL;
+	const char *iss = json_string_value(json_object_get(claims, "iss"));
+
+	*out = iss == NULL ? issuer_of_page(s, wwsf) : NULL;
 	for (size_t i = 0; iss != NULL && i < s->n_issuers; i++)
 		if (strcmp(s->issuers[i].cfg->issuer, iss) == 0)
-			found = &s->issuers[i];
+			*out = &s->issuers[i];
 	json_decref(claims);
-	return found;
+	if (is_jws)
+		jws_close(&jws);
+	if (*out != NULL)
+		return 0;
+	return is_jws ? RG_E_STALE : RG_E_PROTO;
+}
+
+// --- introspection
+
+static void on_told(void *arg, const struct http_answer *a) {
+	struct job *j = arg;
+	const struct token_issuer_cfg *cfg = j->issuer->cfg;
+	int rc = introspect_read(a, j->iss, j->aud, env_wall_ms(j->all->env) / 1000, cfg->cache_s,
+				 &j->claims);
+
+	j->request = NULL;
+	if (rc == 0 && strcmp(j->claims.wwsf, cfg->wwsf) != 0)
+		rc = RG_E_AUTH;
+	if (rc != 0 && rc != RG_E_STALE)
+		log_put(j->all->log, LOG_WARN, "token.introspection_failed",
+			LOG_S("wwsf", cfg->wwsf), LOG_S("uri", cfg->introspection_uri),
+			LOG_U("status", a->status),
+			LOG_S("why", a->rc != 0 ? a->error : rg_strerror(rc)));
+	job_end(j, rc);
+}
+
+static int job_ask(struct job *j) {
+	const struct token_issuer_cfg *cfg = j->issuer->cfg;
+	const struct introspect_ask ask = {cfg->introspection_uri, cfg->ca_file, cfg->authorization,
+					   rg_slice(j->token, j->len)};
+
+	return introspect_ask(j->all->http, &ask, on_told, j, &j->request);
 }
 
 static struct job *job_new(struct token_issuers *s, struct issuer *is, struct rg_slice token) {
@@ -307,19 +403,30 @@ static struct job *job_new(struct token_issuers *s, struct issuer *is, struct rg
 	return j;
 }
 
-int token_issuers_verify(struct token_issuers *s, struct rg_slice token, token_issuers_fn *done,
-			 void *arg) {
-	struct issuer *is;
-	struct job *j;
-	struct jws jws;
+// 0: j goes on by itself.
+static int job_begin(struct job *j) {
+	struct issuer *is = j->issuer;
 	int rc;
 
-	if (jws_parse(token, &jws) != 0)
+	if (is->cfg->introspection_uri != NULL)
+		return job_ask(j);
+	rc = job_start(j);
+	if (rc == RG_E_STALE &&
+	    (is->fetch != NULL || is->parse != NULL || (may_fetch(is) && fetch(is) == 0)))
+		return 0; // waits
+	return rc;
+}
+
+int token_issuers_verify(struct token_issuers *s, struct rg_slice token, uint16_t wwsf,
+			 token_issuers_fn *done, void *arg) {
+	struct issuer *is;
+	struct job *j;
+	int rc = find_issuer(s, token, wwsf, &is);
+
+	if (rc != 0)
+		return rc;
+	if (token.len > RG_TOKEN_MAX)
 		return RG_E_PROTO;
-	is = issuer_of(s, &jws);
-	jws_close(&jws);
-	if (is == NULL)
-		return RG_E_STALE;
 	if (is->n_jobs == JOBS_MAX)
 		return -EAGAIN;
 	j = job_new(s, is, token);
@@ -327,9 +434,7 @@ int token_issuers_verify(struct token_issuers *s, struct rg_slice token, token_i
 		return -ENOMEM;
 	j->done = done;
 	j->arg = arg;
-	rc = job_start(j);
-	if (rc == RG_E_STALE && (is->fetch != NULL || (may_fetch(is) && fetch(is) == 0)))
-		return 0; // waits
+	rc = job_begin(j);
 	if (rc != 0) {
 		job_unlink(j);
 		job_free(j);
@@ -347,6 +452,8 @@ static int issuer_init(struct token_issuers *s, const struct token_issuer_cfg *c
 	is->cfg = cfg;
 	is->all = s;
 	is->poll.fn = on_poll;
+	if (cfg->introspection_uri != NULL)
+		return 0;
 	if (cfg->jwks_uri != NULL) {
 		env_timer_set(s->env, &is->poll, env_now_ns(s->env));
 		return 0;
@@ -386,6 +493,8 @@ static void cancel_job(struct token_issuers *s) {
 	bool is_in_pool = j->set != NULL;
 
 	job_unlink(j);
+	if (j->request != NULL)
+		http_request_cancel(j->request);
 	j->done(j->arg, -ECANCELED, j->issuer->cfg->wwsf_idx, NULL);
 	if (!is_in_pool)
 		job_free(j); // else job_done() does
@@ -402,6 +511,8 @@ void token_issuers_free(struct token_issuers *s) {
 		env_timer_cancel(s->env, &is->poll);
 		if (is->fetch != NULL)
 			http_request_cancel(is->fetch);
+		if (is->parse != NULL)
+			is->parse->issuer = NULL;
 		while (is->n_sets > 0)
 			set_put(is->sets[--is->n_sets]);
 	}

@@ -13,7 +13,11 @@ struct token_issuer_cfg {     // strings are borrowed
 	const char *jwks_uri; // of its keys
 	const char *ca_file;  // NULL: the system's
 	struct rg_slice keys; // jwks_uri NULL: a set of the operator's, which may be symmetric
-	const char *wwsf;     // ims.wwsf: it speaks for no other
+	// Instead of keys: it is asked about every token (RFC 7662), once in cache_s seconds.
+	const char *introspection_uri; // NULL: not so
+	const char *authorization;     // header line for it
+	uint32_t cache_s;
+	const char *wwsf; // ims.wwsf: it speaks for no other
 	uint16_t wwsf_idx;
 };
 
@@ -35,9 +39,12 @@ struct token_issuers;
 void token_issuers_free(struct token_issuers *s);
 
 // rc 0: c is good until return; else NULL. RG_E_PROTO, RG_E_AUTH, RG_E_EXPIRED as token_verify();
-// RG_E_STALE: no such key, not after a fetch either; RG_E_LIMIT: it ends too late.
+// RG_E_STALE: no such key, not after a fetch either, or its issuer says that it is not active;
+// RG_E_LIMIT: it ends too late; -EAGAIN: its issuer cannot be asked.
 typedef void token_issuers_fn(void *arg, int rc, uint16_t wwsf_idx, const struct token_claims *c);
-// token is copied. 0: done follows, once, later. RG_E_PROTO, RG_E_STALE (not one of these issuers),
+// token is copied. wwsf: whose page shows it; the issuer of a token that names none. 0: done follows, once, later. RG_E_PROTO, RG_E_STALE (not one of these issuers),
 // -EAGAIN (too many at once), -ENOMEM.
 [[nodiscard]] int token_issuers_verify(struct token_issuers *s, struct rg_slice token,
-				       token_issuers_fn *done, void *arg);
+				       uint16_t wwsf, token_issuers_fn *done, void *arg);
+// How long an answer about a token of that WWSF holds, in seconds; 0: its tokens speak for themselves.
+uint32_t token_issuers_cache_s(const struct token_issuers *s, uint16_t wwsf);

@@ -13,7 +13,10 @@
 #include "token/es256.h"
 #include "token/jws.h"
 
-#define NUMBER_MAX 1024 // bytes of one; an RSA modulus of 8192 bits is refused for its size
+#define NUMBER_MAX 1024 // bytes of one
+#define RSA_N_MIN 256   // the same, of RSA: jws_alg_of() looks closer
+#define RSA_N_MAX 513   // one may be zero
+#define RSA_E_MAX 9
 
 static const char *string_of(const json_t *obj, const char *name) {
 	return json_string_value(json_object_get(obj, name));
@@ -94,6 +97,9 @@ static int import_rsa(const json_t *jwk, EVP_PKEY **out) {
 	int rc = RG_E_PROTO;
 
 	if (take_number(jwk, "n", &n) != 0 || take_number(jwk, "e", &e) != 0)
+		goto done;
+	rc = RG_E_AUTH; // before OpenSSL checks it, which takes the longer the larger it is
+	if (n.len < RSA_N_MIN || n.len > RSA_N_MAX || e.len > RSA_E_MAX)
 		goto done;
 	bn_n = BN_bin2bn(n.b, (int)n.len, NULL);
 	bn_e = BN_bin2bn(e.b, (int)e.len, NULL);

@@ -221,6 +221,36 @@ static int check_claims(const json_t *j, const struct token_claims *c, const cha
 	return 0;
 }
 
+// One of them (RFC 7519 4.1.3).
+static bool is_for(const json_t *aud, const char *want) {
+	const json_t *one;
+	size_t i;
+
+	if (json_is_string(aud))
+		return strcmp(json_string_value(aud), want) == 0;
+	json_array_foreach(aud, i, one) {
+		if (json_is_string(one) && strcmp(json_string_value(one), want) == 0)
+			return true;
+	}
+	return false;
+}
+
+// RFC 7662 2.2: all but active may be left out; what this gateway cannot do without, it asks for.
+static int read_answer(const json_t *j, const char *iss, const char *aud, struct token_claims *c) {
+	const json_t *to = json_object_get(j, "aud");
+
+	*c = (struct token_claims){.iss = iss, .aud = aud, .sub = take_string(j, "sub")};
+	if (json_object_get(j, "iss") != NULL)
+		c->iss = take_string(j, "iss");
+	if (c->iss == NULL || c->sub == NULL || !take_int(j, "exp", 0, DATE_MAX, &c->exp) ||
+	    (json_object_get(j, "nbf") != NULL && !take_int(j, "nbf", 0, DATE_MAX, &c->nbf)) ||
+	    (json_object_get(j, "iat") != NULL && !take_int(j, "iat", 0, DATE_MAX, &c->iat)))
+		return RG_E_PROTO;
+	if (to != NULL && !is_for(to, aud))
+		return RG_E_AUTH;
+	return read_identity(json_object_get(j, "ims"), c);
+}
+
 // Strings of c become the caller's.
 static int own(struct token_claims *c) {
 	const char **s[] = {&c->iss, &c->aud, &c->sub, &c->impi, &c->impu, &c->wwsf, &c->pool};
@@ -233,6 +263,26 @@ static int own(struct token_claims *c) {
 	if (is_short)
 		token_claims_free(c);
 	return is_short ? -ENOMEM : 0;
+}
+
+int token_introspected(struct rg_slice answer, const char *iss, const char *aud, int64_t now,
+		       struct token_claims *out) {
+	json_t *j = jws_parse_object(answer), *active = json_object_get(j, "active");
+	struct token_claims c = {0};
+	int rc = json_is_boolean(active) ? 0 : RG_E_PROTO;
+
+	if (rc == 0 && !json_is_true(active))
+		rc = RG_E_STALE;
+	if (rc == 0)
+		rc = read_answer(j, iss, aud, &c);
+	if (rc == 0)
+		rc = check_claims(j, &c, iss, aud, now);
+	if (rc == 0)
+		rc = own(&c);
+	json_decref(j);
+	if (rc == 0)
+		*out = c;
+	return rc;
 }
 
 static int verify_payload(const struct jws *jws, const char *iss, const char *aud, int64_t now,

@@ -41,4 +41,9 @@ void token_signer_put(struct token_signer *s); // accepts NULL
 // RG_E_EXPIRED. On 0 *out must be given to token_claims_free().
 [[nodiscard]] int token_verify(const struct jwk_set *keys, struct rg_slice token, const char *iss,
 			       const char *aud, int64_t now, struct token_claims *out);
+// The answer of the server that issued a token (RFC 7662 2.2), which speaks for iss. It must name sub,
+// exp, scope and ims as a token does; iss, aud, nbf and iat are held against it if they are there. 0,
+// RG_E_STALE (not active), RG_E_PROTO, RG_E_AUTH, RG_E_EXPIRED, -ENOMEM. As above for *out.
+[[nodiscard]] int token_introspected(struct rg_slice answer, const char *iss, const char *aud,
+				     int64_t now, struct token_claims *out);
 void token_claims_free(struct token_claims *c);

@@ -15,6 +15,9 @@ static const char head[] =
 
 #define W "wwsfs: [{id: w, origins: ['https://w.example.net'], "
 #define P "pools: [{name: p, wwsf: w, file: p.txt"
+#define ASKED                                                                          \
+	"issuer: i, introspection_uri: https://w.example.net/i, introspection_id: g, " \
+	"introspection_secret_file: s"
 #define URI "jwks_uri: https://w.example.net/jwks.json"
 
 static const struct {
@@ -32,6 +35,14 @@ static const struct {
 	{W "issuer: i, jwks: j}, {id: x, origins: ['https://x'], issuer: i, jwks: j}]\n",
 	 "is that of another WWSF"},
 	{W "issuer: i, jwks: j}]\n" P ", anonymous: allow}]\n", "hands it out by itself"},
+	{W ASKED "}]\n" P "}]\n", NULL},
+	{W ASKED ", introspection_ca: ca.pem, introspection_cache: 121s}]\n",
+	 "must be more than twice"},
+	{W ASKED ", introspection_cache: 122s}]\n", NULL},
+	{W ASKED ", jwks: j}]\n", "issuer and its keys belong together"},
+	{W "issuer: i, introspection_uri: https://w, introspection_id: g}]\n",
+	 "introspection_uri needs introspection_secret_file beside it"},
+	{W "introspection_id: g}]\n", "is for introspection_uri"},
 	{W "issuer: i, jwks: j}]\nclients: [{id: a, secret_file: s}, {id: b, secret_file: s, wwsf: "
 	   "w}]\n",
 	 NULL},

@@ -243,6 +243,30 @@ START_TEST(end_is_absolute) {
 }
 END_TEST
 
+// Its issuer was asked again: it is still the only token, and ends later or sooner.
+START_TEST(same_token_again) {
+	uint64_t end_ns;
+
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_int_eq(adopt(&good, "u", "token-2"), 0);
+	env_sim_advance(env, 100 * SEC);
+	end_ns = env_now_ns(env) + FIX_LIFE;
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_uint_ge(lease_token_end_ns(by_token("token-1")), end_ns);
+	ck_assert_ptr_nonnull(by_token("token-2"));
+	if (_i == 1) {
+		lease_engine_free(e);
+		env_sim_settle(env);
+		make_engine();
+	}
+	env_sim_advance(env, FIX_LIFE - 50 * SEC);
+	ck_assert_ptr_nonnull(by_token("token-1"));
+	ck_assert_ptr_null(by_token("token-2"));
+	ck_assert_uint_eq(by_token("token-1")->tokens[1].end_ns, 0);
+}
+END_TEST
+
 START_TEST(drained_pool) {
 	struct lease_adoption other = good;
 
@@ -302,6 +326,7 @@ int main(void) {
 	tcase_add_test(tc, store_away);
 	tcase_add_loop_test(tc, store_fails_at_first_sight, 0, 2);
 	tcase_add_test(tc, end_is_absolute);
+	tcase_add_loop_test(tc, same_token_again, 0, 2);
 	tcase_add_test(tc, drained_pool);
 	tcase_add_test(tc, never_granted_here);
 	suite_add_tcase(s, tc);

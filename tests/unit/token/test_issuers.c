@@ -21,11 +21,14 @@ struct rig {
 	unsigned status; // of the server
 	json_t *keys;    // that it has
 	unsigned n_fetches;
+	const char *answer; // of introspection
+	char asked[4096];
 	struct token_key *key;
 	int rc;
 	unsigned n_done, want_done;
 	bool is_late;
 	char impi[64];
+	int64_t exp;
 };
 
 static struct rig r;
@@ -52,8 +55,15 @@ static void on_conn(void *, struct env_sock *s, unsigned) {
 		env_sock_close(s);
 		return;
 	}
-	ck_assert(strncmp(text, "GET /jwks ", 10) == 0);
 	r.n_fetches++;
+	if (r.answer != NULL) {
+		snprintf(r.asked, sizeof(r.asked), "%.*s", (int)n, text);
+		n = snprintf(text, sizeof(text), "HTTP/1.1 %u x\r\nContent-Length: %zu\r\n\r\n%s",
+			     r.status, strlen(r.answer), r.answer);
+		ck_assert_int_eq(env_send(s, text, (size_t)n), n);
+		return;
+	}
+	ck_assert(strncmp(text, "GET /jwks ", 10) == 0);
 	set = json_pack("{s:O}", "keys", r.keys);
 	body = json_dumps(set, 0);
 	n = snprintf(text, sizeof(text), "HTTP/1.1 %u x\r\nContent-Length: %zu\r\n\r\n%s", r.status,
@@ -67,6 +77,9 @@ static void on_listener(void *, struct env_sock *s, unsigned) {
 	struct env_sock *conn;
 
 	ck_assert_int_eq(env_accept(r.env, s, on_conn, NULL, &conn), 0);
+}
+
+static void on_silent(void *, struct env_sock *, unsigned) {
 }
 
 static void publish(const struct token_key *k) {
@@ -109,8 +122,10 @@ static void on_done(void *, int rc, uint16_t wwsf, const struct token_claims *c)
 	ck_assert_uint_eq(wwsf, 3);
 	ck_assert((rc == 0) == (c != NULL));
 	r.rc = rc;
-	if (c != NULL)
+	if (c != NULL) {
 		snprintf(r.impi, sizeof(r.impi), "%s", c->impi);
+		r.exp = c->exp;
+	}
 	if (++r.n_done == r.want_done)
 		env_stop(r.env);
 }
@@ -131,7 +146,7 @@ static int ask(const struct token_key *k, const struct token_claims *c) {
 	struct rg_wr w = rg_wr(text, sizeof(text));
 
 	ck_assert_int_eq(token_issue(k, c, jti, &w), 0);
-	return token_issuers_verify(r.issuers, rg_wr_slice(&w), on_done, NULL);
+	return token_issuers_verify(r.issuers, rg_wr_slice(&w), UINT16_MAX, on_done, NULL);
 }
 
 static int verify(const struct token_key *k, const struct token_claims *c) {
@@ -177,7 +192,8 @@ START_TEST(refused) {
 	c = claims();
 	c.iss = ISS;
 	ck_assert_int_eq(ask(r.key, &c), RG_E_STALE);
-	ck_assert_int_eq(token_issuers_verify(r.issuers, RG_LIT("a.b"), on_done, NULL), RG_E_PROTO);
+	ck_assert_int_eq(token_issuers_verify(r.issuers, RG_LIT("a.b"), UINT16_MAX, on_done, NULL),
+			 RG_E_PROTO);
 	stop();
 }
 END_TEST
@@ -240,6 +256,170 @@ START_TEST(bad_answers) {
 }
 END_TEST
 
+static void start_asking(void) {
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0};
+	char err[256];
+
+	start(0);
+	token_issuers_free(r.issuers);
+	r.cfg.introspection_uri = r.url;
+	r.cfg.authorization = "Authorization: Basic Zzpz";
+	r.cfg.cache_s = 300;
+	r.issuers = token_issuers_new(&cfg, &r.cfg, 1, r.env, r.http, NULL, err, sizeof(err));
+	ck_assert_msg(r.issuers != NULL, "%s", err);
+}
+
+static int introspect(const char *token, uint16_t page) {
+	int rc = token_issuers_verify(r.issuers, rg_str(token), page, on_done, NULL);
+
+	if (rc != 0)
+		return rc;
+	ck_assert_uint_eq(r.n_done, 0);
+	run();
+	r.n_done = 0;
+	return r.rc;
+}
+
+#define IMS                                                                                     \
+	"\"ims\":{\"impi\":\"t0@x\",\"impu\":[\"sip:t0@x\"],\"wwsf\":\"other\",\"pool\":\"p\"," \
+	"\"idx\":0,"                                                                            \
+	"\"gen\":4,\"scn\":3}"
+#define SUB "\"sub\":\"u\",\"scope\":\"a ims.register\","
+#define EXP "\"exp\":9007199254740992,"
+
+static const struct {
+	unsigned status;
+	int rc;
+	const char *answer;
+} answers[] = {
+	{200, 0, "{\"active\":true," SUB EXP IMS "}"},
+	{200, 0, "{\"active\":true,\"iss\":\"" OTHER "\",\"aud\":\"" AUD "\"," SUB EXP IMS "}"},
+	{200, 0, "{\"active\":true,\"aud\":[\"x\",\"" AUD "\"]," SUB EXP IMS "}"},
+	{200, RG_E_STALE, "{\"active\":false}"},
+	{200, RG_E_STALE, "{\"active\":false," SUB EXP IMS "}"},
+	{200, RG_E_PROTO, "{}"},
+	{200, RG_E_PROTO, "{\"active\":\"true\"," SUB EXP IMS "}"},
+	{200, RG_E_PROTO, "{\"active\":1," SUB EXP IMS "}"},
+	{200, RG_E_PROTO, "{\"active\":true,\"active\":true," SUB EXP IMS "}"},
+	{200, RG_E_PROTO, "[]"},
+	{200, RG_E_PROTO, ""},
+	{200, RG_E_PROTO, "{\"active\":true," SUB IMS "}"},
+	{200, RG_E_PROTO, "{\"active\":true,\"exp\":\"9\"," SUB IMS "}"},
+	{200, RG_E_PROTO, "{\"active\":true,\"exp\":9e9," SUB IMS "}"},
+	{200, RG_E_PROTO, "{\"active\":true," EXP IMS "}"},
+	{200, RG_E_PROTO, "{\"active\":true," SUB EXP "\"ims\":null}"},
+	{200, RG_E_PROTO, "{\"active\":true,\"iss\":7," SUB EXP IMS "}"},
+	{200, RG_E_AUTH, "{\"active\":true,\"sub\":\"u\",\"scope\":\"ims.register2\"," EXP IMS "}"},
+	{200, RG_E_AUTH, "{\"active\":true,\"sub\":\"u\"," EXP IMS "}"},
+	{200, RG_E_AUTH, "{\"active\":true,\"iss\":\"https://x\"," SUB EXP IMS "}"},
+	{200, RG_E_AUTH, "{\"active\":true,\"aud\":\"x\"," SUB EXP IMS "}"},
+	{200, RG_E_AUTH, "{\"active\":true,\"aud\":[]," SUB EXP IMS "}"},
+	{200, RG_E_AUTH, "{\"active\":true,\"aud\":7," SUB EXP IMS "}"},
+	{200, RG_E_AUTH, "{\"active\":true,\"nbf\":9007199254740992," SUB EXP IMS "}"},
+	{200, RG_E_EXPIRED, "{\"active\":true,\"exp\":1," SUB IMS "}"},
+	{401, -EAGAIN, "{\"active\":true," SUB EXP IMS "}"},
+	{500, -EAGAIN, "{\"active\":true," SUB EXP IMS "}"},
+	{204, -EAGAIN, ""},
+	{302, -EAGAIN, "{\"active\":true," SUB EXP IMS "}"},
+};
+
+START_TEST(introspected) {
+	start_asking();
+	r.status = answers[_i].status;
+	r.answer = answers[_i].answer;
+	ck_assert_int_eq(introspect("an+opaque/one==", 3), answers[_i].rc);
+	ck_assert(strncmp(r.asked, "POST /jwks ", 11) == 0);
+	ck_assert_ptr_nonnull(strstr(r.asked, "\r\nAuthorization: Basic Zzpz\r\n"));
+	ck_assert_ptr_nonnull(
+		strstr(r.asked, "token=an%2bopaque%2fone%3d%3d&token_type_hint=access_token"));
+	stop();
+}
+END_TEST
+
+// Its word is not good for longer than the configured time.
+START_TEST(introspection_is_cached_for_a_while) {
+	start_asking();
+	r.answer = answers[0].answer;
+	ck_assert_int_eq(introspect("opaque", 3), 0);
+	ck_assert_int_le(r.exp, env_wall_ms(r.env) / 1000 + 300);
+	ck_assert_int_ge(r.exp, env_wall_ms(r.env) / 1000 + 290);
+	stop();
+}
+END_TEST
+
+// Whom to ask: the issuer that the token names, whatever the page; else the page's.
+START_TEST(introspection_by_name_or_page) {
+	struct token_claims c;
+
+	start_asking();
+	r.answer = answers[0].answer;
+	c = claims();
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	c.iss = ISS;
+	ck_assert_int_eq(ask(r.key, &c), RG_E_STALE);
+	ck_assert_int_eq(introspect("opaque", 4), RG_E_PROTO);
+	ck_assert_int_eq(introspect("opaque", UINT16_MAX), RG_E_PROTO);
+	ck_assert_uint_eq(r.n_fetches, 1);
+	stop();
+}
+END_TEST
+
+START_TEST(introspection_of_another_wwsf) {
+	start_asking();
+	r.cfg.wwsf = "third"; // it may not speak for "other"
+	r.answer = answers[0].answer;
+	ck_assert_int_eq(introspect("opaque", 3), RG_E_AUTH);
+	stop();
+}
+END_TEST
+
+START_TEST(nobody_to_ask) {
+	start_asking();
+	r.cfg.introspection_uri = "http://127.0.0.1:1/";
+	ck_assert_int_eq(introspect("opaque", 3), -EAGAIN);
+	stop();
+}
+END_TEST
+
+static void on_other(void *, int rc, uint16_t wwsf, const struct token_claims *) {
+	ck_assert_uint_eq(wwsf, 7);
+	r.rc = rc;
+	env_stop(r.env);
+}
+
+static void ignore(void *, int, uint16_t, const struct token_claims *) {
+}
+
+// One that never answers has its own limit; the others go on.
+START_TEST(a_hanging_issuer_is_alone) {
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0};
+	struct token_issuer_cfg list[2];
+	struct env_sock *listener;
+	struct rg_addr at;
+	char err[256], url[64];
+
+	start_asking();
+	ck_assert_int_eq(rg_addr_parse(rg_str("127.0.0.1:0"), &at), 0);
+	ck_assert_int_eq(env_tcp_listen(r.env, &at, on_silent, NULL, &listener), 0);
+	ck_assert_int_eq(env_sock_local(listener, &at), 0);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", at.port);
+	token_issuers_free(r.issuers);
+	list[0] = list[1] = r.cfg;
+	list[0].introspection_uri = url;
+	list[1].wwsf_idx = 7;
+	list[1].issuer = "https://seventh.example.net";
+	r.issuers = token_issuers_new(&cfg, list, 2, r.env, r.http, NULL, err, sizeof(err));
+	for (unsigned i = 0; i < 16; i++)
+		ck_assert_int_eq(token_issuers_verify(r.issuers, RG_LIT("x"), 3, ignore, NULL), 0);
+	ck_assert_int_eq(token_issuers_verify(r.issuers, RG_LIT("x"), 3, ignore, NULL), -EAGAIN);
+	r.answer = answers[0].answer;
+	ck_assert_int_eq(token_issuers_verify(r.issuers, RG_LIT("x"), 7, on_other, NULL), 0);
+	run();
+	ck_assert_int_eq(r.rc, 0);
+	stop();
+}
+END_TEST
+
 START_TEST(many_at_once) {
 	struct token_claims c;
 	unsigned n = 0;
@@ -275,7 +455,9 @@ START_TEST(free_under_way) {
 	if (_i == 1)
 		ck_assert_int_eq(verify(r.key, &c), 0);
 	ck_assert_int_eq(token_issue(r.key, &c, jti, &w), 0);
-	ck_assert_int_eq(token_issuers_verify(r.issuers, rg_wr_slice(&w), on_cancelled, NULL), 0);
+	ck_assert_int_eq(token_issuers_verify(r.issuers, rg_wr_slice(&w), UINT16_MAX, on_cancelled,
+					      NULL),
+			 0);
 	token_issuers_free(r.issuers);
 	ck_assert_uint_eq(r.n_done, 1);
 	r.issuers = NULL;
@@ -296,6 +478,12 @@ int main(void) {
 	tcase_add_test(tc, rotated);
 	tcase_add_test(tc, unknown_key_is_asked_for_once);
 	tcase_add_test(tc, bad_answers);
+	tcase_add_loop_test(tc, introspected, 0, sizeof(answers) / sizeof(*answers));
+	tcase_add_test(tc, introspection_is_cached_for_a_while);
+	tcase_add_test(tc, introspection_by_name_or_page);
+	tcase_add_test(tc, introspection_of_another_wwsf);
+	tcase_add_test(tc, nobody_to_ask);
+	tcase_add_test(tc, a_hanging_issuer_is_alone);
 	tcase_add_test(tc, many_at_once);
 	tcase_add_loop_test(tc, free_under_way, 0, 2);
 	suite_add_tcase(s, tc);
