@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "regate/err.h"
+#include "store/store_etcd.h"
 
 #define LIFE_NS (7200 * RG_NS_PER_S)
 
@@ -81,6 +83,26 @@ static void on_deregister(void *, const struct lease *) {
 static void on_close_flow(void *, struct rg_conn_id, uint16_t) {
 }
 
+// Over etcd each time is under a prefix of its own.
+static int open_store(struct env *env, const char *db, struct store **out, char *err,
+		      size_t err_len) {
+	static const char *endpoints[9];
+	static struct store_etcd_cfg cfg = {.endpoints = endpoints, .name = "bench"};
+	static char list[1024], prefix[64];
+	static unsigned n;
+	const char *e = getenv("ETCD_ENDPOINTS");
+
+	if (e == NULL)
+		return store_sqlite_open(env, db, out, err, err_len);
+	snprintf(list, sizeof(list), "%s", e);
+	cfg.n_endpoints = 0;
+	for (char *at = list, *one; (one = strsep(&at, ",")) != NULL && cfg.n_endpoints < 9;)
+		endpoints[cfg.n_endpoints++] = one;
+	snprintf(prefix, sizeof(prefix), "/bench/%d-%u", getpid(), n++);
+	cfg.prefix = prefix;
+	return store_etcd_open(env, &cfg, out, err, err_len);
+}
+
 void bed_open(struct bed *b, const char *db) {
 	static const uint8_t key[RG_DIGEST_KEY_LEN] = "bench";
 	char err[256];
@@ -93,7 +115,7 @@ void bed_open(struct bed *b, const char *db) {
 		b->store = bed_store_null(b->env);
 		if (b->store == NULL)
 			bed_die("a store", -1);
-	} else if (store_sqlite_open(b->env, db, &b->store, err, sizeof(err)) != 0) {
+	} else if (open_store(b->env, db, &b->store, err, sizeof(err)) != 0) {
 		fprintf(stderr, "bench-lease: %s\n", err);
 		exit(1);
 	}
