@@ -8,12 +8,17 @@
 #include "regate/err.h"
 #include "store/etcd_impl.h"
 
+#define APART 16 // after a conflict so many batches expect one
 #define GEN_MASK ((UINT64_C(1) << ETCD_GEN_BITS) - 1)
 #define NO_REVISION (UINT64_MAX >> ETCD_GEN_BITS) // no record ever has it
 
 static struct rg_slice key_of(const struct etcd_batch *b, const char *kind, const char *name,
 			      uint8_t room[ETCD_KEY_MAX]) {
 	return rg_slice(room, etcd_key(b->s, kind, name, room));
+}
+
+unsigned etcd_job_ops(const struct store_job *j) {
+	return j->name == NULL && (j->rev == 0 || etcd_job_begins(j)) ? 2 : 1;
 }
 
 bool etcd_job_begins(const struct store_job *j) {
@@ -154,7 +159,10 @@ static uint64_t replaced(const struct store_job *j) {
 	return j->rev != 0 && mod_revision == 0 ? NO_REVISION : mod_revision;
 }
 
-static void put_lease(const struct etcd_batch *b, const struct etcd_slot *slot, struct rg_wr *w) {
+typedef void put_fn(struct rg_wr *w, const struct etcd_put *p);
+
+static void put_lease(const struct etcd_batch *b, const struct etcd_slot *slot, struct rg_wr *w,
+		      put_fn *put) {
 	const struct store_lease *l = &slot->job->lease;
 	uint8_t key[ETCD_KEY_MAX], impu[ETCD_KEY_MAX], history[ETCD_KEY_MAX];
 	uint8_t text[ETCD_RECORD_MAX];
@@ -172,26 +180,37 @@ static void put_lease(const struct etcd_batch *b, const struct etcd_slot *slot, 
 		p.also_key = key_of(b, "history/", l->impi, history);
 		p.also_value = rg_slice(slot->past, slot->past_len);
 	}
-	etcd_txn_put(w, &p);
+	put(w, &p);
 }
 
-void etcd_batch_put_writes(const struct etcd_batch *b, struct rg_wr *w) {
+static void put_all(const struct etcd_batch *b, struct rg_wr *w, put_fn *put) {
 	uint8_t key[ETCD_KEY_MAX];
 
-	etcd_txn_begin(w);
 	for (size_t i = 0; i < b->n; i++) {
 		const struct store_job *j = b->slots[i].job;
 
 		if (j == NULL)
 			continue;
 		if (j->name == NULL)
-			put_lease(b, &b->slots[i], w);
+			put_lease(b, &b->slots[i], w, put);
 		else
-			etcd_txn_put(w, &(struct etcd_put){
-						.key = key_of(b, "value/", j->name, key),
-						.value = rg_slice(j->bytes, j->len),
-						.mod_revision = j->rev,
-					});
+			put(w, &(struct etcd_put){
+				       .key = key_of(b, "value/", j->name, key),
+				       .value = rg_slice(j->bytes, j->len),
+				       .mod_revision = j->rev,
+			       });
+	}
+}
+
+void etcd_batch_put_writes(const struct etcd_batch *b, struct rg_wr *w) {
+	if (b->is_together) {
+		etcd_txn_begin_together(w);
+		put_all(b, w, etcd_txn_if);
+		etcd_txn_then(w);
+		put_all(b, w, etcd_txn_do);
+	} else {
+		etcd_txn_begin(w);
+		put_all(b, w, etcd_txn_put);
 	}
 	etcd_txn_end(w);
 }
@@ -236,10 +255,27 @@ static void refused_value(struct etcd_batch *b, size_t i, const struct etcd_kv *
 	}
 }
 
+// Nothing was written when one of them would not have been; which one is to be asked.
+static void have_written_together(struct etcd_batch *b, const struct etcd_reply *r) {
+	b->is_together = false;
+	etcd_contact(b->s, r->has_succeeded ? r->revision : 0);
+	if (!r->has_succeeded) {
+		b->s->n_apart = APART;
+		return;
+	}
+	for (size_t i = 0; i < b->n; i++)
+		if (b->slots[i].job != NULL)
+			etcd_slot_end(b, i, 0, r->revision);
+}
+
 void etcd_batch_have_written(struct etcd_batch *b, struct etcd_reply *r) {
 	struct etcd_kv now, impu;
 	size_t at = 0, n_done = 0;
 
+	if (b->is_together) {
+		have_written_together(b, r);
+		return;
+	}
 	for (size_t i = 0; i < b->n; i++) {
 		const struct store_job *j = b->slots[i].job;
 		int rc;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The parts of the etcd store: link (requests, members, login), write (transactions), mark (what is
-// known of records that the watch has yet to bring), scan (ranges page by page), pulse, watch. Loop
-// thread.
+// The parts of the etcd store: link (requests, members, login), write (transactions), mark (records that
+// the watch has yet to bring), scan (ranges page by page), pulse, watch. Loop thread.
 #pragma once
 
 #include "core/http_client.h"
@@ -14,10 +13,8 @@
 // A record's revision is etcd's mod_revision, and below it the low bits of the record's generation: so
 // a write tells without reading whether it begins an assignment, and the one before is to be kept.
 #define ETCD_GEN_BITS 20
-#define ETCD_TRY_MS 1000 // one request to one member
-#define ETCD_OPS_MAX \
-	126 // of a transaction: etcd's own limit is 128, compares and puts of each count
-#define ETCD_READS_MAX 64              // two keys each
+#define ETCD_TRY_MS 1000               // one request to one member
+#define ETCD_OPS_MAX 126               // keys of a transaction; etcd's own limit is 128
 #define ETCD_BATCHES 4                 // transactions under way
 #define ETCD_QUEUE_MAX 65536           // jobs
 #define ETCD_WAIT_NS (3 * RG_NS_PER_S) // in the queue, and then once more in a transaction
@@ -54,8 +51,9 @@ struct etcd_batch {
 	struct http_request *req;
 	uint64_t end_ns; // gives up
 	unsigned member, n_tries;
-	bool is_writing; // the request; else it reads what has to be known before
-	size_t n;        // 0: idle
+	bool is_writing;  // the request; else it reads what has to be known before
+	bool is_together; // all or nothing: a third less for etcd to parse
+	size_t n;         // 0: idle
 	struct etcd_slot slots[ETCD_OPS_MAX];
 };
 
@@ -81,9 +79,8 @@ struct etcd_pulse {
 	struct http_request *req;
 	enum { PULSE_OFF, PULSE_CLAIMING, PULSE_OURS, PULSE_TAKEN } state;
 	unsigned member, n_still;
-	int rc;                  // it was refused
-	uint64_t revision, seen; // of ours, or of what may be replaced; of another's
-	uint64_t sent_ns;        // last one
+	int rc;                           // it was refused
+	uint64_t revision, seen, sent_ns; // of ours, or of what may be replaced; of another's
 };
 
 struct etcd_value { // revision of a value known
@@ -111,6 +108,8 @@ struct store_etcd {
 	struct store_queue queue, slow; // records; values and questions, one at a time
 	struct etcd_batch batches[ETCD_BATCHES], one;
 	size_t n_single; // jobs to be sent alone, as etcd refused them together
+	unsigned
+		n_apart; // batches to be sent as transactions within one, so that each job may fail
 	void *marks;     // tsearch() tree
 	struct etcd_value *values;
 	struct etcd_scan load, resync;
@@ -165,7 +164,8 @@ void etcd_batch_put_writes(const struct etcd_batch *b, struct rg_wr *w);
 // Take answers in, end jobs; what is left has to be written, or asked again.
 void etcd_batch_have_read(struct etcd_batch *b, struct etcd_reply *r);
 void etcd_batch_have_written(struct etcd_batch *b, struct etcd_reply *r);
-bool etcd_job_begins(const struct store_job *j); // an assignment, and there was one before
+bool etcd_job_begins(const struct store_job *j);  // an assignment, and there was one before
+unsigned etcd_job_ops(const struct store_job *j); // keys that it writes
 
 // --- marks
 // A write begins. 0, -EBUSY (one is under way) or -ENOMEM.

@@ -81,6 +81,10 @@ void etcd_txn_begin(struct rg_wr *w) {
 	rg_puts(w, "{\"success\":[");
 }
 
+void etcd_txn_begin_together(struct rg_wr *w) {
+	rg_puts(w, "{\"compare\":[");
+}
+
 void etcd_txn_end(struct rg_wr *w) {
 	rg_puts(w, "]}");
 }
@@ -106,18 +110,30 @@ static void put_put(struct rg_wr *w, struct rg_slice key, struct rg_slice value)
 	rg_putc(w, '}');
 }
 
-void etcd_txn_put(struct rg_wr *w, const struct etcd_put *p) {
-	put_comma(w);
-	rg_puts(w, "{\"request_txn\":{\"compare\":[");
+void etcd_txn_if(struct rg_wr *w, const struct etcd_put *p) {
 	put_compare(w, p->key, p->mod_revision);
 	if (p->new_key.len > 0)
 		put_compare(w, p->new_key, 0);
+}
+
+void etcd_txn_then(struct rg_wr *w) {
 	rg_puts(w, "],\"success\":[");
+}
+
+void etcd_txn_do(struct rg_wr *w, const struct etcd_put *p) {
 	put_put(w, p->key, p->value);
 	if (p->new_key.len > 0)
 		put_put(w, p->new_key, p->new_value);
 	if (p->also_key.len > 0)
 		put_put(w, p->also_key, p->also_value);
+}
+
+void etcd_txn_put(struct rg_wr *w, const struct etcd_put *p) {
+	put_comma(w);
+	rg_puts(w, "{\"request_txn\":{\"compare\":[");
+	etcd_txn_if(w, p);
+	rg_puts(w, "],\"success\":[");
+	etcd_txn_do(w, p);
 	rg_puts(w, "],\"failure\":[");
 	etcd_txn_range(w, p->key);
 	if (p->new_key.len > 0)
@@ -215,6 +231,7 @@ static int read_reply(struct etcd_reply *r) {
 		return RG_E_PROTO;
 	r->token = get_text(o, "token");
 	r->more = get_bool(o, "more");
+	r->has_succeeded = get_bool(o, "succeeded");
 	r->is_created = get_bool(o, "created");
 	r->is_canceled = get_bool(o, "canceled");
 	if (r->is_canceled)

@@ -35,6 +35,12 @@ void etcd_txn_range(struct rg_wr *w, struct rg_slice key);
 // new_key, as they are.
 void etcd_txn_put(struct rg_wr *w, const struct etcd_put *p);
 void etcd_txn_end(struct rg_wr *w);
+// All of some compare and swaps, or none: etcd_txn_begin_together(), etcd_txn_if() of each,
+// etcd_txn_then(), etcd_txn_do() of each, etcd_txn_end(). The answer says has_succeeded, no more.
+void etcd_txn_begin_together(struct rg_wr *w);
+void etcd_txn_if(struct rg_wr *w, const struct etcd_put *p);
+void etcd_txn_then(struct rg_wr *w);
+void etcd_txn_do(struct rg_wr *w, const struct etcd_put *p);
 
 // --- answers
 
@@ -50,6 +56,7 @@ struct etcd_reply {
 	const char *message;       // of an error; else ""
 	const char *token;         // of a login; else ""
 	bool more;                 // a range has more keys
+	bool has_succeeded;        // the conditions of a transaction held
 	bool is_created;           // a watch has begun
 	bool is_canceled;          // it is over:
 	uint64_t compact_revision; // nonzero: what came before is no longer known

@@ -201,16 +201,18 @@ static void on_retry(struct env_timer *t, uint64_t now_ns) {
 // --- batches
 
 static void fill(struct etcd_batch *b, struct store_queue *q, size_t max) {
-	size_t n_reads = 0;
+	size_t n_ops = 0;
 
 	b->n_tries = 0;
 	b->end_ns = env_now_ns(b->s->env) + ETCD_WAIT_NS;
 	while (b->n < max && q->first != NULL) {
-		n_reads += etcd_job_begins(q->first);
-		if (n_reads > ETCD_READS_MAX)
+		n_ops += etcd_job_ops(q->first);
+		if (n_ops > ETCD_OPS_MAX)
 			break;
 		b->slots[b->n++] = (struct etcd_slot){.job = store_queue_pop(q)};
 	}
+	b->is_together = b->n > 1 && b->s->n_apart == 0;
+	b->s->n_apart -= b->n > 1 && b->s->n_apart > 0;
 	b->s->n_single -= b->s->n_single > 0 && q == &b->s->queue;
 }
 

@@ -53,6 +53,34 @@ START_TEST(requests) {
 }
 END_TEST
 
+START_TEST(together) {
+	const struct etcd_put puts[] = {
+		{.key = RG_LIT("k"), .value = RG_LIT("v"), .new_key = RG_LIT("n")},
+		{.key = RG_LIT("l"),
+		 .value = RG_LIT("v"),
+		 .mod_revision = 9,
+		 .also_key = RG_LIT("a")},
+	};
+	struct rg_wr w = rg_wr(buf, sizeof(buf) - 1);
+
+	etcd_txn_begin_together(&w);
+	for (unsigned i = 0; i < 2; i++)
+		etcd_txn_if(&w, &puts[i]);
+	etcd_txn_then(&w);
+	for (unsigned i = 0; i < 2; i++)
+		etcd_txn_do(&w, &puts[i]);
+	etcd_txn_end(&w);
+	ck_assert_str_eq(text(&w),
+			 "{\"compare\":[{\"key\":\"aw==\",\"target\":\"MOD\",\"mod_revision\":0},"
+			 "{\"key\":\"bg==\",\"target\":\"MOD\",\"mod_revision\":0},"
+			 "{\"key\":\"bA==\",\"target\":\"MOD\",\"mod_revision\":9}],\"success\":["
+			 "{\"request_put\":{\"key\":\"aw==\",\"value\":\"dg==\"}},"
+			 "{\"request_put\":{\"key\":\"bg==\",\"value\":\"\"}},"
+			 "{\"request_put\":{\"key\":\"bA==\",\"value\":\"dg==\"}},"
+			 "{\"request_put\":{\"key\":\"YQ==\",\"value\":\"\"}}]}");
+}
+END_TEST
+
 static struct etcd_reply parse(const char *json) {
 	struct etcd_reply r;
 
@@ -204,6 +232,7 @@ int main(void) {
 	int failed;
 
 	tcase_add_test(tc, requests);
+	tcase_add_test(tc, together);
 	tcase_add_test(tc, range);
 	tcase_add_test(tc, transaction);
 	tcase_add_test(tc, watch);
