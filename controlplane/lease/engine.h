@@ -57,11 +57,12 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	unsigned n_holds;                 // functions that still need it: not to rest
 
 	// Of what memory is ahead:
-	bool is_raised; // reassign_ns: nothing is promised to the client until it is durable
-	bool is_void;   // the lease was ended before its tokens
-	bool is_marked; // suspect
-	bool is_moving; // gateway, which was moved_from
-	bool is_unsure; // the generation: no answer has said that it is durable
+	bool is_raised;   // reassign_ns: nothing is promised to the client until it is durable
+	bool is_void;     // the lease was ended before its tokens
+	bool is_marked;   // suspect
+	bool is_moving;   // gateway, which was moved_from
+	bool is_unsure;   // the generation: no answer has said that it is durable
+	bool is_released; // reassign_ns is low because the core confirmed the end to us alone
 
 	// Tokens that may be on record, but that nobody was given; more than LEASE_LOST_MAX: any.
 	struct rg_digest lost[LEASE_LOST_MAX];

@@ -72,7 +72,7 @@ int lease_op_assign(struct lease_pair *p, struct lease_op *op, uint64_t gen, uin
 	l->is_stale = l->is_moved = false;
 	l->gateway = LEASE_GATEWAY_OURS;
 	p->is_unsure = true;
-	p->is_raised = p->is_void = p->has_proof = false;
+	p->is_raised = p->is_void = p->has_proof = p->is_released = false;
 	p->lost_register_ns = p->lost_dereg_ns = 0;
 	p->ended_ms = 0;
 	l->scenario = scenario;

@@ -135,7 +135,7 @@ static void reset(struct lease_pair *p) {
 	p->is_dirty = p->is_marked;
 	p->is_raised = p->is_void = p->is_moving = false;
 	p->n_lost = 0;
-	p->is_unsure = p->has_proof = p->is_revived = p->is_ending = false;
+	p->is_unsure = p->is_released = p->has_proof = p->is_revived = p->is_ending = false;
 	p->n_tries = 0;
 	p->lost_register_ns = p->lost_dereg_ns = 0;
 	p->grace_ns = p->dereg_ns = p->store_ns = RG_NEVER;
@@ -199,7 +199,7 @@ static void merge_live(struct lease_pair *p, const struct store_lease *row) {
 		if (lease_is_live(&p->l))
 			lease_pair_not_before(p, reassign_ns);
 		else if (reassign_ns > p->l.reassign_ns &&
-			 (!p->is_void || !lease_is_ours(p) || (row->flags & STORE_MOVED) != 0))
+			 (!p->is_released || !lease_is_ours(p) || (row->flags & STORE_MOVED) != 0))
 			to_quarantine(p, reassign_ns);
 		return;
 	}

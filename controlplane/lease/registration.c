@@ -276,7 +276,8 @@ void lease_pair_release(struct lease_pair *p) {
 
 	if (release_ns < p->lost_dereg_ns) // it must not end the next owner's binding
 		release_ns = p->lost_dereg_ns;
-	if (release_ns < p->l.reassign_ns && lease_may_release(p))
+	p->is_released = lease_may_release(p);
+	if (release_ns < p->l.reassign_ns && p->is_released)
 		p->l.reassign_ns = release_ns;
 	lease_pair_void(p);
 	CRASH_POINT("lease.before_release");

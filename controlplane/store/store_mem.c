@@ -319,6 +319,9 @@ static int mem_queue(struct store *s, struct store_job *j) {
 		if (old->due_ns > it->due_ns)
 			it->due_ns = old->due_ns; // the order is kept
 	it->answer_ns = it->due_ns + m->answer_delay_ns;
+	for (const struct item *old = m->writes.first; old != NULL; old = old->next)
+		if (old->answer_ns > it->answer_ns)
+			it->answer_ns = old->answer_ns; // of the answers, too
 	it->is_lost = m->is_cut || (m->n_fail > 0 && !m->is_late);
 	it->answer_rc = m->is_cut ? -ETIMEDOUT : 0;
 	if (m->n_fail > 0) {
@@ -475,6 +478,12 @@ void store_mem_cut(struct store *s, bool is_cut) {
 		it->answer_rc = it->job->rc = -ETIMEDOUT;
 	m->stats.is_up = !is_cut;
 	arm(m);
+}
+
+bool store_mem_is_behind(const struct store *s) {
+	const struct store_mem *m = (const struct store_mem *)s;
+
+	return m->is_cut || m->news.n > 0 || m->writes.n > 0;
 }
 
 void store_mem_crash(struct store *s, unsigned n_durable) {

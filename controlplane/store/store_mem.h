@@ -22,6 +22,8 @@ void store_mem_fail_late(struct store *s, unsigned n, int rc);
 // before becomes durable, though its answer is lost. The watch is silent, and tells all that it
 // missed, in order, when the cut is over.
 void store_mem_cut(struct store *s, bool is_cut);
+// Is there anything that s has not told, or not answered?
+bool store_mem_is_behind(const struct store *s);
 // The machine stops: of the queued commits the first n_durable stay, and those that were durable
 // already, the rest is lost. Whoever still listens is told -EIO.
 void store_mem_crash(struct store *s, unsigned n_durable);

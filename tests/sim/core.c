@@ -96,8 +96,7 @@ static uint64_t grant_ns(struct world *w, const struct core_job *j, uint32_t ask
 		return (30 + world_random(w, asked_s)) * SEC;
 	// Longer than asked: the gateway notes it before anything else goes wrong (known limit).
 	w->calm_until_ns = w->now_ns + 200 * SEC;
-	store_mem_fail(j->g->store, 0, 0);
-	store_mem_set_delay(j->g->store, RG_NS_PER_MS);
+	gateway_heal(j->g);
 	return ns + world_random(w, 3000) * SEC;
 }
 

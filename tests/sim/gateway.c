@@ -11,13 +11,21 @@
 #define SEC RG_NS_PER_S
 #define LOCAL_FLOOR_NS (60 * SEC)
 #define LOCAL_MAX_NS (300 * SEC)
+#define MILLION 1000000
+#define MAX_DRIFT_PPM 10
 
+// Rounded so that the true time of a timer is never before it.
 uint64_t gateway_to_true(const struct gateway *g, uint64_t env_ns) {
-	return g->boot_true_ns + (env_ns - g->boot_env_ns);
+	__int128 ns = (__int128)(int64_t)(env_ns - g->boot_env_ns) * MILLION;
+	__int128 rate = MILLION + g->drift_ppm;
+
+	return g->boot_true_ns + (uint64_t)((ns + (ns > 0 ? rate - 1 : 0)) / rate);
 }
 
 uint64_t gateway_to_env(const struct gateway *g, uint64_t true_ns) {
-	return g->boot_env_ns + (true_ns - g->boot_true_ns);
+	__int128 ns = (__int128)(true_ns - g->boot_true_ns) * (MILLION + g->drift_ppm);
+
+	return g->boot_env_ns + (uint64_t)(ns / MILLION);
 }
 
 // --- what the engine and ims/ cause
@@ -104,15 +112,22 @@ static void make_conf(struct gateway *g) {
 	world_assert(g->w, rg_addr_parse(rg_str(local), &g->conf.core.local) == 0, 0);
 }
 
+// NTP. Where several share a store, the sum of two errors must stay below clock_error_ns.
+static void set_clock(struct gateway *g) {
+	uint64_t error_ms = g->w->n_gateways > 1 ? WALL_ERROR_MS / 2 : WALL_ERROR_MS;
+
+	env_sim_set_wall_ms(g->env,
+			    INT64_C(1767225600000) + (int64_t)(g->w->now_ns / RG_NS_PER_MS) -
+				    (int64_t)error_ms + (int64_t)world_random(g->w, 2 * error_ms));
+}
+
 // XXX The boot's clock goes on: what counts of a reboot is its new id, and a wall clock set anew.
 static void boot(struct gateway *g) {
 	struct world *w = g->w;
 	char id[64];
 
 	g->n_boots++;
-	env_sim_set_wall_ms(g->env, INT64_C(1767225600000) + (int64_t)(w->now_ns / RG_NS_PER_MS) -
-					    WALL_ERROR_MS +
-					    (int64_t)world_random(w, 2 * WALL_ERROR_MS));
+	set_clock(g);
 	snprintf(id, sizeof(id), "%08u-0000-4000-8000-%08u%04u\n", g->id, (unsigned)w->seed,
 		 g->n_boots);
 	env_sim_file(g->env, "/proc/sys/kernel/random/boot_id", rg_str(id));
@@ -124,9 +139,16 @@ void gateway_init(struct gateway *g, unsigned id) {
 	make_conf(g);
 	g->env = env_sim_new(g->w->seed * 16 + id);
 	g->boot_true_ns = g->w->now_ns;
+	g->drift_ppm = (int)world_random(g->w, 2 * MAX_DRIFT_PPM + 1) - MAX_DRIFT_PPM;
 	g->boot_env_ns = env_now_ns(g->env);
 	boot(g);
-	world_assert(g->w, store_mem_open(g->env, &g->store) == 0, 0);
+	g->cfg = g->w->cfg;
+	g->cfg.is_shared = g->w->n_gateways > 1;
+	g->cfg.gateway = g->conf.core.host;
+	if (id == 1)
+		world_assert(g->w, store_mem_open(g->env, &g->store) == 0, 0);
+	else
+		world_assert(g->w, store_mem_join(g->w->gw[0].store, g->env, &g->store) == 0, 0);
 	gateway_start(g);
 }
 
@@ -162,7 +184,9 @@ void gateway_start(struct gateway *g) {
 	const struct lease_fence fence = {g, fence_ask, fence_is_passed};
 	char err[256];
 
-	g->e = lease_engine_new(&g->w->cfg, g->env, g->store, NULL, &ops, N_PAIRS);
+	if (g->cfg.is_shared) // it is set right before
+		set_clock(g);
+	g->e = lease_engine_new(&g->cfg, g->env, g->store, NULL, &ops, N_PAIRS);
 	world_assert(g->w, g->e != NULL, 0);
 	g->life++;
 	lease_set_pool_names(g->e, pools, 2);
@@ -214,6 +238,20 @@ void gateway_fini(struct gateway *g) {
 
 bool gateway_serves(const struct gateway *g) {
 	return g->e != NULL && !g->is_paused;
+}
+
+// The watch's delay, or a commit of its own whose answer is awaited first.
+bool gateway_is_behind(const struct gateway *g) {
+	return g->w->n_gateways > 1 &&
+	       (store_mem_is_behind(g->store) || g->w->now_ns < g->behind_ns);
+}
+
+void gateway_heal(struct gateway *g) {
+	store_mem_fail(g->store, 0, 0);
+	store_mem_set_delay(g->store, RG_NS_PER_MS);
+	store_mem_set_answer_delay(g->store, 0);
+	store_mem_set_watch_delay(g->store, RG_NS_PER_MS);
+	store_mem_cut(g->store, false);
 }
 
 void gateway_check(struct gateway *g) {

@@ -45,7 +45,8 @@ struct history_event {
 	uint32_t pair, token; // token: its number, from 1; 0 = none
 	uint16_t client, n_left, status, pool;
 	uint8_t kind, op, gateway;
-	bool is_star, is_late;
+	bool is_star;
+	bool is_late; // an answer: its gateway may not have been told what another one did
 };
 
 struct history {

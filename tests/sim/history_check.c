@@ -184,9 +184,9 @@ static const char *on_registered(struct check *c, struct pair *p) {
 
 	if (e->gen < p->gen && p->client != e->client)
 		return "a 200 for a generation that is over (INV-5)";
-	if (p->is_revoked && e->gen == p->gen)
+	if (p->is_revoked && e->gen == p->gen && !e->is_late)
 		return "a 200 for a revoked lease";
-	if (t->n_at_ask >= 2)
+	if (t->n_at_ask >= 2 && !e->is_late)
 		return "a 200 for a token that two newer ones replaced";
 	if (e->end_ns > t->end_ns + c->r->clock_ns)
 		return "registered past the token (INV-9)";
@@ -207,7 +207,8 @@ static const char *on_refused(const struct check *c, const struct pair *p) {
 	bool is_explained = p->is_revoking || p->cause_ns <= e->at_ns || t->n_newer > 1 ||
 			    p->refused_ns >= t->asked_ns;
 
-	if (e->status != 401 || e->op != OP_REGISTER || t->gen != p->gen || is_explained)
+	if (e->status != 401 || e->is_late || e->op != OP_REGISTER || t->gen != p->gen ||
+	    is_explained)
 		return NULL;
 	if (t->end_ns < e->at_ns + c->r->token_floor_ns + c->r->clock_ns)
 		return NULL;

@@ -131,6 +131,7 @@ static void print_counts(const struct world_counts *n, uint64_t n_seeds, uint64_
 		{"wall clock steps", n->wall_steps},
 		{"store faults", n->store_faults},
 		{"core faults", n->core_faults},
+		{"network faults", n->cuts},
 	};
 
 	printf("%llu seeds", (unsigned long long)n_seeds);

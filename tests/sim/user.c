@@ -232,16 +232,22 @@ void user_deregister(struct world *w) {
 
 void user_on_answer(struct world *w, uint32_t conn, unsigned status, uint64_t promise_end_ns) {
 	struct user *c = &w->users[w->conns[conn].client];
-	struct history_event e = event_of(c, status == 200 ? EV_OK : EV_FAIL, c->op);
+	bool is_heard = w->conns[conn].is_open;
+	struct history_event e = event_of(c,
+					  !is_heard       ? EV_UNKNOWN
+					  : status == 200 ? EV_OK
+							  : EV_FAIL,
+					  c->op);
 
 	world_assert(w, c->op != 0 && c->asked_on == conn, c->idx); // once
 	e.gateway = w->conns[conn].gateway;
 	e.token = c->asked_token;
 	e.status = (uint16_t)status;
-	if (status == 200 && c->op == OP_REGISTER) {
+	e.is_late = gateway_is_behind(&w->gw[e.gateway - 1]);
+	if (is_heard && status == 200 && c->op == OP_REGISTER) {
 		e.end_ns = c->promise_end_ns = promise_end_ns;
 		w->n.registered++;
-	} else if (status == 200) {
+	} else if (is_heard && status == 200) {
 		c->promise_end_ns = 0;
 		w->n.deregistered++;
 	}

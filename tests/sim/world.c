@@ -263,6 +263,30 @@ static void step_store(struct world *w) {
 	}
 }
 
+// Between a gateway and the store that others use, too.
+static void step_net(struct world *w) {
+	struct gateway *g = any(w);
+
+	if (w->n_gateways == 1 || is_calm(w))
+		return;
+	w->n.cuts++;
+	switch (world_random(w, 4)) {
+	case 0:
+		store_mem_cut(g->store, false);
+		break;
+	case 1:
+		store_mem_cut(g->store, true);
+		break;
+	case 2:
+		store_mem_set_watch_delay(g->store,
+					  world_random(w, world_chance(w, 50) ? SEC : 120 * SEC));
+		break;
+	default:
+		store_mem_set_answer_delay(g->store,
+					   world_chance(w, 50) ? 0 : world_random(w, 20 * SEC));
+	}
+}
+
 static void step_core(struct world *w) {
 	static const uint8_t moods[] = {CORE_WELL, CORE_WELL, CORE_WELL,    CORE_DEAD,
 					CORE_SLOW, CORE_BUSY, CORE_REFUSES, CORE_LOSES};
@@ -291,7 +315,7 @@ void world_init(struct world *w, uint64_t seed) {
 	history_clear(&w->h);
 	w->seed = w->rng = seed;
 	w->now_ns = START_TRUE_NS;
-	w->n_gateways = 1;
+	w->n_gateways = 1 + (unsigned)world_random(w, MAX_GATEWAYS);
 	w->cfg = (struct lease_cfg){.clock_error_ns = 5 * SEC,
 				    .t_sip_ns = 69 * SEC,
 				    .core_slack_ns = 360 * SEC,
@@ -338,8 +362,9 @@ static void step(struct world *w) {
 		{16, user_grant}, {10, user_renew}, {22, user_register}, {5, user_deregister},
 		{3, user_revoke}, {7, user_flow},   {26, step_time},     {3, step_store},
 		{4, step_core},   {2, step_crash},  {1, step_pause},     {1, step_wall},
+		{2, step_net},
 	};
-	uint64_t pick = world_random(w, 100);
+	uint64_t pick = world_random(w, 102);
 
 	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
 		if (pick < ops[i].weight) {
@@ -357,8 +382,7 @@ static void calm_down(struct world *w) {
 	for (unsigned i = 0; i < w->n_gateways; i++) {
 		struct gateway *g = &w->gw[i];
 
-		store_mem_fail(g->store, 0, 0);
-		store_mem_set_delay(g->store, RG_NS_PER_MS);
+		gateway_heal(g);
 		if (g->resume_ns != RG_NEVER)
 			resume(g);
 	}
@@ -414,8 +438,11 @@ static void finish(struct world *w) {
 	calm_down(w);
 	world_extend(w, w->now_ns + 120 * SEC); // what the slow store still has
 	// Records have whole milliseconds; across a reboot, the wall clock's error at both boots.
-	w->rules.clock_ns =
-		100 * RG_NS_PER_MS + (w->n.boots > 0 ? 2 * WALL_ERROR_MS : 0) * RG_NS_PER_MS;
+	w->rules.clock_ns = 100 * RG_NS_PER_MS;
+	if (w->n_gateways > 1)
+		w->rules.clock_ns += w->cfg.clock_error_ns;
+	else if (w->n.boots > 0)
+		w->rules.clock_ns += 2 * WALL_ERROR_MS * RG_NS_PER_MS;
 	// Time may have stood still over a reboot (I6).
 	world_extend(w, w->horizon_ns + w->outage_ns);
 	while (w->now_ns < w->horizon_ns + w->rules.clock_ns + SEC)

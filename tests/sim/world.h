@@ -34,6 +34,7 @@ struct gateway {
 	struct env *env;
 	uint64_t boot_true_ns, boot_env_ns; // one moment in two clocks
 	unsigned n_boots;
+	struct lease_cfg cfg;
 	struct store *store;
 	struct conf conf;
 	struct lease_engine *e; // NULL: down
@@ -41,6 +42,8 @@ struct gateway {
 	struct dpport port;
 	bool is_paused, is_booting;
 	uint64_t down_ns;            // since then
+	uint64_t behind_ns;          // until then it may not know what the others wrote
+	int drift_ppm;               // of its clock
 	uint64_t resume_ns;          // or start again, when down
 	unsigned life;               // of the process, counted
 	uint64_t fence_n, fence_ns;  // the last ticket, and when it passes
@@ -123,7 +126,7 @@ struct world {
 	struct world_counts {
 		uint64_t steps, granted, renewed, registered, local, deregistered, revoked,
 			reassigned, crashes, boots, pauses, wall_steps, store_faults, core_faults,
-			moves;
+			moves, cuts;
 	} n;
 };
 
@@ -153,6 +156,8 @@ void gateway_start(struct gateway *g);
 void gateway_crash(struct gateway *g, bool is_reboot);
 void gateway_fini(struct gateway *g), gateway_check(struct gateway *g);
 bool gateway_serves(const struct gateway *g);
+bool gateway_is_behind(const struct gateway *g);
+void gateway_heal(struct gateway *g); // its way to the store
 // A client's REGISTER arrives at a worker.
 void gateway_register(struct gateway *g, struct user *c, uint32_t conn, const struct user_token *t,
 		      struct rg_slice text);
