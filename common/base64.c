@@ -5,27 +5,34 @@
 
 static const char last_two[][2] = {[RG_B64_PADDED] = {'+', '/'}, [RG_B64_URL] = {'-', '_'}};
 
-static char digit_of(uint32_t v, enum rg_b64 kind) {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+#define DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-	return v < 62 ? digits[v] : last_two[kind][v - 62];
-}
-
+// All or nothing, as rg_put(). Whole groups without further checks: this is most of what a token costs
+// the loop.
 void rg_b64_put(struct rg_wr *w, enum rg_b64 kind, struct rg_slice in) {
-	for (size_t i = 0; i < in.len; i += 3) {
-		size_t n = in.len - i < 3 ? in.len - i : 3;
-		uint32_t v = (uint32_t)in.p[i] << 16;
+	const char *digits = kind == RG_B64_PADDED ? DIGITS "+/" : DIGITS "-_";
+	size_t rest = in.len % 3, n_last = rest == 0 ? 0 : kind == RG_B64_PADDED ? 4 : rest + 1;
+	size_t n = in.len / 3 * 4 + n_last, i = 0;
+	uint8_t *out = w->p + w->len;
+	uint32_t v;
 
-		if (n > 1)
-			v |= (uint32_t)in.p[i + 1] << 8;
-		if (n > 2)
-			v |= in.p[i + 2];
-		for (size_t k = 0; k <= n; k++)
-			rg_putc(w, digit_of(v >> (18 - 6 * k) & 63, kind));
-		for (size_t k = n; kind == RG_B64_PADDED && k < 3; k++)
-			rg_putc(w, '=');
+	if (w->overflow || w->cap - w->len < n) {
+		w->overflow = true;
+		return;
 	}
+	w->len += n;
+	for (; i + 3 <= in.len; i += 3, out += 4) {
+		v = (uint32_t)in.p[i] << 16 | (uint32_t)in.p[i + 1] << 8 | in.p[i + 2];
+		out[0] = (uint8_t)digits[v >> 18];
+		out[1] = (uint8_t)digits[v >> 12 & 63];
+		out[2] = (uint8_t)digits[v >> 6 & 63];
+		out[3] = (uint8_t)digits[v & 63];
+	}
+	if (rest == 0)
+		return;
+	v = (uint32_t)in.p[i] << 16 | (rest == 2 ? (uint32_t)in.p[i + 1] << 8 : 0);
+	for (size_t k = 0; k < n_last; k++)
+		out[k] = (uint8_t)(k <= rest ? digits[v >> (18 - 6 * k) & 63] : '=');
 }
 
 static int value_of(uint8_t c, enum rg_b64 kind) {

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bed.h"
@@ -13,8 +14,8 @@
 #define N_TOKENS 5000
 #define MAX_ROUNDS 100
 
-static struct token_key *key_new(const char *dir) {
-	EVP_PKEY *k = EVP_EC_gen("P-256");
+static struct token_key *key_new(const char *dir, bool is_eddsa) {
+	EVP_PKEY *k = is_eddsa ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") : EVP_EC_gen("P-256");
 	struct token_key *key;
 	char path[512], err[256];
 	FILE *f;
@@ -34,12 +35,12 @@ static struct token_key *key_new(const char *dir) {
 	return key;
 }
 
-static void set_key(struct bed *b, const char *dir) {
-	b->key = key_new(dir);
+static void set_key(struct bed *b, const char *dir, bool is_eddsa) {
+	b->key = key_new(dir, is_eddsa);
 	b->signer = token_signer_get(b->key);
 }
 
-static double tokens_per_s(struct bed *b) {
+static void make_tokens(struct bed *b) {
 	const struct token_claims c = {.iss = "https://10.77.0.2",
 				       .aud = "ep-cscf.ims.example.net",
 				       .sub = "anon-0123456789abcdef",
@@ -51,7 +52,6 @@ static double tokens_per_s(struct bed *b) {
 				       .scenario = 3};
 	static const uint8_t jti[16] = {0};
 	uint8_t out[RG_TOKEN_MAX];
-	double t = bed_now_s();
 
 	for (unsigned i = 0; i < N_TOKENS; i++) {
 		struct rg_wr w = rg_wr(out, sizeof(out));
@@ -59,7 +59,6 @@ static double tokens_per_s(struct bed *b) {
 		if (token_issue(b->key, &c, jti, &w) != 0)
 			bed_die("a token", RG_E_AUTH);
 	}
-	return N_TOKENS / (bed_now_s() - t);
 }
 
 static uint64_t n_left;
@@ -73,9 +72,7 @@ static void stored(void *arg, int rc, uint64_t) {
 		env_stop(b->env);
 }
 
-static double records_per_s(struct bed *b, uint32_t n) {
-	double t = bed_now_s();
-
+static void make_records(struct bed *b, uint32_t n) {
 	n_left = n;
 	for (uint32_t i = 0; i < n; i++) {
 		char impi[64], impu[64];
@@ -93,61 +90,78 @@ static double records_per_s(struct bed *b, uint32_t n) {
 			bed_die("a record", rc);
 	}
 	(void)env_real_run(b->env);
-	return n / (bed_now_s() - t);
 }
 
-static void print(const char *name, double *v, unsigned n) {
-	double median = bed_median(v, n);
+struct figures { // of each round
+	double per_s[MAX_ROUNDS];
+	double cpu_us[MAX_ROUNDS]; // of all threads, for each: what a busy machine leaves alone
+};
+
+static void print(const char *name, struct figures *f, unsigned n) {
+	double *v = f->per_s, *us = f->cpu_us;
+	double median = bed_median(v, n), median_us = bed_median(us, n);
 
 	printf("{\"bench\":\"lease_grants\",\"what\":\"%s\",\"rounds\":%u,"
-	       "\"per_s\":{\"median\":%.0f,\"min\":%.0f,\"max\":%.0f}}\n",
-	       name, n, median, v[0], v[n - 1]);
+	       "\"per_s\":{\"median\":%.0f,\"min\":%.0f,\"max\":%.0f},"
+	       "\"cpu_us\":{\"median\":%.2f,\"min\":%.2f,\"max\":%.2f}}\n",
+	       name, n, median, v[0], v[n - 1], median_us, us[0], us[n - 1]);
 }
 
-// One round: each n pairs, none of which had a lease before.
-static double engine_per_s(const char *db, const char *key_dir, uint32_t n) {
-	struct bed b = {0};
-	double t;
+static double cpu_s(void) {
+	struct timespec ts;
 
-	if (db != NULL)
-		bed_remove(db);
-	bed_open(&b, db);
-	if (key_dir != NULL)
-		set_key(&b, key_dir);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+enum { ES256, EDDSA, UNSIGNED, BARE, TOKEN, RECORD, N_WHATS };
+
+static const char *const whats[N_WHATS] = {
+	[ES256] = "grant, ES256",
+	[EDDSA] = "grant, EdDSA",
+	[UNSIGNED] = "grant, tokens not signed",
+	[BARE] = "grant, tokens not signed, nothing stored",
+	[TOKEN] = "token alone, ES256",
+	[RECORD] = "record alone",
+};
+
+// One round over pairs none of which had a lease before.
+static void run(unsigned what, uint32_t n, const char *dir, const char *db, struct figures *f,
+		unsigned round) {
+	bool is_signed = what == ES256 || what == EDDSA || what == TOKEN;
+	uint32_t n_done = what == TOKEN ? N_TOKENS : n;
+	struct bed b = {0};
+	double t, cpu;
+
+	bed_remove(db);
+	bed_open(&b, what == BARE ? NULL : db);
+	if (is_signed)
+		set_key(&b, dir, what == EDDSA);
 	bed_engine(&b, n);
 	bed_load(&b);
 	t = bed_now_s();
-	bed_grant(&b, n, WINDOW);
-	t = n / (bed_now_s() - t);
+	cpu = cpu_s();
+	if (what == TOKEN)
+		make_tokens(&b);
+	else if (what == RECORD)
+		make_records(&b, n);
+	else
+		bed_grant(&b, n, WINDOW);
+	f->per_s[round] = n_done / (bed_now_s() - t);
+	f->cpu_us[round] = (cpu_s() - cpu) * 1e6 / n_done;
 	bed_close(&b);
-	if (db != NULL)
-		bed_remove(db);
-	return t;
+	bed_remove(db);
 }
 
 int bed_grants(uint32_t n, unsigned rounds, const char *dir) {
-	double whole[MAX_ROUNDS], unsigned_[MAX_ROUNDS], bare[MAX_ROUNDS], tokens[MAX_ROUNDS],
-		records[MAX_ROUNDS];
+	static struct figures all[N_WHATS];
 	char db[512];
 
 	snprintf(db, sizeof(db), "%s/bench-lease.db", dir);
-	for (unsigned i = 0; i < rounds; i++) {
-		struct bed b = {0};
-
-		whole[i] = engine_per_s(db, dir, n);
-		unsigned_[i] = engine_per_s(db, NULL, n);
-		bare[i] = engine_per_s(NULL, NULL, n);
-		bed_open(&b, db);
-		set_key(&b, dir);
-		tokens[i] = tokens_per_s(&b);
-		records[i] = records_per_s(&b, n);
-		bed_close(&b);
-		bed_remove(db);
-	}
-	print("grant", whole, rounds);
-	print("grant, tokens not signed", unsigned_, rounds);
-	print("grant, tokens not signed, nothing stored", bare, rounds);
-	print("token alone", tokens, rounds);
-	print("record alone", records, rounds);
+	for (unsigned i = 0; i < rounds; i++)
+		for (unsigned what = 0; what < N_WHATS; what++)
+			run(what, n, dir, db, &all[what], i);
+	for (unsigned what = 0; what < N_WHATS; what++)
+		print(whats[what], &all[what], rounds);
 	return 0;
 }

@@ -7,8 +7,10 @@
 #include "lease/grant.h"
 #include "regate/err.h"
 
-#define BATCH 8
-#define MAX_BATCHES 4 // in the pool at once, so that each of its threads finds the next
+#define BATCH 32 // at most: each hand-over wakes a thread, and its end the loop
+#define BATCH_FEW 4
+#define MAX_BATCHES \
+	8 // in the pool at once, so that its threads find the next while the loop is busy
 #define ALONE 2
 #define RETRY_NS RG_NS_PER_MS // the pool is full of others' work
 
@@ -63,7 +65,14 @@ static void done(void *arg) {
 		lease_sign_fn(&e->sign_timer, 0);
 }
 
-static unsigned take(struct lease_engine *e, struct lease_batch *b, unsigned max) {
+// What waits, shared among the batches that there may be.
+static unsigned share(const struct lease_engine *e) {
+	unsigned n = e->n_to_sign / MAX_BATCHES;
+
+	return n < BATCH_FEW ? BATCH_FEW : n > BATCH ? BATCH : n;
+}
+
+static void take(struct lease_engine *e, struct lease_batch *b, unsigned max) {
 	for (b->n = 0; b->n < max && e->to_sign != NULL; b->n++) {
 		b->ops[b->n] = e->to_sign;
 		e->to_sign = e->to_sign->next;
@@ -71,7 +80,6 @@ static unsigned take(struct lease_engine *e, struct lease_batch *b, unsigned max
 	if (e->to_sign == NULL)
 		e->to_sign_last = &e->to_sign;
 	e->n_to_sign -= b->n;
-	return b->n;
 }
 
 static void sign_here(struct lease_engine *e) {
@@ -108,7 +116,7 @@ void lease_sign_fn(struct env_timer *t, uint64_t) {
 			continue;
 		}
 		b->e = e;
-		take(e, b, BATCH);
+		take(e, b, share(e));
 		if (env_work_soon(e->env, run, done, b) != 0) {
 			put_back(e, b);
 			break;

@@ -74,6 +74,27 @@ START_TEST(encode_table) {
 }
 END_TEST
 
+// All or nothing.
+START_TEST(encode_no_room) {
+	static const struct {
+		const char *bytes;
+		size_t cap;
+		enum rg_b64 kind;
+	} full[] = {{"foo", 3, RG_B64_URL},
+		    {"f", 1, RG_B64_URL},
+		    {"f", 3, RG_B64_PADDED},
+		    {"fooba", 6, RG_B64_URL},
+		    {"foobar", 7, RG_B64_PADDED}};
+	char buf[8] = "unused!";
+	struct rg_wr w = rg_wr(buf, full[_i].cap);
+
+	rg_b64_put(&w, full[_i].kind, rg_str(full[_i].bytes));
+	ck_assert(w.overflow);
+	ck_assert_uint_eq(w.len, 0);
+	ck_assert_str_eq(buf, "unused!");
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("common_base64");
 	TCase *tc = tcase_create("base64");
@@ -82,6 +103,7 @@ int main(void) {
 
 	tcase_add_loop_test(tc, decode_table, 0, n);
 	tcase_add_loop_test(tc, encode_table, 0, n);
+	tcase_add_loop_test(tc, encode_no_room, 0, 5);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	n_failed = srunner_ntests_failed(sr);
