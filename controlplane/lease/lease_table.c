@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include "lease/lease_shared.h"
+#include "lease/lease_slab.h"
 #include "lease/table_read.h"
 #include "regate/err.h"
 #include "regate/huge.h"
@@ -26,6 +27,7 @@
 #define FEW 4
 #define LINE 64 // bytes of a cache line
 #define MAX_BUCKETS (UINT64_C(1) << 29)
+#define SLAB_FROM 65536 // entries: fewer are in the TLB anyway, and not worth a huge page
 
 static struct rg_lease *slot_get(const struct rg_lease_bucket *b, unsigned i) {
 	return atomic_load_explicit(&b->slot[i], memory_order_relaxed); // only we write
@@ -93,21 +95,40 @@ struct rg_lease_table *lease_table_new(uint64_t max_entries) {
 		return NULL;
 	t->n_buckets = max_entries * 10 / (4 * N_SLOTS) + 2;
 	t->max_entries = max_entries;
+	if (max_entries >= SLAB_FROM && (t->slab = lease_slab_new()) == NULL)
+		goto err;
 	if (t->n_buckets <= MAX_BUCKETS && lease_shared_init(t, max_entries) == 0)
 		t->buckets = rg_huge_alloc(t->n_buckets, sizeof(*t->buckets));
-	if (t->buckets == NULL) {
-		lease_table_free(t);
-		return NULL;
-	}
-	return t;
+	if (t->buckets != NULL)
+		return t;
+err:
+	lease_table_free(t);
+	return NULL;
+}
+
+static size_t size_of(const struct rg_lease *l) {
+	return offsetof(struct rg_lease, bytes) + l->user_len + l->handle_len + l->to_tag_len;
+}
+
+static bool is_block(const struct rg_lease_table *t, size_t size) {
+	return t->slab != NULL && size <= LEASE_BLOCK;
+}
+
+static void *entry_alloc(struct rg_lease_table *t, size_t size) {
+	return is_block(t, size) ? lease_slab_take(t->slab)
+				 : aligned_alloc(LINE, (size + LINE - 1) / LINE * LINE);
 }
 
 void lease_table_free(struct rg_lease_table *t) {
+	struct rg_lease *l;
+
 	if (t == NULL)
 		return;
 	for (uint64_t i = 0; t->buckets != NULL && i < t->n_buckets; i++)
 		for (unsigned k = 0; k < N_SLOTS; k++)
-			free(slot_get(&t->buckets[i], k));
+			if ((l = slot_get(&t->buckets[i], k)) != NULL && !is_block(t, size_of(l)))
+				free(l);
+	lease_slab_put(t->slab);
 	lease_shared_fini(t);
 	rg_huge_free(t->buckets, t->n_buckets, sizeof(*t->buckets));
 	free(t);
@@ -131,15 +152,15 @@ static struct rg_lease *lease_new(struct rg_lease_table *t, const struct lease_e
 	struct lease_texts x = lease_texts_cut(e->impu, e->headers);
 	size_t used = 0,
 	       size = offsetof(struct rg_lease, bytes) + x.user.len + x.handle.len + e->to_tag.len;
-	struct rg_lease *l = aligned_alloc(LINE, (size + LINE - 1) / LINE * LINE);
+	struct rg_lease_shared *shared = lease_shared_take(t, &x);
+	struct rg_lease *l = shared == NULL ? NULL : entry_alloc(t, size);
 
-	if (l == NULL)
-		return NULL;
-	l->shared = lease_shared_take(t, &x);
-	if (l->shared == NULL) {
-		free(l);
+	if (l == NULL) {
+		if (shared != NULL)
+			lease_shared_drop(t, shared);
 		return NULL;
 	}
+	l->shared = shared;
 	atomic_init(&l->state, (uint8_t)e->state);
 	l->idx = e->idx;
 	l->gen = e->gen;
@@ -156,17 +177,29 @@ static struct rg_lease *lease_new(struct rg_lease_table *t, const struct lease_e
 }
 
 // Poisoned first: a reader that kept what it must not finds no lease that looks whole.
-static void free_cb(struct rcu_head *head) {
+static struct rg_lease *poison(struct rcu_head *head) {
 	struct rg_lease *l = (struct rg_lease *)((uint8_t *)head - offsetof(struct rg_lease, rcu));
-	size_t own = (size_t)l->user_len + l->handle_len + l->to_tag_len;
 
-	explicit_bzero(l, offsetof(struct rg_lease, bytes) + own);
-	free(l);
+	explicit_bzero(l, size_of(l));
+	return l;
+}
+
+static void free_cb(struct rcu_head *head) {
+	free(poison(head));
+}
+
+static void give_cb(struct rcu_head *head) {
+	lease_slab_give(poison(head));
 }
 
 static void retire(struct rg_lease_table *t, struct rg_lease *l) {
 	lease_shared_drop(t, l->shared);
-	urcu_qsbr_call_rcu(&l->rcu, free_cb);
+	if (is_block(t, size_of(l))) {
+		lease_slab_retire(l);
+		urcu_qsbr_call_rcu(&l->rcu, give_cb);
+	} else {
+		urcu_qsbr_call_rcu(&l->rcu, free_cb);
+	}
 }
 
 int lease_table_put(struct rg_lease_table *t, const struct lease_entry *e) {

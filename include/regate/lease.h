@@ -47,7 +47,7 @@ struct rg_lease_shared {
 	uint8_t bytes[];
 };
 
-// Begins on a cache line, and most need two.
+// Begins on a cache line, and most need two (LEASE_BLOCK).
 struct rg_lease {
 	struct rg_digest digest;
 	uint64_t gen;             // of the assignment, never reused (reliability.md I4)
@@ -113,6 +113,7 @@ struct rg_lease_table {
 	uint64_t n_buckets;              // at most 2^29: places have 32 bits
 	uint64_t n_entries;              // ctl only
 	uint64_t max_entries;            // ctl only
+	struct lease_slab *slab;         // ctl only: memory of the entries; NULL: malloc()
 	struct rg_lease_shared **shared; // ctl only: lists by hash
 	uint64_t shared_mask;            // ctl only: lists less one
 };

@@ -148,6 +148,37 @@ START_TEST(full_table) {
 }
 END_TEST
 
+// As many as go on huge pages: what left makes room for what comes, and a table that goes leaves what
+// is still read. Entries of another size are among them.
+START_TEST(many_come_and_go) {
+	enum { N = 70000, LONG = 100 };
+	struct rg_lease_table *t = lease_table_new(N);
+	static const char tag[200] = "long";
+	struct rg_lease_view v;
+
+	ck_assert_ptr_nonnull(t->slab);
+	for (uint64_t i = 0; i < 3 * (uint64_t)N; i++) {
+		struct lease_entry e = entry(i);
+		struct rg_digest old = digest_of(i - N);
+
+		if (i % LONG == 0)
+			e.to_tag = rg_slice(tag, sizeof(tag));
+		if (i >= N)
+			ck_assert_int_eq(lease_table_del(t, &old), 0);
+		ck_assert_int_eq(lease_table_put(t, &e), 0);
+		if (i % N == N / 2)
+			urcu_qsbr_barrier();
+	}
+	for (uint64_t i = 2 * (uint64_t)N; i < 3 * (uint64_t)N; i++) {
+		ck_assert(find(t, i, &v));
+		ck_assert_uint_eq(v.gen, i + 1);
+		ck_assert_uint_eq(v.to_tag.len, i % LONG == 0 ? sizeof(tag) : 3);
+	}
+	lease_table_free(t);
+	urcu_qsbr_barrier();
+}
+END_TEST
+
 START_TEST(null_table) {
 	lease_table_free(NULL);
 }
@@ -162,6 +193,7 @@ int main(void) {
 	tcase_add_test(tc, replace_state_delete);
 	tcase_add_test(tc, bytes_have_a_limit);
 	tcase_add_loop_test(tc, full_table, 0, 8);
+	tcase_add_test(tc, many_come_and_go);
 	tcase_add_test(tc, null_table);
 	suite_add_tcase(s, tc);
 	return fix_main(s);
