@@ -165,7 +165,7 @@ void bed_close(struct bed *b) {
 	*b = (struct bed){0};
 }
 
-static int issue(void *arg, const struct lease *l, uint64_t end_ns, struct rg_wr *token) {
+static int issue(void *arg, const struct lease *l, uint64_t, struct rg_wr *token) {
 	struct bed *b = arg;
 	const struct token_claims claims = {.iss = "https://10.77.0.2",
 					    .aud = "ep-cscf.ims.example.net",
@@ -187,8 +187,8 @@ static int issue(void *arg, const struct lease *l, uint64_t end_ns, struct rg_wr
 		return token_prepare(b->key, &claims, jti, token);
 	}
 	rg_puts(token, l->impu);
+	rg_putc(token, '.');
 	rg_put_u64(token, l->gen);
-	rg_put_u64(token, end_ns);
 	return 0;
 }
 

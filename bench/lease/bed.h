@@ -47,5 +47,6 @@ double bed_median(double *v, unsigned n); // sorts v
 
 int bed_memory(uint32_t n);
 int bed_grants(uint32_t n, unsigned rounds, const char *dir);
+int bed_fill(uint32_t n, const char *dir);
 int bed_start(uint32_t n, unsigned rounds, const char *dir);
 int bed_list(uint32_t n, unsigned rounds);

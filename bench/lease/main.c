@@ -8,8 +8,9 @@
 #include "bed.h"
 
 static int usage(void) {
-	fputs("usage: regate-bench-lease memory|grants|start|list [PAIRS [ROUNDS [DIR]]]\n"
-	      "  PAIRS 1000000, ROUNDS 5; grants and start keep a database in DIR (.)\n",
+	fputs("usage: regate-bench-lease memory|grants|start|list|fill [PAIRS [ROUNDS [DIR]]]\n"
+	      "  PAIRS 1000000, ROUNDS 5; grants and start keep a database in DIR (.), fill leaves "
+	      "one there\n",
 	      stderr);
 	return 2;
 }
@@ -30,6 +31,8 @@ int main(int argc, char **argv) {
 		rc = bed_grants((uint32_t)n, (unsigned)rounds, dir);
 	else if (strcmp(argv[1], "start") == 0)
 		rc = bed_start((uint32_t)n, (unsigned)rounds, dir);
+	else if (strcmp(argv[1], "fill") == 0)
+		rc = bed_fill((uint32_t)n, dir);
 	else if (strcmp(argv[1], "list") == 0)
 		rc = bed_list((uint32_t)n, (unsigned)rounds);
 	urcu_qsbr_unregister_thread();

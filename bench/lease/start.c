@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From a process that begins to leases that are served: the database opens, pairs come from their
 // files, and each has a record of a live lease.
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -22,6 +23,38 @@ static void fill(const char *db, uint32_t n) {
 	bed_load(&b);
 	bed_grant(&b, n, 10000);
 	bed_close(&b);
+}
+
+// DIR/regate.db with n leases, whose tokens are "IMPU.1", and DIR/pool.txt with their pairs and a fiftieth
+// more: what a gateway with a pool `demo` starts on.
+int bed_fill(uint32_t n, const char *dir) {
+	static const uint8_t key[RG_DIGEST_KEY_LEN] = "bench"; // as bed_open() has it
+	char path[512], impi[64], impu[64];
+	struct bed b = {0};
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/pool.txt", dir);
+	f = fopen(path, "w");
+	if (f == NULL)
+		bed_die(path, -errno);
+	for (uint32_t i = 0; i < n + n / 50; i++) {
+		bed_impi(impi, i);
+		bed_impu(impu, i);
+		fprintf(f, "%s %s\n", impi, impu);
+	}
+	if (fclose(f) != 0)
+		bed_die(path, -errno);
+	snprintf(path, sizeof(path), "%s/regate.db", dir);
+	bed_remove(path);
+	bed_open(&b, path);
+	bed_engine(&b, n);
+	bed_load(&b);
+	bed_grant(&b, n, 10000);
+	if (store_put(b.store, "token.digest_key", key, sizeof(key), true, NULL, NULL) != 0)
+		bed_die(path, -ENOMEM);
+	store_flush(b.store);
+	bed_close(&b);
+	return 0;
 }
 
 static void start(const char *db, uint32_t n, struct times *t, unsigned i) {
