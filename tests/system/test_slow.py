@@ -54,8 +54,9 @@ class Slow(GatewayCase):
         drops = {name: after[name] - before[name] for name in after if name.startswith("drop_")}
         said_to_all = ("drop_eth_not_ours", "drop_ip_not_ours")  # by the kernel at the other end
         unlike = {name: k for name, k in drops.items() if k != 0 and name not in said_to_all}
-        # An acknowledgement of the kernel's may cross the end of its connection.
-        self.assertLess(unlike.pop("drop_tcp_no_conn", 0), n)
+        # What the kernel sends again on a busy machine, and what crosses the end of its connection.
+        for name in ("drop_tcp_window", "drop_tcp_no_conn"):
+            self.assertLess(unlike.pop(name, 0), n)
         self.assertEqual(unlike, {"drop_idle": len(PHASES) * n + 2 * n})
         self.assertEqual(after["tcp_opened"] - before["tcp_opened"], len(held))
         for s in held:
