@@ -108,7 +108,19 @@ static const struct change {
 	{'h', "alg", "\"EdDSA\"", RG_E_AUTH},
 	{'h', "alg", "\"es256\"", RG_E_AUTH},
 	{'h', "alg", "\"ES256 \"", RG_E_AUTH},
+	{'h', "alg", "\"HS512\"", RG_E_AUTH},
+	{'h', "alg", "\"PS256\"", RG_E_AUTH},
+	{'h', "alg", "{\"ES256\":1}", RG_E_AUTH},
+	{'h', "alg", "true", RG_E_AUTH},
+	// RFC 7516, 7518 4: the family of JWE
+	{'h', "alg", "\"dir\"", RG_E_AUTH},
+	{'h', "alg", "\"RSA1_5\"", RG_E_AUTH},
+	{'h', "alg", "\"PBES2-HS256+A128KW\"", RG_E_AUTH},
 	// 3.11: the kind of token
+	{'h', "typ", "\"\"", RG_E_AUTH},
+	{'h', "typ", "[\"at+jwt\"]", RG_E_AUTH},
+	{'h', "typ", "\"id+jwt\"", RG_E_AUTH},
+	{'h', "typ", "\"secevent+jwt\"", RG_E_AUTH},
 	{'h', "typ", NULL, RG_E_AUTH},
 	{'h', "typ", "\"JWT\"", RG_E_AUTH},
 	{'h', "typ", "\"AT+JWT\"", RG_E_AUTH},
@@ -121,6 +133,9 @@ static const struct change {
 	{'h', "kid", "\"../../../../dev/null\"", RG_E_STALE},
 	{'h', "kid", "\"' UNION SELECT 'x\"", RG_E_STALE},
 	{'h', "kid", "[]", RG_E_AUTH},
+	{'h', "kid", "1", RG_E_AUTH},
+	{'h', "kid", "\"https://attacker.example/key\"", RG_E_STALE},
+	{'h', "kid", "\"| cat /etc/passwd\"", RG_E_STALE},
 	// RFC 7515 4.1.11
 	{'h', "crit", "[\"exp\"]", RG_E_AUTH},
 	{'h', "crit", "[]", RG_E_AUTH},
@@ -157,6 +172,17 @@ static const struct change {
 	{'c', "exp", "null", RG_E_PROTO},
 	{'c', "exp", "true", RG_E_PROTO},
 	{'c', "exp", "[1760003600]", RG_E_PROTO},
+	{'c', "exp", "1760000000", RG_E_EXPIRED}, // now: no leeway
+	{'c', "exp", "1760000001", 0},
+	{'c', "exp", "{}", RG_E_PROTO},
+	{'c', "nbf", "1760000060", 0}, // the leeway
+	{'c', "nbf", "-1", RG_E_PROTO},
+	{'c', "iat", "1760000060", 0},
+	{'c', "iat", "-1", RG_E_PROTO},
+	{'c', "iat", "\"now\"", RG_E_PROTO},
+	{'c', "sub", "{\"$ne\":1}", RG_E_PROTO}, // 3.10: nothing but a string is asked for
+	{'c', "sub", "[\"u\"]", RG_E_PROTO},
+	{'c', "jti", "\"\"", RG_E_PROTO},
 	{'c', "nbf", NULL, RG_E_PROTO},
 	{'c', "nbf", "1760000061", RG_E_AUTH},
 	{'c', "nbf", "\"0\"", RG_E_PROTO},
@@ -251,6 +277,17 @@ static const struct {
 	{NULL, "{\"exp\":1e999999}"},
 	{NULL, "{\"exp\":99999999999999999999999999}"},
 	{NULL, "{} x"},
+	{NULL, "\xef\xbb\xbf{}"},        // BOM
+	{NULL, "{\"sub\":\"\xff\"}"},    // no UTF-8
+	{NULL, "{\"sub\":\"\\u0000\"}"}, // NUL
+	{NULL, "{\"sub\":\"\\udc00\"}"}, // half a surrogate pair
+	{NULL, "{\"exp\":1,}"},
+	{NULL, "{\"exp\":01}"},
+	{NULL, "{\"exp\":+1}"},
+	{NULL, "{\"exp\":.5}"},
+	{NULL, "{\"ims\":{\"gen\":1,\"gen\":2}}"}, // duplicate members within
+	{NULL, "{}{}"},
+	{NULL, "// x\n{}"},
 };
 
 START_TEST(bad_json) {
@@ -318,6 +355,12 @@ START_TEST(bad_envelope) {
 	ck_assert_int_eq(verify(text("%.*s==", t)), RG_E_PROTO);
 	ck_assert_int_eq(verify(text("{\"payload\":\"%.*s\"}", t)), RG_E_PROTO);
 	ck_assert_int_eq(verify(rg_slice(t.p, sig)), RG_E_PROTO); // no signature
+	ck_assert_int_eq(verify(text("Bearer %.*s", t)), RG_E_PROTO);
+	ck_assert_int_eq(verify(text("\"%.*s\"", t)), RG_E_PROTO);
+	ck_assert_int_eq(verify(text("%.*s+/", t)), RG_E_PROTO); // the other alphabet
+	ck_assert_int_eq(verify(text("%%65%.*s", t)), RG_E_PROTO);
+	ck_assert_int_eq(verify(text("\xef\xbb\xbf%.*s", t)), RG_E_PROTO);
+	ck_assert_int_eq(verify(text("%.*s\t", t)), RG_E_PROTO);
 	ck_assert_int_eq(verify(rg_slice(t.p, sig - 1)), RG_E_PROTO);
 	ck_assert_int_eq(verify(rg_slice(t.p, t.len - 1)), RG_E_PROTO);
 	// The last digit has four unused bits: 'A' to 'D' would mean the same in sloppy readers.
@@ -454,6 +497,32 @@ START_TEST(key_of_somebody_else) {
 }
 END_TEST
 
+// Keys that come with the token: by them it would verify.
+START_TEST(key_in_header) {
+	static const char *const members[] = {"jwk", "jku", "x5u", "x5c"};
+	EVP_PKEY *attacker = EVP_EC_gen("P-256");
+	struct jws_key key = {.alg = JWS_ES256, .pkey = attacker, .kid = "k"};
+	json_t *header = good_header();
+	struct rg_slice t;
+	struct rg_wr w;
+	uint8_t sig[64];
+
+	if (_i == 0)
+		json_object_set_new(header, members[_i], jwk_export(&key));
+	else if (_i == 3)
+		json_object_set_new(header, members[_i], json_pack("[s]", "MIIB"));
+	else
+		json_object_set_new(header, members[_i], json_string("https://attacker.example/"));
+	t = sign_json(header, good_payload());
+	ck_assert_int_eq(es256_sign(attacker, rg_slice(t.p, t.len - 87), sig), 0);
+	w = rg_wr(buf, sizeof(buf));
+	w.len = t.len - 86;
+	rg_b64_put(&w, RG_B64_URL, rg_slice(sig, 64));
+	ck_assert_int_eq(verify(rg_wr_slice(&w)), RG_E_AUTH);
+	EVP_PKEY_free(attacker);
+}
+END_TEST
+
 // RFC 8725 3.1: the public key as an HMAC secret
 START_TEST(public_key_as_secret) {
 	json_t *header = good_header();
@@ -494,6 +563,7 @@ int main(void) {
 	tcase_add_test(tc, signature_in_der);
 	tcase_add_test(tc, high_s);
 	tcase_add_test(tc, key_of_somebody_else);
+	tcase_add_loop_test(tc, key_in_header, 0, 4);
 	tcase_add_test(tc, public_key_as_secret);
 	suite_add_tcase(s, tc);
 	return run_suite(s);
