@@ -353,6 +353,7 @@ static void fill_dp_cfg(struct gateway *g) {
 		.guard_s = conf->reg.guard_s,
 		.rate_per_s = conf->reg.rate_per_s,
 		.rate_burst = conf->reg.rate_burst,
+		.has_opaque = issuers_has_opaque(&g->issuers),
 	};
 	env_random(g->env, d->secret, sizeof(d->secret));
 	d->ws_ping_s = conf->dp.ping_s;
@@ -498,6 +499,12 @@ static int start_dp(struct gateway *g, char *err, size_t err_len) {
 	return rc;
 }
 
+static int on_reload_issuers(void *arg, char *err, size_t err_len) {
+	struct gateway *g = arg;
+
+	return issuers_reload(&g->issuers, g->conf, g->env, err, err_len);
+}
+
 static int start_ctl(struct gateway *g, char *err, size_t err_len) {
 	struct ctl_deps deps = {
 		.conf = g->conf,
@@ -507,6 +514,8 @@ static int start_ctl(struct gateway *g, char *err, size_t err_len) {
 		.ims = g->ims,
 		.wwsf = g->wwsf,
 		.keys = g->keys,
+		.reload_issuers = on_reload_issuers,
+		.reload_arg = g,
 		.store = g->store,
 		.dp = g->dp,
 	};
@@ -525,7 +534,7 @@ int gateway_start(struct gateway *g, char *err, size_t err_len) {
 	if (rc == 0)
 		rc = start_parts(g, err, err_len);
 	if (rc == 0)
-		rc = issuers_start(&g->issuers, g->conf, g->env, g->log, err, err_len);
+		rc = issuers_start(&g->issuers, g->conf, g->env, g->log, g->leases, err, err_len);
 	if (rc == 0 && g->issuers.issuers != NULL)
 		ims_set_issuers(g->ims, g->issuers.issuers, g->digester);
 	if (rc == 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease/adopt.h"
 #include "regate/err.h"
 #include "token/introspect.h"
 
@@ -95,14 +96,29 @@ int issuers_load(struct issuers *s, const struct conf *conf, struct env *env, ch
 	return rc;
 }
 
+static void on_gone(void *arg, uint16_t wwsf, const uint64_t *keys, size_t n) {
+	const struct issuers *s = arg;
+
+	log_put(s->log, LOG_WARN, "token.keys_withdrawn", LOG_U("keys", n),
+		LOG_U("leases", lease_end_keys(s->leases, wwsf, keys, n)));
+}
+
 int issuers_start(struct issuers *s, const struct conf *conf, struct env *env, struct log *log,
-		  char *err, size_t err_len) {
-	const struct token_issuers_cfg cfg = {conf->token.audience, conf->token.life_s, POLL_NS,
-					      REFETCH_NS};
+		  struct lease_engine *leases, char *err, size_t err_len) {
+	const struct token_issuers_cfg cfg = {
+		.audience = conf->token.audience,
+		.life_max_s = conf->token.life_s,
+		.poll_ns = POLL_NS,
+		.refetch_ns = REFETCH_NS,
+		.gone = on_gone,
+		.arg = s,
+	};
 	char why[256] = "no memory";
 
 	if (s->n == 0)
 		return 0;
+	s->leases = leases;
+	s->log = log;
 	s->http = http_client_new(env);
 	if (s->http != NULL)
 		s->issuers =
@@ -111,6 +127,43 @@ int issuers_start(struct issuers *s, const struct conf *conf, struct env *env, s
 		return 0;
 	snprintf(err, err_len, "wwsfs.jwks: %s", why);
 	return -EINVAL;
+}
+
+int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env, char *err,
+		   size_t err_len) {
+	char why[256];
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n && rc == 0; i++) {
+		const char *path = conf->wwsfs[s->cfgs[i].wwsf_idx].jwks;
+		uint8_t *text;
+		size_t len;
+
+		if (path == NULL)
+			continue;
+		rc = env_read_file(env, path, FILE_MAX, &text, &len);
+		if (rc != 0) {
+			snprintf(err, err_len, "wwsfs.jwks: %s: %s; correct the file", path,
+				 rg_strerror(rc));
+			return rc;
+		}
+		rc = token_issuers_give(s->issuers, s->cfgs[i].wwsf_idx, rg_slice(text, len), why,
+					sizeof(why));
+		if (rc != 0)
+			snprintf(err, err_len, "wwsfs.jwks: %s: %s; correct the file", path, why);
+		explicit_bzero(text, len);
+		free(text);
+	}
+	if (rc == 0 && s->issuers != NULL)
+		token_issuers_forget(s->issuers);
+	return rc;
+}
+
+bool issuers_has_opaque(const struct issuers *s) {
+	for (size_t i = 0; i < s->n; i++)
+		if (s->cfgs[i].introspection_uri != NULL)
+			return true;
+	return false;
 }
 
 void issuers_fini(struct issuers *s) {

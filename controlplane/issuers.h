@@ -3,12 +3,15 @@
 #pragma once
 
 #include "conf/conf.h"
+#include "lease/lease.h"
 #include "token/issuers.h"
 
 struct issuers {
 	struct token_issuer_cfg *cfgs; // their keys are ours
 	size_t n;
 	struct http_client *http;
+	struct lease_engine *leases;
+	struct log *log;
 	struct token_issuers *issuers; // NULL: there are none
 };
 
@@ -17,5 +20,11 @@ struct issuers {
 			       char *err, size_t err_len);
 // Begins to fetch keys. 0 or negative with one line in err.
 [[nodiscard]] int issuers_start(struct issuers *s, const struct conf *conf, struct env *env,
-				struct log *log, char *err, size_t err_len);
-void issuers_fini(struct issuers *s); // accepts a zeroed one
+				struct log *log, struct lease_engine *leases, char *err,
+				size_t err_len);
+// Reads and fetches all keys anew. What their WWSF withdrew meanwhile is good no more, and tokens that it
+// verified end. 0 or negative with one line in err.
+[[nodiscard]] int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env,
+				 char *err, size_t err_len);
+bool issuers_has_opaque(const struct issuers *s); // tokens that are no JWT may be one's
+void issuers_fini(struct issuers *s);             // accepts a zeroed one

@@ -21,6 +21,9 @@ struct ctl_deps { // all borrowed
 	struct ims *ims;
 	struct wwsf *wwsf;
 	struct token_keys *keys;
+	// Of other issuers; NULL: there are none. 0 or negative with one line in err.
+	int (*reload_issuers)(void *arg, char *err, size_t err_len);
+	void *reload_arg;
 	struct store *store;
 	struct rg_dp *dp; // NULL in tests without a dataplane
 };

@@ -32,5 +32,11 @@ void ctl_token_reload(struct ctl_client *cl) {
 	}
 	log_put(c->deps.log, LOG_INFO, "token.reloaded",
 		LOG_S("kid", token_key_kid(token_keys_signer(c->deps.keys))));
+	if (c->deps.reload_issuers != NULL &&
+	    c->deps.reload_issuers(c->deps.reload_arg, err, sizeof(err)) != 0) {
+		log_put(c->deps.log, LOG_ERROR, "token.reload_failed", LOG_S("cause", err));
+		ctl_refuse(cl, RG_CTL_REFUSED, "token reload: token.keys are in use; %s", err);
+		return;
+	}
 	ctl_token_keys(cl);
 }

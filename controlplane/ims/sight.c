@@ -138,6 +138,7 @@ static void adopt(struct sight *s, const struct token_claims *c) {
 		.done = on_adopted,
 		.arg = s,
 		.digester = ims->digester,
+		.key = c->key,
 	};
 
 	s->is_adopting = true;

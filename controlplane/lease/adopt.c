@@ -75,3 +75,30 @@ void lease_adopt(struct lease_engine *e, const struct lease_adoption *a,
 		lease_pair_rest(p);
 	lease_op_answer_late(e, op, rc);
 }
+
+static bool is_signed_by(const struct lease *l, const uint64_t *keys, size_t n) {
+	for (unsigned i = 0; i < STORE_TOKENS; i++) {
+		const struct lease_token *t = &l->tokens[i];
+
+		if (t->end_ns != 0 && t->key == 0)
+			return true;
+		for (size_t k = 0; t->end_ns != 0 && k < n; k++)
+			if (t->key == keys[k])
+				return true;
+	}
+	return false;
+}
+
+unsigned lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys, size_t n) {
+	unsigned n_ended = 0;
+
+	for (uint32_t i = 0; i < e->n_pairs; i++) {
+		const struct lease_slot *slot = &e->slots[i];
+		const struct lease *l = slot->pair == NULL ? NULL : &slot->pair->l;
+
+		if (l != NULL && slot->wwsf == wwsf && e->pools[slot->pool]->is_foreign &&
+		    lease_is_live(l) && is_signed_by(l, keys, n) && lease_revoke(e, i, l->gen) == 0)
+			n_ended++;
+	}
+	return n_ended;
+}

@@ -130,6 +130,7 @@ static int issue(struct lease_pair *p, struct lease_op *op) {
 		memcpy(op->token, w.p, w.len);
 		op->token_len = w.len;
 		op->issued.end_ns = end_ns;
+		op->issued.key = op->ask.key;
 	}
 	explicit_bzero(e->scratch, w.len);
 	return rc;

@@ -33,6 +33,7 @@ enum lease_state { // persisted: never renumber
 struct lease_token {
 	struct rg_digest digest;
 	uint64_t end_ns; // CLOCK_BOOTTIME; 0 = slot empty
+	uint64_t key;    // its issuer's, of lease_ask; 0 = ours, or not known
 };
 
 struct lease_binding {           // what the core confirmed; strings owned by the lease
@@ -164,6 +165,7 @@ struct lease_ask {
 	void (*done)(void *arg, int rc, const struct lease *l, struct rg_slice token);
 	void *arg;
 	struct rg_digester *digester;
+	uint64_t key; // that its issuer signed it with; 0: ours, or none
 	// lease_renew(): the token that the client showed, which stays good beside the new one;
 	// copied; NULL: the newest.
 	const struct rg_digest *used;

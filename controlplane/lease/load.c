@@ -39,7 +39,7 @@ static void restore_tokens(struct lease_pair *p, const struct store_lease *row) 
 
 		if (end_ns <= now_ns)
 			continue;
-		p->l.tokens[n++] = (struct lease_token){row->tokens[i].digest, end_ns};
+		p->l.tokens[n++] = (struct lease_token){row->tokens[i].digest, end_ns, 0};
 		// longer lifetimes may be configured now
 		lease_pair_not_before(p, lease_reassign_ns(p->e, end_ns));
 	}

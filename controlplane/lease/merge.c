@@ -88,7 +88,8 @@ static unsigned live_tokens(struct lease_pair *p, const struct store_lease *row,
 		end_ns = known != NULL ? known->end_ns
 				       : lease_clock_to_boot_ns(p->e, row->tokens[i].end_ms);
 		if (end_ns > now_ns)
-			out[n++] = (struct lease_token){row->tokens[i].digest, end_ns};
+			out[n++] = (struct lease_token){row->tokens[i].digest, end_ns,
+							known == NULL ? 0 : known->key};
 	}
 	if (n == STORE_TOKENS || !has_lost(p, row))
 		return n;

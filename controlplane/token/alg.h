@@ -18,8 +18,9 @@ enum jws_alg { JWS_ES256, JWS_EDDSA, JWS_RS256, JWS_PS256, JWS_HS256, JWS_N_ALGS
 struct jws_key {
 	enum jws_alg alg;
 	char kid[JWS_KID_MAX + 1];
-	bool is_ours;                   // signs here: its ES256 signatures have the low s, no other
-	EVP_PKEY *pkey;                 // NULL for HS256
+	uint64_t tag;   // of jwk_import(): one for each key, whatever its name; not 0
+	bool is_ours;   // signs here: its ES256 signatures have the low s, no other
+	EVP_PKEY *pkey; // NULL for HS256
 	uint8_t secret[JWS_SECRET_MAX]; // HS256
 	size_t secret_len;
 };

@@ -36,6 +36,7 @@ struct issuer {
 	uint64_t fetched_ns;        // when the last one began; 0 = never
 	struct env_timer poll;
 	unsigned n_jobs;
+	bool is_forgetting; // with the next good set
 };
 
 struct parse {                 // of a set, in the crypto pool: an RSA key takes 20 ms to check
@@ -101,8 +102,7 @@ static struct set *set_new(struct rg_slice text, bool may_be_secret, char *err, 
 	return NULL;
 }
 
-// The set before stays for what its keys have signed already (ims.md 2.5). XXX: a key that was removed
-// because it leaked stays as long; a restart forgets it.
+// The set before stays for what its keys have signed already (ims.md 2.5).
 static void set_newest(struct issuer *is, struct set *s) {
 	uint64_t now_ns = env_now_ns(is->all->env);
 
@@ -117,6 +117,34 @@ static void set_newest(struct issuer *is, struct set *s) {
 	is->n_sets++;
 	log_put(is->all->log, LOG_INFO, "token.keys_fetched", LOG_S("wwsf", is->cfg->wwsf),
 		LOG_U("keys", s->keys.n));
+}
+
+static bool has_tag(const struct set *s, uint64_t tag) {
+	for (size_t i = 0; i < s->keys.n; i++)
+		if (s->keys.keys[i].tag == tag)
+			return true;
+	return false;
+}
+
+// All but the newest set, and whatever only they had.
+static void forget_old(struct issuer *is) {
+	const struct token_issuers_cfg *cfg = &is->all->cfg;
+	uint64_t tags[SETS_MAX * JWK_SET_MAX];
+	size_t n = 0;
+
+	is->is_forgetting = false;
+	while (is->n_sets > 1) {
+		struct set *old = is->sets[--is->n_sets];
+
+		for (size_t i = 0; i < old->keys.n; i++)
+			if (!has_tag(is->sets[0], old->keys.keys[i].tag))
+				tags[n++] = old->keys.keys[i].tag;
+		set_put(old);
+	}
+	log_put(is->all->log, LOG_INFO, "token.keys_forgotten", LOG_S("wwsf", is->cfg->wwsf),
+		LOG_U("keys", n));
+	if (n > 0 && cfg->gone != NULL)
+		cfg->gone(cfg->arg, is->cfg->wwsf_idx, tags, n);
 }
 
 static struct set *set_with(const struct issuer *is, const char *kid) {
@@ -166,6 +194,7 @@ static void job_done(void *arg) {
 	struct job *j = arg;
 	int rc = j->rc;
 
+	j->claims.key = j->key->tag;
 	set_put(j->set);
 	if (j->all == NULL) { // answered already
 		job_free(j);
@@ -226,6 +255,8 @@ static void wake_jobs(struct issuer *is) {
 static void fetched(struct issuer *is, bool is_good) {
 	const struct token_issuers *all = is->all;
 
+	if (is_good && is->is_forgetting)
+		forget_old(is);
 	env_timer_set(all->env, &is->poll,
 		      env_now_ns(all->env) + (is_good ? all->cfg.poll_ns : all->cfg.refetch_ns));
 	wake_jobs(is);
@@ -312,6 +343,42 @@ static void on_poll(struct env_timer *t, uint64_t now_ns) {
 
 	if (is->fetch == NULL && is->parse == NULL && fetch(is) != 0)
 		env_timer_set(is->all->env, t, now_ns + is->all->cfg.refetch_ns);
+}
+
+void token_issuers_forget(struct token_issuers *s) {
+	for (size_t i = 0; i < s->n_issuers; i++) {
+		struct issuer *is = &s->issuers[i];
+
+		if (is->cfg->introspection_uri != NULL)
+			continue;
+		if (is->cfg->jwks_uri == NULL) {
+			forget_old(is);
+			continue;
+		}
+		is->is_forgetting = true;
+		if (is->fetch != NULL) // of before
+			http_request_cancel(is->fetch);
+		if (is->parse != NULL)
+			is->parse->issuer = NULL;
+		is->fetch = NULL;
+		is->parse = NULL;
+		env_timer_set(s->env, &is->poll, env_now_ns(s->env));
+	}
+}
+
+int token_issuers_give(struct token_issuers *s, uint16_t wwsf, struct rg_slice keys, char *err,
+		       size_t err_len) {
+	struct set *set = set_new(keys, true, err, err_len);
+
+	if (set == NULL)
+		return RG_E_PROTO;
+	for (size_t i = 0; i < s->n_issuers; i++)
+		if (s->issuers[i].cfg->wwsf_idx == wwsf) {
+			set_newest(&s->issuers[i], set);
+			return 0;
+		}
+	set_put(set);
+	return RG_E_STALE;
 }
 
 // For a key that nobody has heard of: at most once in a while, or anybody could have us flood a WWSF.

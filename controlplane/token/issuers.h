@@ -27,6 +27,10 @@ struct token_issuers_cfg {
 		life_max_s; // tokens that end later are refused; keys are kept so long after removal
 	uint64_t poll_ns;   // between fetches, such as 15 min
 	uint64_t refetch_ns; // between fetches for an unknown key at least, such as 60 s
+	// Keys of that WWSF were withdrawn: what they verified is no good. tags: as token_claims.key;
+	// good for the call. May be NULL.
+	void (*gone)(void *arg, uint16_t wwsf_idx, const uint64_t *tags, size_t n);
+	void *arg;
 };
 
 struct token_issuers;
@@ -46,5 +50,11 @@ typedef void token_issuers_fn(void *arg, int rc, uint16_t wwsf_idx, const struct
 // -EAGAIN (too many at once), -ENOMEM.
 [[nodiscard]] int token_issuers_verify(struct token_issuers *s, struct rg_slice token,
 				       uint16_t wwsf, token_issuers_fn *done, void *arg);
+// All sets are fetched anew, or as given by token_issuers_give(); what is in none of the newest is
+// withdrawn, also those that were kept for the tokens they had signed.
+void token_issuers_forget(struct token_issuers *s);
+// A new set for an issuer without URI, before that. Negative with one line in err.
+[[nodiscard]] int token_issuers_give(struct token_issuers *s, uint16_t wwsf, struct rg_slice keys,
+				     char *err, size_t err_len);
 // How long an answer about a token of that WWSF holds, in seconds; 0: its tokens speak for themselves.
 uint32_t token_issuers_cache_s(const struct token_issuers *s, uint16_t wwsf);

@@ -206,6 +206,24 @@ static int import_public(const json_t *jwk, struct jws_key *k) {
 	return jws_alg_fits(k->pkey, k->alg) ? 0 : RG_E_AUTH;
 }
 
+static int put_tag(struct jws_key *k) {
+	uint8_t sha[32];
+	char text[64];
+	struct rg_wr w = rg_wr(text, sizeof(text));
+	struct rg_slice what = rg_slice(k->secret, k->secret_len);
+
+	if (k->pkey != NULL) {
+		if (jwk_thumbprint(k->pkey, &w) != 0)
+			return RG_E_AUTH;
+		what = rg_wr_slice(&w);
+	}
+	if (EVP_Digest(what.p, what.len, sha, NULL, EVP_sha256(), NULL) != 1)
+		return -ENOMEM;
+	memcpy(&k->tag, sha, sizeof(k->tag));
+	k->tag |= 1;
+	return 0;
+}
+
 int jwk_import(const json_t *jwk, bool may_be_secret, struct jws_key *out) {
 	struct jws_key k = {0};
 	int rc;
@@ -219,6 +237,8 @@ int jwk_import(const json_t *jwk, bool may_be_secret, struct jws_key *out) {
 		rc = may_be_secret ? import_oct(jwk, &k) : RG_E_AUTH;
 	else if (rc == 0)
 		rc = import_public(jwk, &k);
+	if (rc == 0)
+		rc = put_tag(&k);
 	if (rc == 0)
 		*out = k;
 	else

@@ -17,6 +17,7 @@ struct token_claims {
 	uint32_t idx;
 	uint64_t gen;
 	uint16_t scenario;
+	uint64_t key; // tag of the issuer's key that verified it; 0: none
 };
 
 // PEM of an EC P-256 or Ed25519 private key. NULL with one line in err. kid is the key's thumbprint (RFC 7638).

@@ -146,7 +146,7 @@ static bool judge_token(struct ask *a) {
 		return challenge(a, NULL);
 	if (r->bearer.len == 0 || r->bearer.len > RG_TOKEN_MAX)
 		return refuse_token(a);
-	if (a->lease == NULL && has_jwt_shape(r->bearer))
+	if (a->lease == NULL && (a->cfg->has_opaque || has_jwt_shape(r->bearer)))
 		return punt(a, RG_WHY_TOKEN_NEW);
 	if (a->lease == NULL)
 		return refuse_token(a);

@@ -35,6 +35,7 @@ struct rg_reg_cfg {
 	uint32_t client_min_s;    // floor, 60
 	uint32_t guard_s;         // promise nothing in the last guard_s of the core's binding
 	uint32_t rate_per_s, rate_burst; // REGISTERs per flow
+	bool has_opaque;                 // tokens that are no JWT may be somebody's, too
 };
 
 struct rg_dp_test {         // only regated-test obeys; rg_dp_check() refuses it elsewhere

@@ -19,6 +19,7 @@ static unsigned n_done;
 static int rc;
 static uint32_t idx;
 static const char *token;
+static uint64_t signed_by; // of what is adopted next
 
 static void on_deregister(void *, const struct lease *) {
 }
@@ -53,6 +54,7 @@ static void setup(void) {
 	ck_assert_int_eq(store_mem_open(env, &store), 0);
 	digester = rg_digester_new(key);
 	make_engine();
+	signed_by = 0;
 	good = (struct lease_adoption){WWSF, "theirs", "t0@x", "sip:t0@x", 40, 3};
 }
 
@@ -78,6 +80,7 @@ static void done(void *, int got, const struct lease *l, struct rg_slice) {
 
 static int adopt(const struct lease_adoption *a, const char *sub, const char *text) {
 	const struct lease_ask ask = {.sub = sub,
+				      .key = signed_by,
 				      .token_end_ns = env_now_ns(env) + FIX_LIFE,
 				      .issue = issue,
 				      .done = done,
@@ -267,6 +270,34 @@ START_TEST(same_token_again) {
 }
 END_TEST
 
+// Its key was withdrawn; after a restart nobody knows whether it was this one.
+START_TEST(key_withdrawn) {
+	static const uint64_t gone[] = {7, 8};
+	struct lease_adoption other = good;
+
+	other.impi = "t1@x";
+	other.impu = "sip:t1@x";
+	signed_by = 8;
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	signed_by = 9;
+	ck_assert_int_eq(adopt(&good, "u", "token-2"), 0);
+	ck_assert_int_eq(adopt(&other, "v", "token-3"), 0);
+	if (_i == 1) {
+		lease_engine_free(e);
+		env_sim_settle(env);
+		make_engine();
+	}
+	ck_assert_uint_eq(lease_end_keys(e, WWSF + 1, gone, 2), 0);
+	ck_assert_uint_eq(lease_end_keys(e, WWSF, gone, 2), _i == 0 ? 1 : 2);
+	ck_assert_ptr_null(by_token("token-1"));
+	ck_assert_ptr_null(by_token("token-2"));
+	ck_assert((by_token("token-3") != NULL) == (_i == 0));
+	env_sim_advance(env, SEC);
+	ck_assert_ptr_null(lease_engine_check(e));
+	signed_by = 0;
+}
+END_TEST
+
 START_TEST(drained_pool) {
 	struct lease_adoption other = good;
 
@@ -327,6 +358,7 @@ int main(void) {
 	tcase_add_loop_test(tc, store_fails_at_first_sight, 0, 2);
 	tcase_add_test(tc, end_is_absolute);
 	tcase_add_loop_test(tc, same_token_again, 0, 2);
+	tcase_add_loop_test(tc, key_withdrawn, 0, 2);
 	tcase_add_test(tc, drained_pool);
 	tcase_add_test(tc, never_granted_here);
 	suite_add_tcase(s, tc);

@@ -29,6 +29,7 @@ struct rig {
 	bool is_late;
 	char impi[64];
 	int64_t exp;
+	uint64_t tag;
 };
 
 static struct rig r;
@@ -87,7 +88,7 @@ static void publish(const struct token_key *k) {
 }
 
 static void start(uint64_t refetch_ns) {
-	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, refetch_ns};
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, refetch_ns, NULL, NULL};
 	struct env_sock *listener;
 	struct rg_addr at;
 	char err[256];
@@ -125,6 +126,7 @@ static void on_done(void *, int rc, uint16_t wwsf, const struct token_claims *c)
 	if (c != NULL) {
 		snprintf(r.impi, sizeof(r.impi), "%s", c->impi);
 		r.exp = c->exp;
+		r.tag = c->key;
 	}
 	if (++r.n_done == r.want_done)
 		env_stop(r.env);
@@ -218,6 +220,42 @@ START_TEST(rotated) {
 }
 END_TEST
 
+static void on_gone(void *arg, uint16_t wwsf, const uint64_t *tags, size_t n) {
+	ck_assert_uint_eq(wwsf, 3);
+	ck_assert_uint_eq(n, 1);
+	*(uint64_t *)arg = tags[0];
+	env_stop(r.env);
+}
+
+// As a key is forgotten that leaked: not after a life, but now.
+START_TEST(withdrawn) {
+	uint64_t gone = 0;
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0, on_gone, &gone};
+	struct token_key *new;
+	struct token_claims c;
+	char err[256];
+
+	start(0);
+	token_issuers_free(r.issuers);
+	r.issuers = token_issuers_new(&cfg, &r.cfg, 1, r.env, r.http, NULL, err, sizeof(err));
+	c = claims();
+	ck_assert_int_eq(verify(r.key, &c), 0);
+	new = key_new();
+	json_array_clear(r.keys);
+	publish(new);
+	ck_assert_int_eq(verify(new, &c), 0);
+	ck_assert_int_eq(verify(r.key, &c), 0); // it signed before
+	token_issuers_forget(r.issuers);
+	run();
+	ck_assert_uint_ne(gone, 0);
+	ck_assert_int_eq(verify(r.key, &c), RG_E_STALE);
+	ck_assert_int_eq(verify(new, &c), 0);
+	ck_assert_uint_ne(r.tag, gone);
+	token_key_free(new);
+	stop();
+}
+END_TEST
+
 START_TEST(unknown_key_is_asked_for_once) {
 	struct token_key *forger;
 	struct token_claims c;
@@ -257,7 +295,7 @@ START_TEST(bad_answers) {
 END_TEST
 
 static void start_asking(void) {
-	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0};
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0, NULL, NULL};
 	char err[256];
 
 	start(0);
@@ -392,7 +430,7 @@ static void ignore(void *, int, uint16_t, const struct token_claims *) {
 
 // One that never answers has its own limit; the others go on.
 START_TEST(a_hanging_issuer_is_alone) {
-	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0};
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0, NULL, NULL};
 	struct token_issuer_cfg list[2];
 	struct env_sock *listener;
 	struct rg_addr at;
@@ -476,6 +514,7 @@ int main(void) {
 	tcase_add_test(tc, good);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, rotated);
+	tcase_add_test(tc, withdrawn);
 	tcase_add_test(tc, unknown_key_is_asked_for_once);
 	tcase_add_test(tc, bad_answers);
 	tcase_add_loop_test(tc, introspected, 0, sizeof(answers) / sizeof(*answers));
