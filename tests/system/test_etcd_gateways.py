@@ -3,6 +3,7 @@
 pair is anybody's twice."""
 
 import os
+import signal
 import sys
 import time
 import unittest
@@ -131,6 +132,22 @@ class Sharing:
         sip.token = renewed["token"]
         wait_for("the new token here", lambda: sip.register().status == 200)
         sip.ws.sock.close()
+
+    def test_a_gateway_sleeps(self):
+        """What happened meanwhile it is told when it wakes."""
+        moved, revoked = (self.a.lease() for _ in range(2))
+        sips = [self.a.registered(g) for g in (moved, revoked)]
+        wait_for("the news", lambda: all(self.knows(self.b, g, self.a) for g in (moved, revoked)))
+        os.kill(self.a.proc.pid, signal.SIGSTOP)
+        try:
+            other = self.b.registered(moved)
+            self.assertEqual(self.b.revoke(revoked), 202)
+        finally:
+            os.kill(self.a.proc.pid, signal.SIGCONT)
+        self.assertEqual([self.closed(s) for s in sips], [1008, 1008])
+        self.assertTrue(self.refused(self.a, revoked))
+        self.assertTrue(self.absorbed(other, self.b))
+        other.ws.sock.close()
 
     def test_a_gateway_dies(self):
         given = self.a.lease()
