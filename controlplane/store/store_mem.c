@@ -30,6 +30,8 @@ struct backend { // goes with the last handle
 	struct store_mem *handles;
 	void *leases;        // tsearch() tree: struct store_job by IMPI
 	struct store values; // nothing but its values
+	store_mem_trace_fn *trace;
+	void *trace_arg;
 };
 
 struct store_mem {
@@ -246,6 +248,8 @@ static void apply(struct store_mem *m, struct store_job *j) {
 	copy = keep(store_job_new(&j->lease, NULL, NULL));
 	slot = keep(tsearch(copy, &m->b->leases, compare_leases));
 	copy->lease.rev = j->rev = j->lease.rev + 1;
+	if (m->b->trace != NULL)
+		m->b->trace(m->b->trace_arg, &copy->lease);
 	if (*slot == copy)
 		return;
 	old = *slot;
@@ -484,6 +488,13 @@ bool store_mem_is_behind(const struct store *s) {
 	const struct store_mem *m = (const struct store_mem *)s;
 
 	return m->is_cut || m->news.n > 0 || m->writes.n > 0;
+}
+
+void store_mem_set_trace(struct store *s, store_mem_trace_fn *fn, void *arg) {
+	struct backend *b = mem(s)->b;
+
+	b->trace = fn;
+	b->trace_arg = arg;
 }
 
 void store_mem_crash(struct store *s, unsigned n_durable) {

@@ -24,6 +24,9 @@ void store_mem_fail_late(struct store *s, unsigned n, int rc);
 void store_mem_cut(struct store *s, bool is_cut);
 // Is there anything that s has not told, or not answered?
 bool store_mem_is_behind(const struct store *s);
+// Calls fn with each record, of whatever handle, once it is durable; NULL: no more.
+typedef void store_mem_trace_fn(void *arg, const struct store_lease *l);
+void store_mem_set_trace(struct store *s, store_mem_trace_fn *fn, void *arg);
 // The machine stops: of the queued commits the first n_durable stay, and those that were durable
 // already, the rest is lost. Whoever still listens is told -EIO.
 void store_mem_crash(struct store *s, unsigned n_durable);

@@ -208,6 +208,11 @@ static void answer(struct world *w, const struct core_job *j, const struct reque
 
 	if (status == 200) {
 		put_bindings(w, r->pair, &lw);
+		if (w->other_id_ns[r->pair] != 0)
+			rg_puts(&lw,
+				r->pair == 1
+					? "P-Associated-URI: <sip:pair-0@ims.example.net>\r\n"
+					: "P-Associated-URI: <sip:pair-1@ims.example.net>\r\n");
 		rg_puts(&lw, "Service-Route: <sip:orig@scscf.ims.example.net;lr>\r\n");
 	} else if (status == 503 && world_chance(w, 50)) {
 		rg_puts(&lw, "Retry-After: ");

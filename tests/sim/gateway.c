@@ -45,6 +45,40 @@ static void on_close(void *ctx, struct rg_conn_id conn, uint16_t code) {
 	user_on_close(g->w, conn.idx);
 }
 
+static void bind_flow(struct gateway *g, uint32_t conn, const struct rg_binding *b) {
+	struct world *w = g->w;
+	bool is_held = b->lease_idx != RG_LEASE_NONE;
+	struct history_event e = {.kind = is_held ? EV_FLOW : EV_FLOW_END,
+				  .client = w->conns[conn].client,
+				  .pair = is_held ? b->lease_idx : w->conns[conn].bound.lease_idx,
+				  .gen = is_held ? b->gen : w->conns[conn].bound.gen,
+				  .token = conn,
+				  .end_ns = is_held ? gateway_to_true(g, b->promise_end_ns) : 0,
+				  .gateway = (uint8_t)g->id};
+
+	if (w->conns[conn].is_open && e.pair != RG_LEASE_NONE)
+		world_log(w, e);
+	w->conns[conn].bound = *b;
+}
+
+// Did the core's answer to this client say that another pair's identity goes with this one? Those of
+// before it began to are no longer under way.
+static bool has_other_id(const struct world *w, uint16_t client, const struct rg_binding *b) {
+	uint64_t since_ns = w->other_id_ns[b->lease_idx];
+
+	if (since_ns == 0 || since_ns + 2 * w->cfg.t_sip_ns > w->now_ns)
+		return false;
+	for (size_t i = w->h.n; i-- > 0;) {
+		const struct history_event *e = &w->h.ev[i];
+
+		if (e->kind == EV_BIND && e->pair == b->lease_idx && e->gen == b->gen)
+			return true;
+		if (e->kind == EV_INVOKE && e->op == OP_REGISTER && e->client == client)
+			return false;
+	}
+	return false;
+}
+
 // The worker has the answer: it binds the flow and passes the message on.
 static void on_reply(void *ctx, const struct rg_reply *r, struct rg_slice payload) {
 	struct gateway *g = ctx;
@@ -56,13 +90,18 @@ static void on_reply(void *ctx, const struct rg_reply *r, struct rg_slice payloa
 	history_note(&w->h, payload.p, payload.len);
 	world_assert(w, r->kind == RG_REPLY_SIP && sip_parse(payload, &m) == RG_OK, 0);
 	if ((r->flags & RG_REPLY_F_BIND) != 0) {
-		conn->bound = r->bound;
+		bind_flow(g, r->conn.idx, &r->bound);
 		if (r->bound.lease_idx != RG_LEASE_NONE)
 			promise_ns = gateway_to_true(g, r->bound.promise_end_ns);
 		if (!conn->is_open && r->bound.lease_idx != RG_LEASE_NONE &&
 		    g->n_closed < MAX_CLOSED)
 			g->closed[g->n_closed++] = r->conn.idx;
 	}
+	if (promise_ns != 0 && has_other_id(w, conn->client, &r->bound))
+		world_log(w, (struct history_event){.kind = EV_OTHER_ID,
+						    .pair = r->bound.lease_idx,
+						    .gen = r->bound.gen,
+						    .gateway = (uint8_t)g->id});
 	user_on_answer(w, r->conn.idx, m.status, promise_ns);
 }
 
@@ -133,6 +172,38 @@ static void boot(struct gateway *g) {
 	env_sim_file(g->env, "/proc/sys/kernel/random/boot_id", rg_str(id));
 }
 
+// "gw1.example.net:5060"
+static uint8_t id_of(const char *name) {
+	return *name == '\0' ? 1 : (uint8_t)(name[2] - '0');
+}
+
+static uint32_t number_of(const struct world *w, const struct store_token *t) {
+	uint32_t n = t->end_ms == 0 ? 0 : w->n_tokens;
+
+	while (n > 0 && memcmp(&w->digests[n], &t->digest, sizeof(t->digest)) != 0)
+		n--;
+	return n;
+}
+
+static void on_record(void *arg, const struct store_lease *l) {
+	struct world *w = arg;
+	int64_t end_ms = l->tokens[0].end_ms > l->tokens[1].end_ms ? l->tokens[0].end_ms
+								   : l->tokens[1].end_ms;
+
+	world_log(w, (struct history_event){
+			     .kind = EV_RECORD,
+			     .pair = (uint32_t)strtoul(l->impi + strlen("pair-"), NULL, 10),
+			     .gen = l->gen,
+			     .token = number_of(w, &l->tokens[0]),
+			     .token2 = number_of(w, &l->tokens[1]),
+			     .asked_ns = (uint64_t)l->reassign_ms,
+			     .told_ns = (uint64_t)(l->reassign_ms - end_ms) * RG_NS_PER_MS,
+			     .gateway = id_of(l->gateway),
+			     .flags = l->flags,
+			     .is_free = l->state == LEASE_FREE,
+			     .is_over = l->state == LEASE_QUARANTINE});
+}
+
 void gateway_init(struct gateway *g, unsigned id) {
 	g->id = id;
 	g->resume_ns = RG_NEVER;
@@ -149,24 +220,37 @@ void gateway_init(struct gateway *g, unsigned id) {
 		world_assert(g->w, store_mem_open(g->env, &g->store) == 0, 0);
 	else
 		world_assert(g->w, store_mem_join(g->w->gw[0].store, g->env, &g->store) == 0, 0);
+	store_mem_set_trace(g->store, on_record, g->w);
 	gateway_start(g);
+}
+
+// What is accepted counts, once.
+static void provision(struct gateway *g, uint32_t idx, const char *impi, const char *impu,
+		      const char *sub, uint32_t impi_no, uint32_t impu_no) {
+	uint16_t pool = g->w->rules.pool_of[idx % N_PAIRS];
+
+	if (lease_add_pair(g->e, pool, sub != NULL ? 2 : pool, impi, impu, sub) == 0 &&
+	    g->life == 1)
+		world_log(g->w, (struct history_event){.kind = EV_PROVISION,
+						       .pair = idx,
+						       .token = impi_no,
+						       .token2 = impu_no});
 }
 
 static void add_pairs(struct gateway *g) {
 	char impi[40], impu[40], sub[16];
 
 	for (unsigned i = 0; i < N_PAIRS; i++) {
-		uint16_t pool = g->w->rules.pool_of[i];
-		bool is_account = pool == POOL_ACCOUNTS;
+		bool is_account = g->w->rules.pool_of[i] == POOL_ACCOUNTS;
 
 		snprintf(impi, sizeof(impi), "pair-%u@ims.example.net", i);
 		snprintf(impu, sizeof(impu), "sip:pair-%u@ims.example.net", i);
 		snprintf(sub, sizeof(sub), "acct%u", i);
-		world_assert(g->w,
-			     lease_add_pair(g->e, pool, is_account ? 2 : pool, impi, impu,
-					    is_account ? sub : NULL) == 0,
-			     i);
+		provision(g, i, impi, impu, is_account ? sub : NULL, i + 1, i + 1);
 	}
+	// Pairs that share an identity with one that is there are refused (INV-2).
+	provision(g, N_PAIRS, "pair-0@ims.example.net", "sip:new@ims.example.net", NULL, 1, 99);
+	provision(g, N_PAIRS, "new@ims.example.net", "SIP:pair-1@IMS.example.net", NULL, 99, 2);
 }
 
 static void stop(struct gateway *g) {
@@ -186,7 +270,7 @@ void gateway_start(struct gateway *g) {
 
 	if (g->cfg.is_shared) // it is set right before
 		set_clock(g);
-	g->e = lease_engine_new(&g->cfg, g->env, g->store, NULL, &ops, N_PAIRS);
+	g->e = lease_engine_new(&g->cfg, g->env, g->store, NULL, &ops, N_PAIRS + 1);
 	world_assert(g->w, g->e != NULL, 0);
 	g->life++;
 	lease_set_pool_names(g->e, pools, 2);
@@ -199,7 +283,9 @@ void gateway_start(struct gateway *g) {
 	}
 	if (g->is_booting)
 		g->w->outage_ns += g->w->now_ns - g->down_ns + 2 * SEC;
-	g->is_booting = false;
+	if (g->is_store_lost)
+		world_extend(g->w, g->w->now_ns + g->w->rules.hold_ns);
+	g->is_booting = g->is_store_lost = false;
 	lease_set_fence(g->e, &fence);
 	g->port = (struct dpport){g, on_reply};
 	g->ims = ims_new(&g->conf, g->env, NULL, g->e, &g->port, err, sizeof(err));
@@ -226,6 +312,20 @@ void gateway_crash(struct gateway *g, bool is_reboot) {
 		boot(g);
 	w->n.crashes++;
 	w->n.boots += is_reboot;
+}
+
+void gateway_lose_store(struct gateway *g) {
+	struct world *w = g->w;
+
+	store_close(g->store);
+	world_assert(w, store_mem_open(g->env, &g->store) == 0, 0);
+	store_mem_set_trace(g->store, on_record, w);
+	world_assert(w, store_put(g->store, STORE_LOST, &(uint8_t){1}, 1, false, NULL, NULL) == 0,
+		     0);
+	store_flush(g->store);
+	g->is_store_lost = true;
+	w->n.lost_stores++;
+	world_log(w, (struct history_event){.kind = EV_STORE_LOST, .gateway = (uint8_t)g->id});
 }
 
 void gateway_fini(struct gateway *g) {
@@ -298,7 +398,7 @@ static bool answer_here(struct gateway *g, const struct user *c, uint32_t conn,
 	if (bound->lease_idx != en->idx || bound->gen != en->gen || bound->promise_end_ns <= now_ns)
 		lease_flow_bound(g->e, en->idx, en->gen, (struct rg_conn_id){.idx = conn, .gen = 1},
 				 limit_ns);
-	*bound = (struct rg_binding){en->idx, en->gen, limit_ns};
+	bind_flow(g, conn, &(struct rg_binding){en->idx, en->gen, limit_ns});
 	g->w->n.local++;
 	user_on_answer(g->w, conn, 200, gateway_to_true(g, limit_ns));
 	return true;

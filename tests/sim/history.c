@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 static const char *const kinds[] = {
-	"invoke",    "ok",     "fail",      "unknown", "issue", "bind",  "unbind",
-	"net-dereg", "refuse", "flow-lost", "start",   "crash", "pause", "wall-step",
+	"invoke",    "ok",        "fail",     "unknown",   "issue",  "bind",
+	"unbind",    "net-dereg", "refuse",   "flow-lost", "start",  "crash",
+	"pause",     "wall-step", "flow",     "flow-end",  "record", "store-lost",
+	"provision", "free",      "other-id", "clear",
 };
 static const char *const ops[] = {"", "grant", "renew", "register", "deregister", "revoke"};
 
@@ -24,8 +26,9 @@ void history_note(struct history *h, const void *p, size_t len) {
 }
 
 void history_add(struct history *h, const struct history_event *e) {
-	const uint64_t all[] = {e->at_ns,  e->end_ns, e->asked_ns, e->gen,  e->pair, e->token,
-				e->client, e->n_left, e->status,   e->kind, e->op,   e->gateway};
+	const uint64_t all[] = {e->at_ns, e->end_ns, e->asked_ns, e->gen,    e->pair,
+				e->token, e->token2, e->client,   e->n_left, e->status,
+				e->kind,  e->op,     e->gateway,  e->flags};
 
 	if (h->n == HISTORY_MAX) {
 		fputs("history: too long\n", stderr);
@@ -50,11 +53,20 @@ static void print_event(size_t i, const struct history_event *e) {
 		fprintf(stderr, " until %.3f", (double)e->end_ns / 1e9);
 	if (e->kind == EV_UNBIND)
 		fprintf(stderr, " left %u%s", e->n_left, e->is_star ? " star" : "");
+	if (e->kind == EV_RECORD)
+		fprintf(stderr, " and %u%s flags %02x guard %.3f", e->token2,
+			e->is_over ? " over" : "", e->flags, (double)e->told_ns / 1e9);
 	fputc('\n', stderr);
+}
+
+// Of no pair: what happens to gateways, and to clients without one.
+static bool is_of(const struct history_event *e, uint32_t pair) {
+	return e->pair == pair || (e->gen == 0 && e->kind <= EV_UNKNOWN) ||
+	       (e->kind >= EV_START && e->kind <= EV_WALL_STEP) || e->kind == EV_STORE_LOST;
 }
 
 void history_print(const struct history *h, uint32_t pair) {
 	for (size_t i = 0; i < h->n; i++)
-		if (h->ev[i].gen == 0 || h->ev[i].pair == pair)
+		if (is_of(&h->ev[i], pair))
 			print_event(i, &h->ev[i]);
 }

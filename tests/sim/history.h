@@ -34,6 +34,19 @@ enum history_kind {
 	EV_CRASH,
 	EV_PAUSE,
 	EV_WALL_STEP,
+	// flows: token is the connection, end_ns what its client was promised
+	EV_FLOW,
+	EV_FLOW_END,
+	// a record became durable: asked_ns is its reassign time in milliseconds of its own, told_ns how
+	// far that is from its last token's end; token and token2: who it knows; is_over,
+	// is_free, flags
+	EV_RECORD,
+	EV_STORE_LOST, // with all that was durable
+	// pairs: token is the number of its IMPI, token2 of its IMPU
+	EV_PROVISION,
+	EV_FREE, // from now on; asked_ns counts the moments, RG_NEVER: not, or nobody knows when
+	EV_OTHER_ID, // the gateway heard from the core that another pair's identity goes with it
+	EV_CLEAR,    // an operator put it back
 };
 enum history_op { OP_NONE, OP_GRANT, OP_RENEW, OP_REGISTER, OP_DEREGISTER, OP_REVOKE };
 
@@ -42,10 +55,11 @@ struct history_event {
 	uint64_t end_ns; // of the token, of the promise, of the binding
 	uint64_t asked_ns, told_ns;
 	uint64_t gen;
-	uint32_t pair, token; // token: its number, from 1; 0 = none
+	uint32_t pair, token, token2; // token: its number, from 1; 0 = none
 	uint16_t client, n_left, status, pool;
 	uint8_t kind, op, gateway;
-	bool is_star;
+	uint8_t flags; // of a record: STORE_*
+	bool is_star, is_over, is_free;
 	bool is_late; // an answer: its gateway may not have been told what another one did
 };
 
@@ -60,6 +74,7 @@ struct history_rules {             // the promises
 	uint64_t release_guard_ns; // from the core's word to the next owner
 	uint64_t flow_grace_ns, reg_max_ns, core_slack_ns, token_floor_ns;
 	uint64_t clock_ns; // the gateways' clocks and true time may differ by so much
+	uint64_t hold_ns;  // from the loss of a store to the next assignment
 	uint16_t pool_of[HISTORY_PAIRS];
 	bool is_revoke_durable; // an acknowledged revocation outlives a crash
 };

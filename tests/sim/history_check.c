@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The check of a history: I1, I2, I4 of reliability.md and the invariants of ims.md 6.3 as far as
-// clients and core can see them.
+// The check of a history: I1, I2, I4 of reliability.md and the invariants of ims.md 6.3, as far as
+// clients, the core and the store can see them. What is left, each step of the world looks for: the
+// engine's counts (I3), and that all pairs can be given out once more at the end (INV-12).
 #include <string.h>
+
+#include "store/store.h"
 
 #include "history.h"
 
 #define MAX_BINDINGS 12
 #define MAX_GENS 256
+#define MAX_FLOWS 16
+#define RECORD_SLACK_NS (10 * RG_NS_PER_MS) // records have whole milliseconds
 
 struct token {
 	uint16_t client;
@@ -15,11 +20,18 @@ struct token {
 	unsigned n_newer, n_newer_acked; // of the same generation
 	unsigned n_at_ask;               // acknowledged ones, then
 	bool is_acked;
+	uint64_t recorded_ns; // how far its end is from the end of its pair, on record; 0 = is not
 };
 
 struct binding {
 	uint64_t gen, end_ns, told_ns;
 	uint32_t contact; // its client's number stands for it
+};
+
+struct flow {
+	uint32_t conn; // 0 = none
+	uint8_t gateway;
+	uint64_t end_ns;
 };
 
 struct pair {
@@ -31,15 +43,26 @@ struct pair {
 	bool is_unbound;   // the core confirmed that, and was asked for nothing since
 	bool is_core_away; // it dropped the binding, or the gateway may not know of it
 	uint64_t refused_ns;
-	uint16_t client_of[MAX_GENS]; // by generation
+	struct owner {
+		uint64_t gen;
+		uint16_t client;
+	} owners[MAX_GENS];
+	unsigned n_owners;
 	struct binding b[MAX_BINDINGS];
 	unsigned n_b;
+	struct flow flows[MAX_FLOWS];
+	uint64_t record_gen, record_ms; // of the last record, and its reassign time
+	unsigned named;                 // gateways that records of this generation named, as bits
+	uint32_t impi, impu;
+	uint64_t free_order; // RG_NEVER: not free, or not known since when
+	bool is_other_id, is_other_id_stored;
 };
 
 struct check {
 	const struct history_rules *r;
-	struct pair p[HISTORY_PAIRS];
+	struct pair p[HISTORY_PAIRS + 1]; // the last: what should not be
 	struct token t[HISTORY_TOKENS];
+	uint64_t hold_end_ns; // INV-11
 	const struct history_event *e;
 };
 
@@ -51,8 +74,21 @@ static uint64_t add_ns(uint64_t a, uint64_t b) {
 	return a > RG_NEVER - b ? RG_NEVER : a + b;
 }
 
+// 0: nobody was told that he has it.
 static uint16_t owner_of(const struct pair *p, uint64_t gen) {
-	return gen < MAX_GENS ? p->client_of[gen] : 0;
+	for (unsigned i = 0; i < p->n_owners; i++)
+		if (p->owners[i].gen == gen)
+			return p->owners[i].client;
+	return 0;
+}
+
+static bool own(struct pair *p, uint64_t gen, uint16_t client) {
+	if (owner_of(p, gen) != 0)
+		return true;
+	if (p->n_owners == MAX_GENS)
+		return false;
+	p->owners[p->n_owners++] = (struct owner){gen, client};
+	return true;
 }
 
 // I1: nothing of the old owner is left, and the guard is over.
@@ -82,29 +118,41 @@ static void set_claim(struct check *c, struct pair *p) {
 	}
 }
 
+// A generation begins.
+static const char *check_grant(const struct check *c, const struct pair *p) {
+	const struct history_event *e = c->e;
+
+	if (e->at_ns + c->r->clock_ns < c->hold_end_ns)
+		return "given out while it is not known who had it (INV-11)";
+	if (p->is_other_id)
+		return "given out though another pair's identity goes with it (INV-2)";
+	return p->client != 0 && p->client != e->client ? check_handover(c, p) : NULL;
+}
+
 static const char *on_token(struct check *c, struct pair *p) {
 	const struct history_event *e = c->e;
 	const char *fault = NULL;
 
 	if (e->pool != c->r->pool_of[e->pair])
 		return "a pair of another pool (INV-3)";
-	if (e->gen >= MAX_GENS)
-		return "more generations than the check can hold";
+	if (c->t[e->token].recorded_ns == 0)
+		return "a token left before it was on record (I2, INV-6)";
+	if (c->t[e->token].recorded_ns + RECORD_SLACK_NS < c->r->guard_ns)
+		return "a token outlasts its pair (INV-6)";
 	if (e->gen < p->gen)
 		return "the generation went back (I4, INV-5)";
 	if (e->gen == p->gen && p->client != e->client)
 		return "one generation for two owners (I1, I4)";
 	if (e->gen > p->gen && e->op == OP_RENEW)
 		return "a renewal changed the generation";
-	if (e->gen == p->gen && p->is_revoked)
-		return "a token for a revoked lease";
 	if (e->gen > p->gen) {
-		if (p->client != 0 && p->client != e->client)
-			fault = check_handover(c, p);
+		fault = check_grant(c, p);
 		p->evidence_ns = p->cause_ns = RG_NEVER;
 		p->is_revoking = p->is_revoked = p->is_unbound = false;
 	}
-	p->client = p->client_of[e->gen] = e->client;
+	if (!own(p, e->gen, e->client))
+		return "more generations than the check can hold";
+	p->client = e->client;
 	p->gen = e->gen;
 	for (unsigned i = 1; i < e->token; i++)
 		if (c->t[i].pair == e->pair && c->t[i].gen == e->gen)
@@ -112,6 +160,17 @@ static const char *on_token(struct check *c, struct pair *p) {
 	c->t[e->token].is_acked = true;
 	set_claim(c, p);
 	return fault;
+}
+
+// INV-13. p is not free any more.
+static const char *check_order(const struct check *c, struct pair *p) {
+	uint64_t order = p->free_order;
+
+	p->free_order = RG_NEVER;
+	for (unsigned i = 0; order != RG_NEVER && i < HISTORY_PAIRS; i++)
+		if (c->r->pool_of[i] == c->r->pool_of[c->e->pair] && c->p[i].free_order < order)
+			return "another pair has been free for longer (INV-13)";
+	return NULL;
 }
 
 static const char *on_issue(struct check *c, struct pair *p) {
@@ -128,8 +187,83 @@ static const char *on_issue(struct check *c, struct pair *p) {
 					.end_ns = e->end_ns};
 	if (e->gen == p->gen)
 		set_claim(c, p);
+	return e->op == OP_GRANT ? check_order(c, p) : NULL;
+}
+
+// --- the store
+
+static const char *on_record(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+	uint64_t slack_ms = (c->r->clock_ns + RECORD_SLACK_NS) / RG_NS_PER_MS;
+	// Of one that is free only the generation is told.
+	bool is_same = e->gen == p->record_gen && !e->is_free;
+
+	if (e->gen < p->record_gen)
+		return "the generation went back in the store (I4, INV-5)";
+	if (is_same && e->asked_ns + slack_ms < p->record_ms &&
+	    (!e->is_over || (e->flags & STORE_MOVED) != 0))
+		return "the end of a lease was lowered without a release (INV-4)";
+	if (is_same && e->gen == p->gen && p->is_revoked && !e->is_over)
+		return "a revoked lease came back (I2)";
+	p->named = (is_same ? p->named : 0) | 1u << e->gateway;
+	if ((p->named & (p->named - 1)) != 0 && (e->flags & STORE_MOVED) == 0)
+		return "two gateways had it, and the record does not say so (INV-7)";
+	p->record_gen = e->gen;
+	p->record_ms = e->asked_ns;
+	p->is_other_id_stored |= p->is_other_id && (e->flags & STORE_SUSPECT) != 0;
+	c->t[e->token].recorded_ns = c->t[e->token2].recorded_ns = e->told_ns;
 	return NULL;
 }
+
+// What was acknowledged counts no more; whose it was still does.
+static void on_store_lost(struct check *c) {
+	c->hold_end_ns = c->e->at_ns + c->r->hold_ns;
+	for (unsigned i = 0; i < HISTORY_PAIRS; i++) {
+		c->p[i].cause_ns = 0;
+		c->p[i].is_other_id = false;
+	}
+}
+
+static const char *on_provision(struct check *c, struct pair *p) {
+	p->impi = c->e->token;
+	p->impu = c->e->token2;
+	for (unsigned i = 0; i <= HISTORY_PAIRS; i++)
+		if (i != c->e->pair && c->p[i].impi != 0 &&
+		    (c->p[i].impi == p->impi || c->p[i].impu == p->impu))
+			return "two pairs have one identity (INV-1, INV-2)";
+	return NULL;
+}
+
+// --- flows
+
+static void flow_end(struct check *c, uint32_t conn) {
+	for (unsigned i = 0; i < HISTORY_PAIRS; i++)
+		for (unsigned k = 0; k < MAX_FLOWS; k++)
+			if (c->p[i].flows[k].conn == conn)
+				c->p[i].flows[k].conn = 0;
+}
+
+// A second flow replaces the first. One at another gateway ends when that one has been told.
+static const char *on_flow(struct check *c, struct pair *p) {
+	const struct history_event *e = c->e;
+	struct flow *empty = NULL;
+
+	flow_end(c, e->token);
+	for (unsigned i = 0; i < MAX_FLOWS; i++) {
+		struct flow *f = &p->flows[i];
+
+		if (f->conn == 0 || f->end_ns <= e->at_ns)
+			empty = f;
+		else if (f->gateway == e->gateway)
+			return "two flows hold one lease (INV-10)";
+	}
+	if (empty == NULL)
+		return "more flows than the check can hold";
+	*empty = (struct flow){e->token, e->gateway, e->end_ns};
+	return NULL;
+}
+
+// --- the core
 
 static const char *on_bind(struct check *c, struct pair *p) {
 	const struct history_event *e = c->e;
@@ -141,6 +275,8 @@ static const char *on_bind(struct check *c, struct pair *p) {
 		return "an old generation reached the core (I4, INV-5)";
 	if (e->asked_ns > c->r->reg_max_ns)
 		return "longer than T_reg asked of the core (INV-8)";
+	if (e->gen == p->record_gen && (p->named & 1u << e->gateway) == 0)
+		return "the core was asked by a gateway that the record does not name (INV-7)";
 	while (i < p->n_b && p->b[i].contact != e->token)
 		i++;
 	if (i == MAX_BINDINGS)
@@ -235,9 +371,6 @@ static const char *on_answer(struct check *c, struct pair *p) {
 		return NULL;
 	case OP_REVOKE:
 		p->is_revoked |= is_ok && e->gen == p->gen;
-		// A client's de-REGISTER keeps its token; the revocation that follows needs no other.
-		if (e->kind != EV_FAIL && e->gen == p->gen && p->is_unbound)
-			p->evidence_ns = e->at_ns;
 		return NULL;
 	default:
 		return NULL;
@@ -252,13 +385,29 @@ static void on_invoke(struct check *c, struct pair *p) {
 	if (e->op == OP_REVOKE && e->gen == p->gen) {
 		p->is_revoking = true;
 		set_cause(p, e->at_ns);
+		// A client's de-REGISTER keeps its token; the revocation that follows needs no other.
+		if (p->is_unbound && p->evidence_ns == RG_NEVER)
+			p->evidence_ns = e->at_ns;
 	}
 }
 
 static void on_crash(struct check *c) {
-	for (unsigned i = 0; i < HISTORY_PAIRS; i++)
+	for (unsigned i = 0; i < HISTORY_PAIRS; i++) {
+		struct pair *p = &c->p[i];
+
 		if (!c->r->is_revoke_durable)
-			c->p[i].is_revoked = false;
+			p->is_revoked = false;
+		p->is_other_id &= p->is_other_id_stored;
+		for (unsigned k = 0; k < MAX_FLOWS; k++)
+			if (p->flows[k].gateway == c->e->gateway)
+				p->flows[k].conn = 0;
+	}
+}
+
+static void on_other_id(struct pair *p, bool is_so) {
+	if (!p->is_other_id || !is_so)
+		p->is_other_id_stored = false;
+	p->is_other_id = is_so;
 }
 
 static const char *on_event(struct check *c) {
@@ -293,6 +442,25 @@ static const char *on_event(struct check *c) {
 	case EV_CRASH:
 		on_crash(c);
 		return NULL;
+	case EV_FLOW:
+		return on_flow(c, p);
+	case EV_FLOW_END:
+		flow_end(c, e->token);
+		return NULL;
+	case EV_RECORD:
+		return on_record(c, p);
+	case EV_STORE_LOST:
+		on_store_lost(c);
+		return NULL;
+	case EV_PROVISION:
+		return on_provision(c, p);
+	case EV_FREE:
+		p->free_order = e->asked_ns;
+		return NULL;
+	case EV_OTHER_ID:
+	case EV_CLEAR:
+		on_other_id(p, e->kind == EV_OTHER_ID);
+		return NULL;
 	default:
 		return NULL;
 	}
@@ -304,7 +472,7 @@ const char *history_check(const struct history *h, const struct history_rules *r
 	memset(&c, 0, sizeof(c));
 	c.r = r;
 	for (unsigned i = 0; i < HISTORY_PAIRS; i++)
-		c.p[i].evidence_ns = c.p[i].cause_ns = RG_NEVER;
+		c.p[i].evidence_ns = c.p[i].cause_ns = c.p[i].free_order = RG_NEVER;
 	for (*at = 0; *at < h->n; ++*at) {
 		const char *fault;
 

@@ -46,6 +46,8 @@ static int issue(void *arg, const struct lease *l, uint64_t token_end_ns, struct
 	snprintf(a->token.text, sizeof(a->token.text), "token-%u", a->token.number);
 	rg_puts(token, a->token.text);
 	rg_token_digest(w->digester, rg_wr_slice(token), &a->token.digest);
+	world_assert(w, w->n_tokens < HISTORY_TOKENS, l->idx);
+	w->digests[w->n_tokens] = a->token.digest;
 	e.pair = l->idx;
 	e.gen = l->gen;
 	e.token = a->token.number;
@@ -53,8 +55,6 @@ static int issue(void *arg, const struct lease *l, uint64_t token_end_ns, struct
 	e.gateway = (uint8_t)a->g->id;
 	world_log(w, e);
 	world_extend(w, a->token.end_ns + w->rules.guard_ns);
-	if (a->op == OP_GRANT && !l->is_fixed)
-		world_check_order(w, l);
 	return world_chance(w, w->is_calm ? 0 : 2) ? RG_E_LIMIT : 0;
 }
 
@@ -105,7 +105,10 @@ static struct lease_ask ask_new(struct world *w, struct gateway *g, struct user 
 	return (struct lease_ask){.is_account = c->pool == POOL_ACCOUNTS,
 				  .pool = c->pool,
 				  .sub = c->sub,
-				  .token_life_ns = (60 + world_random(w, 7200)) * RG_NS_PER_S,
+				  .token_life_ns =
+					  TOKEN_LEAST_S * RG_NS_PER_S +
+					  world_random(w,
+						       TOKEN_MAX_NS - TOKEN_LEAST_S * RG_NS_PER_S),
 				  .issue = issue,
 				  .done = on_token,
 				  .arg = a,
@@ -270,6 +273,14 @@ void user_flow_lost(struct world *w, uint32_t conn, const struct rg_binding *b) 
 // The gateway closes a connection.
 void user_on_close(struct world *w, uint32_t conn) {
 	w->conns[conn].is_open = false;
+	if (w->conns[conn].bound.lease_idx == RG_LEASE_NONE)
+		return;
+	world_log(w, (struct history_event){.kind = EV_FLOW_END,
+					    .client = w->conns[conn].client,
+					    .pair = w->conns[conn].bound.lease_idx,
+					    .gen = w->conns[conn].bound.gen,
+					    .token = conn,
+					    .gateway = w->conns[conn].gateway});
 }
 
 void user_on_crash(struct world *w, const struct gateway *g) {
@@ -288,13 +299,17 @@ void user_on_crash(struct world *w, const struct gateway *g) {
 
 // --- ends
 
-static void on_revoked(struct lease_wait *, int) {
+static void on_revoked(struct lease_wait *wait, int rc) {
+	struct revocation *r = (struct revocation *)wait;
+
+	r->e.kind = rc == 0 ? EV_OK : EV_UNKNOWN;
+	world_log(r->w, r->e);
 }
 
 void user_revoke(struct world *w) {
 	struct gateway *g = any_gateway(w);
 	struct user *c = any_holder(w);
-	struct lease_wait wait = {.done = on_revoked};
+	struct revocation *r = &w->revocations[w->n_revocations];
 	struct history_event e;
 	int rc;
 
@@ -302,16 +317,17 @@ void user_revoke(struct world *w) {
 		return;
 	e = event_of(c, EV_INVOKE, OP_REVOKE);
 	e.gateway = (uint8_t)g->id;
-	world_log(w, e);
 	rc = lease_revoke(g->e, c->idx, c->gen);
-	e.kind = rc == 0 ? EV_OK : EV_FAIL;
-	// XXX nobody waits: what is not durable at once is unknown
-	if (rc == 0 && lease_await(g->e, c->idx, &wait) == RG_MORE) {
-		lease_await_cancel(g->e, c->idx, &wait);
-		e.kind = EV_UNKNOWN;
-	}
+	if (rc != 0)
+		return;
 	world_log(w, e);
-	w->n.revoked += rc == 0;
+	e.kind = EV_OK;
+	*r = (struct revocation){.wait.done = on_revoked, .w = w, .e = e};
+	if (lease_await(g->e, c->idx, &r->wait) == RG_MORE)
+		world_assert(w, ++w->n_revocations < MAX_REVOCATIONS, c->idx);
+	else
+		world_log(w, e);
+	w->n.revoked++;
 }
 
 static struct conn *any_flow(struct world *w) {
@@ -336,7 +352,7 @@ void user_flow(struct world *w) {
 	g = &w->gw[conn->gateway - 1];
 	if (world_chance(w, 60)) {
 		user_flow_lost(w, id.idx, &conn->bound);
-		conn->is_open = false;
+		user_on_close(w, id.idx);
 		lease_flow_closed(g->e, conn->bound.lease_idx, conn->bound.gen, id);
 	} else if (conn->bound.promise_end_ns <= env_now_ns(g->env)) {
 		user_flow_lost(w, id.idx, &conn->bound);

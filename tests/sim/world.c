@@ -58,6 +58,14 @@ static bool is_as_before(struct world *w) {
 	return false;
 }
 
+static void set_freed(struct world *w, uint32_t pair, uint64_t order) {
+	// An account's pair goes to nobody else.
+	if (w->freed[pair] != order && w->rules.pool_of[pair] != POOL_ACCOUNTS)
+		world_log(w,
+			  (struct history_event){.kind = EV_FREE, .pair = pair, .asked_ns = order});
+	w->freed[pair] = order;
+}
+
 static void note_freed(struct world *w) {
 	const struct lease_engine *e = w->gw[0].e;
 	struct store_stats st;
@@ -69,7 +77,7 @@ static void note_freed(struct world *w) {
 	store_get_stats(w->gw[0].store, &st);
 	if (st.conflicts != w->n_conflicts)
 		for (uint32_t i = 0; i < N_PAIRS; i++)
-			w->freed[i] = w->free_seen = RG_NEVER;
+			set_freed(w, i, w->free_seen = RG_NEVER);
 	w->n_conflicts = st.conflicts;
 	if (is_as_before(w))
 		return;
@@ -78,26 +86,11 @@ static void note_freed(struct world *w) {
 		bool is_free = l->state == LEASE_FREE && l->suspect == LEASE_SUSPECT_NONE;
 
 		if (!is_free)
-			w->freed[i] = RG_NEVER;
+			set_freed(w, i, RG_NEVER);
 		else if (w->freed[i] == RG_NEVER)
-			w->freed[i] = w->n_freed + (is_any = true);
+			set_freed(w, i, w->n_freed + (is_any = true));
 	}
 	w->n_freed += is_any;
-}
-
-void world_check_order(struct world *w, const struct lease *l) {
-	const struct lease_engine *e = w->gw[0].e;
-
-	if (w->n_gateways > 1 || l->gen == 0 || w->freed[l->idx] == RG_NEVER)
-		return;
-	for (uint32_t i = 0; i < N_PAIRS; i++) {
-		const struct lease *q = lease_at(e, i);
-
-		if (q->state == LEASE_FREE && q->suspect == LEASE_SUSPECT_NONE &&
-		    q->pool == l->pool && w->freed[i] < w->freed[l->idx])
-			world_fail(w, "another pair has been free for longer (INV-13)", l->idx);
-	}
-	w->freed[l->idx] = RG_NEVER;
 }
 
 // --- time
@@ -155,7 +148,7 @@ static void resume(struct gateway *g) {
 	if (is_down) {
 		g->w->free_seen = RG_NEVER;
 		for (uint32_t i = 0; i < N_PAIRS; i++)
-			g->w->freed[i] = RG_NEVER; // the order among them is lost
+			set_freed(g->w, i, RG_NEVER); // the order among them is lost
 	} else {
 		g->is_paused = false;
 		extend_by_pause(g->w, gateway_to_env(g, g->w->now_ns) - env_now_ns(g->env));
@@ -188,10 +181,26 @@ void world_advance(struct world *w, uint64_t ns) {
 	world_settle(w);
 }
 
+// To the moment when a pair is free; somebody has waited for that.
+static void await_pair(struct world *w, const struct gateway *g) {
+	struct lease_pool_stats st;
+	uint64_t at_ns;
+
+	lease_get_pool_stats(g->e, 0, &st);
+	at_ns = st.next_free_ns == RG_NEVER ? 0 : gateway_to_true(g, st.next_free_ns);
+	if (at_ns > w->now_ns)
+		world_advance(w, at_ns - w->now_ns + world_random(w, 50 * RG_NS_PER_MS));
+	user_grant(w);
+}
+
 // Often a little, sometimes past a token's whole life.
 static void step_time(struct world *w) {
 	static const uint64_t most_s[] = {1, 5, 5, 5, 30, 30, 60, 60, 120, 300, 900, 7200};
 
+	if (world_chance(w, 5) && gateway_serves(&w->gw[0])) {
+		await_pair(w, &w->gw[0]);
+		return;
+	}
 	world_advance(w, 1 + world_random(w, most_s[world_random(w, 12)] * SEC));
 }
 
@@ -207,10 +216,17 @@ static bool is_calm(const struct world *w) {
 
 static void step_crash(struct world *w) {
 	struct gateway *g = any(w);
+	bool is_lost;
 
 	if (g->e == NULL || is_calm(w))
 		return;
-	gateway_crash(g, world_chance(w, 30));
+	// All that was durable is gone: that lasts, so one run in 16 gets to it, once. A new machine, whose
+	// clock is right.
+	is_lost = w->seed % 16 == 3 && w->n_gateways == 1 && w->n.lost_stores == 0 &&
+		  world_chance(w, 50);
+	gateway_crash(g, is_lost || world_chance(w, 30));
+	if (is_lost)
+		gateway_lose_store(g);
 	g->resume_ns = w->now_ns + (world_chance(w, 70) ? 1 : world_random(w, 600 * SEC));
 }
 
@@ -299,6 +315,8 @@ static void step_core(struct world *w) {
 	}
 	if (world_chance(w, 20))
 		core_deregister(w);
+	if (w->seed % 8 == 5 && world_chance(w, 10) && !w->is_calm) // the HSS is wrong about one
+		w->other_id_ns[world_random(w, N_PAIRS - N_ACCOUNTS)] = w->now_ns;
 }
 
 // --- the run
@@ -322,7 +340,8 @@ void world_init(struct world *w, uint64_t seed) {
 				    .release_guard_ns = 5 * SEC,
 				    .flow_grace_ns = 60 * SEC,
 				    .reg_max_ns = 3600 * SEC,
-				    .mark_ns = marks_s[world_random(w, 16)] * SEC};
+				    .mark_ns = marks_s[world_random(w, 16)] * SEC,
+				    .token_max_ns = TOKEN_MAX_NS};
 	w->rules = (struct history_rules){.guard_ns = w->cfg.clock_error_ns + w->cfg.t_sip_ns +
 						      w->cfg.core_slack_ns,
 					  .release_guard_ns = w->cfg.release_guard_ns,
@@ -330,7 +349,10 @@ void world_init(struct world *w, uint64_t seed) {
 					  .reg_max_ns = w->cfg.reg_max_ns,
 					  .core_slack_ns = w->cfg.core_slack_ns,
 					  .token_floor_ns = 70 * SEC,
-					  .clock_ns = 0};
+					  .hold_ns = w->cfg.token_max_ns + w->cfg.clock_error_ns +
+						     w->cfg.t_sip_ns + w->cfg.reg_max_ns +
+						     w->cfg.core_slack_ns,
+					  .is_revoke_durable = true};
 	w->digester = rg_digester_new(digest_key);
 	world_assert(w, w->digester != NULL, 0);
 	for (unsigned i = 0; i < N_PAIRS; i++)
@@ -344,7 +366,8 @@ void world_init(struct world *w, uint64_t seed) {
 		gateway_init(&w->gw[i], i + 1);
 	}
 	for (uint32_t i = 0; i < N_PAIRS; i++)
-		w->freed[i] = 0;
+		set_freed(w, i, 1);
+	w->n_freed = 1;
 }
 
 void world_fini(struct world *w) {
@@ -387,10 +410,17 @@ static void calm_down(struct world *w) {
 			resume(g);
 	}
 	world_advance(w, 0);
-	for (unsigned i = 0; i < w->n_gateways; i++) // an operator puts back what the core barred
-		for (uint32_t k = 0; k < N_PAIRS; k++)
+	memset(w->other_id_ns, 0, sizeof(w->other_id_ns));
+}
+
+// An operator puts back what the core barred.
+static void clear_suspects(struct world *w) {
+	for (uint32_t k = 0; k < N_PAIRS; k++) {
+		world_log(w, (struct history_event){.kind = EV_CLEAR, .pair = k});
+		for (unsigned i = 0; i < w->n_gateways; i++)
 			world_assert(w, lease_set_suspect(w->gw[i].e, k, LEASE_SUSPECT_NONE) == 0,
 				     k);
+	}
 }
 
 static bool is_all_free(const struct world *w) {
@@ -451,6 +481,7 @@ static void finish(struct world *w) {
 	// a day is for ever.
 	for (unsigned i = 0; i < 86400 / 600 && !is_all_free(w); i++)
 		world_advance(w, 600 * SEC);
+	clear_suspects(w);
 	for (unsigned i = 1; i <= w->n_users; i++)
 		if (w->users[i].op != 0)
 			world_fail(w, "a REGISTER was never answered", w->users[i].idx);

@@ -20,11 +20,14 @@
 #define POOL_ACCOUNTS UINT16_MAX
 #define MAX_GATEWAYS 3
 #define MAX_USERS 192
+#define MAX_REVOCATIONS 64
+#define USER_TOKENS 4 // of the newest
 #define MAX_CONNS 1024
 #define MAX_ASKS 512
 #define WALL_ERROR_MS 2000 // at a boot, then steps come: NTP
 #define MAX_CLOSED 16
-#define USER_TOKENS 4 // of the newest
+#define TOKEN_LEAST_S 60
+#define TOKEN_MAX_NS ((TOKEN_LEAST_S + 7200) * RG_NS_PER_S)
 
 struct world;
 
@@ -46,6 +49,7 @@ struct gateway {
 	int drift_ppm;               // of its clock
 	uint64_t resume_ns;          // or start again, when down
 	unsigned life;               // of the process, counted
+	bool is_store_lost;          // since it ran last
 	uint64_t fence_n, fence_ns;  // the last ticket, and when it passes
 	uint32_t closed[MAX_CLOSED]; // connections that had gone when they were bound
 	unsigned n_closed;
@@ -96,6 +100,12 @@ struct ask { // a grant or renewal under way
 	struct user_token token;
 };
 
+struct revocation { // that is not durable yet
+	struct lease_wait wait;
+	struct world *w;
+	struct history_event e;
+};
+
 struct world {
 	uint64_t seed, rng;
 	uint64_t now_ns; // true time
@@ -109,11 +119,15 @@ struct world {
 	struct ask asks[MAX_ASKS];
 	unsigned n_asks;
 	uint32_t n_tokens;
+	struct rg_digest digests[HISTORY_TOKENS]; // by number
+	struct revocation revocations[MAX_REVOCATIONS];
+	unsigned n_revocations;
 	struct binding bindings[N_PAIRS][MAX_BINDINGS];
 	struct core_job jobs[MAX_CORE_JOBS]; // first to be done first
 	unsigned n_jobs;
 	enum core_mood mood;
 	bool is_calm;                     // the run ends: no more faults
+	uint64_t other_id_ns[N_PAIRS];    // since then the core lists another's identity; 0 = not
 	uint64_t freed[N_PAIRS], n_freed; // when each became free, counted; RG_NEVER: it is not
 	uint64_t free_seen;               // of the pairs, last looked at
 	uint64_t n_conflicts, outage_ns;  // the store's, last looked at; of all reboots
@@ -126,7 +140,7 @@ struct world {
 	struct world_counts {
 		uint64_t steps, granted, renewed, registered, local, deregistered, revoked,
 			reassigned, crashes, boots, pauses, wall_steps, store_faults, core_faults,
-			moves, cuts;
+			moves, cuts, lost_stores;
 	} n;
 };
 
@@ -144,9 +158,8 @@ void world_run(struct world *w, unsigned n_steps); // to the end, and checks it
 void world_fini(struct world *w);
 void world_settle(struct world *w); // until nothing is ready anywhere
 void world_advance(struct world *w, uint64_t ns);
-void world_log(struct world *w, struct history_event e);        // at is now
-void world_extend(struct world *w, uint64_t end_ns);            // the horizon
-void world_check_order(struct world *w, const struct lease *l); // it is being given out: INV-13
+void world_log(struct world *w, struct history_event e); // at is now
+void world_extend(struct world *w, uint64_t end_ns);     // the horizon
 
 // --- gateway.c
 uint64_t gateway_to_true(const struct gateway *g, uint64_t env_ns);
@@ -154,6 +167,7 @@ uint64_t gateway_to_env(const struct gateway *g, uint64_t true_ns);
 void gateway_init(struct gateway *g, unsigned id);
 void gateway_start(struct gateway *g);
 void gateway_crash(struct gateway *g, bool is_reboot);
+void gateway_lose_store(struct gateway *g); // which is down
 void gateway_fini(struct gateway *g), gateway_check(struct gateway *g);
 bool gateway_serves(const struct gateway *g);
 bool gateway_is_behind(const struct gateway *g);
