@@ -18,7 +18,7 @@
 #define M_ACK_BEFORE_COMMIT 3
 #define M_RELEASE_WITHOUT_EVIDENCE 4
 #define M_MOVE_WITHOUT_COMMIT 5
-#define M_RELEASE_BY_OTHER 6
+#define M_RELEASE_BY_OTHER 6 // STORE_MOVED not written, or not looked at
 #define M_SAME_GENERATION 7
 
 #define LIFE 1
@@ -30,12 +30,14 @@
 #endif
 #define MAX_GEN 3
 #define MAX_TIME 6
+#define MAX_MOVES 2 // per generation: there and back
 #define NONE 2
 
 // --- the store: one record
 byte rev, gen, reassign; // durable
 byte holder = NONE;      // the gateway that the record names
-bool is_moved, is_ended;
+byte n_moved; // 0: STORE_MOVED is not set
+bool is_ended;
 
 // --- what is true: who was told that it has the pair, and what the core holds
 byte now;
@@ -59,16 +61,18 @@ inline judge_grant(g) {
 // Two REGISTERs of one generation may be under way; those of an older one must not arrive.
 proctype gateway(byte me) {
 	byte my_rev, my_gen, my_reassign, my_holder; // as the watch told last
-	bool my_moved, my_ended;
+	byte my_moved;
+	bool my_ended;
 	byte want;
 
 	do
 	:: // the watch tells, late; or a crash and a restart: memory is what is durable
 	   atomic { my_rev = rev; my_gen = gen; my_reassign = reassign;
-		my_holder = holder; my_moved = is_moved; my_ended = is_ended }
+		my_holder = holder; my_moved = n_moved; my_ended = is_ended }
 
-	:: // grant: commit generation + 1 by compare-and-swap, then answer
-	   my_gen < MAX_GEN && now >= my_reassign && now + LIFE + GUARD <= MAX_TIME ->
+	:: // grant: commit generation + 1 by compare-and-swap, then answer. The first one is gateway 0's:
+	   // they are alike
+	   my_gen < MAX_GEN && (my_gen > 0 || me == 0) && now >= my_reassign && now + LIFE + GUARD <= MAX_TIME ->
 #if MUTANT == M_SAME_GENERATION
 		want = (my_gen == 0 -> 1 : my_gen);
 #else
@@ -81,7 +85,7 @@ proctype gateway(byte me) {
 			if
 			:: (MUTANT == M_NO_CAS || rev == my_rev) ->
 				rev++; gen = want; reassign = now + LIFE + GUARD;
-				holder = me; is_moved = false; is_ended = false;
+				holder = me; n_moved = 0; is_ended = false;
 #if MUTANT != M_ACK_BEFORE_COMMIT
 				judge_grant(want);
 				owner_gen = want; owner_end = now + LIFE;
@@ -89,7 +93,7 @@ proctype gateway(byte me) {
 			:: else
 			fi;
 			my_rev = rev; my_gen = gen; my_reassign = reassign;
-			my_holder = holder; my_moved = is_moved; my_ended = is_ended
+			my_holder = holder; my_moved = n_moved; my_ended = is_ended
 		}
 
 	:: // renew: a later end of the same generation
@@ -101,16 +105,16 @@ proctype gateway(byte me) {
 		:: else
 		fi;
 		my_rev = rev; my_gen = gen; my_reassign = reassign;
-		my_holder = holder; my_moved = is_moved; my_ended = is_ended }
+		my_holder = holder; my_moved = n_moved; my_ended = is_ended }
 
-	:: // move, once: before the first REGISTER here, the record names this gateway
-	   atomic { my_gen > 0 && my_holder != me && !my_moved && !my_ended && MUTANT != M_MOVE_WITHOUT_COMMIT ->
+	:: // move: before the first REGISTER here, the record names this gateway
+	   atomic { my_gen > 0 && my_holder != me && my_moved < MAX_MOVES && !my_ended && MUTANT != M_MOVE_WITHOUT_COMMIT ->
 		if
-		:: rev == my_rev -> rev++; holder = me; is_moved = true
+		:: rev == my_rev -> rev++; holder = me; n_moved = n_moved + 1
 		:: else
 		fi;
 		my_rev = rev; my_gen = gen; my_reassign = reassign;
-		my_holder = holder; my_moved = is_moved; my_ended = is_ended }
+		my_holder = holder; my_moved = n_moved; my_ended = is_ended }
 
 	:: // REGISTER: for no longer than the token, by the gateway that the record named last
 	   atomic { my_gen > 0 && (my_holder == me || MUTANT == M_MOVE_WITHOUT_COMMIT) && !my_ended &&
@@ -125,11 +129,11 @@ proctype gateway(byte me) {
 		:: else
 		fi;
 		my_rev = rev; my_gen = gen; my_reassign = reassign;
-		my_holder = holder; my_moved = is_moved; my_ended = is_ended }
+		my_holder = holder; my_moved = n_moved; my_ended = is_ended }
 
 	:: // release: early, with the core's word, by the gateway that alone has registered it
 	   atomic { my_gen > 0 && my_ended && my_gen == gen && my_reassign > now &&
-		    (!my_moved || MUTANT == M_RELEASE_BY_OTHER) && my_holder == me &&
+		    (my_moved == 0 || MUTANT == M_RELEASE_BY_OTHER) && my_holder == me &&
 		    (!is_sent[me] || MUTANT == M_RELEASE_WITHOUT_EVIDENCE) ->
 #if MUTANT != M_RELEASE_WITHOUT_EVIDENCE
 		if :: bound_gen == my_gen -> bound_gen = 0 :: else fi;
@@ -139,7 +143,7 @@ proctype gateway(byte me) {
 		:: else
 		fi;
 		my_rev = rev; my_gen = gen; my_reassign = reassign;
-		my_holder = holder; my_moved = is_moved; my_ended = is_ended }
+		my_holder = holder; my_moved = n_moved; my_ended = is_ended }
 	:: now == MAX_TIME -> break
 	od
 }
