@@ -141,6 +141,18 @@ START_TEST(show) {
 }
 END_TEST
 
+static const char *const names[] = {"0", "p0@example.net"};
+
+START_TEST(show_without_pairs) {
+	char request[128];
+
+	fake.n_pairs = 0;
+	snprintf(request, sizeof(request), "{\"cmd\":\"lease show\",\"args\":{\"lease\":\"%s\"}}",
+		 names[_i]);
+	harness_refused(harness_ask(&h, end, request), RG_CTL_NOT_FOUND, "there is no pair");
+}
+END_TEST
+
 START_TEST(show_members) {
 	struct lease *l = &fake.pairs[4];
 
@@ -291,6 +303,7 @@ int main(void) {
 	tcase_add_loop_test(t, list, 0, sizeof(lists) / sizeof(*lists));
 	tcase_add_test(t, pages_join);
 	tcase_add_loop_test(t, show, 0, sizeof(shows) / sizeof(*shows));
+	tcase_add_loop_test(t, show_without_pairs, 0, 2);
 	tcase_add_test(t, show_members);
 	tcase_add_test(t, show_free);
 	tcase_add_test(t, no_digest_in_answers);
