@@ -99,6 +99,10 @@ int cli_no_daemon(const char *place, const char *path, int rc);
 [[nodiscard]] int cli_export(const struct cli_opts *o, const struct cli_request *r,
 			     const char *place);
 
+// --- cli_store.c: begun, then looked at until it has ended. Exit code.
+[[nodiscard]] int cli_store_copy(const struct cli_opts *o, const struct cli_request *r,
+				 const char *place);
+
 // --- cli_top.c
 // Is this to be shown again and again, on a terminal?
 bool cli_is_live(const struct cli_opts *o, const struct cli_request *r);

@@ -118,6 +118,8 @@ int cli_run(const struct cli_opts *o, int n, char *const *words, const char *pla
 		rc = cli_import(o, &r, place);
 	else if (r.id == CTL_POOL_EXPORT)
 		rc = cli_export(o, &r, place);
+	else if (r.id == CTL_STORE_BACKUP || r.id == CTL_STORE_CHECK)
+		rc = cli_store_copy(o, &r, place);
 	else if (cli_is_live(o, &r))
 		rc = cli_live(o, &r, place);
 	else

@@ -103,6 +103,8 @@ void ctl_pool_import(struct ctl_client *cl);
 void ctl_pool_export(struct ctl_client *cl);
 void ctl_lease_list(struct ctl_client *cl);
 void ctl_lease_show(struct ctl_client *cl); // and all that names a pair
+void ctl_store_show(struct ctl_client *cl);
+void ctl_store_backup(struct ctl_client *cl); // and store check
 void ctl_conn_list(struct ctl_client *cl);
 void ctl_log_level(struct ctl_client *cl);
 void ctl_tls_show(struct ctl_client *cl);

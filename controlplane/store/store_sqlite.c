@@ -20,7 +20,8 @@
 #include "store/sqlite_file.h"
 #include "store/store_impl.h"
 
-#define RETRY_NS 250000000 // between attempts to open the file after a failure
+#define RETRY_NS UINT64_C(250000000) // between attempts to open the file after a failure
+#define RETRY_DOUBLINGS 3 // where it can be opened, and fails again: half of what G4 allows
 
 struct store_sqlite {
 	struct store s;
@@ -30,6 +31,9 @@ struct store_sqlite {
 	int lock_fd, event_fd;
 	pthread_t thread;
 	bool has_thread;
+
+	unsigned n_failed; // batches since the last one that was durable; the thread's
+	uint64_t retry_ns; // CLOCK_MONOTONIC; after a failure: open the file then; the thread's
 
 	pthread_mutex_t db_lock; // held for a whole transaction or load; guards the next four
 	struct sqlite_db *db;    // NULL after a failure
@@ -160,16 +164,20 @@ static bool run_batch(struct store_sqlite *s, struct store_queue *batch) {
 	return was_good && rc != 0;
 }
 
+static uint64_t now_ns(void) {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 // With lock. True when there is something in the queue, false at the end or, after a failure, when
 // it is time to try the file again, or to copy some of it.
 static bool wait_for_work(struct store_sqlite *s) {
-	struct timespec until;
+	const struct timespec until = {(time_t)(s->retry_ns / 1000000000),
+				       (long)(s->retry_ns % 1000000000)};
 	int rc = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += RETRY_NS;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	while (s->queue.first == NULL && !s->is_stopping && rc == 0 &&
 	       s->backup.state != STORE_BACKUP_COPYING)
 		rc = s->stats.is_up ? pthread_cond_wait(&s->wake, &s->lock)
@@ -177,8 +185,27 @@ static bool wait_for_work(struct store_sqlite *s) {
 	return s->queue.first != NULL;
 }
 
+// At once, unless opening it has not helped: a full disk has room for a moment when the log is
+// emptied, and each grant that fails costs a pair.
+static void note_batch(struct store_sqlite *s, bool is_failed) {
+	unsigned n;
+
+	if (!is_failed) {
+		s->n_failed = s->stats.is_up ? 0 : s->n_failed;
+		return;
+	}
+	n = s->n_failed++;
+	s->retry_ns = now_ns();
+	if (n > 0)
+		s->retry_ns += RETRY_NS << (n > RETRY_DOUBLINGS ? RETRY_DOUBLINGS : n - 1);
+}
+
+// Whatever is queued meanwhile: it fails, and must not put off the next try.
 static void recover(struct store_sqlite *s) {
+	if (s->stats.is_up || now_ns() < s->retry_ns)
+		return;
 	try_reopen(s);
+	s->retry_ns = now_ns() + RETRY_NS;
 	pthread_mutex_lock(&s->lock);
 	s->stats.is_up = s->failed_rc == 0; // written by this thread only
 	pthread_mutex_unlock(&s->lock);
@@ -236,8 +263,9 @@ static void *thread_main(void *arg) {
 			break;
 		store_queue_move(&batch, &s->queue);
 		pthread_mutex_unlock(&s->lock);
-		if (has_work ? run_batch(s, &batch) : !is_copying)
-			recover(s);
+		if (has_work)
+			note_batch(s, run_batch(s, &batch));
+		recover(s);
 		if (is_copying)
 			copy_some(s);
 		pthread_mutex_lock(&s->lock);

@@ -18,7 +18,7 @@ _regatectl() {
 	((${#said[@]} > 2)) && last=${said[-1]}
 	[[ $last == --* ]] || last=''
 	case "${said[*]:0:2}${last:+ $last}" in
-	"") words="--socket --json --help --version status stats stages top pool lease conn log tls token help" ;;
+	"") words="--socket --json --help --version status stats stages top pool lease store conn log tls token help" ;;
 	"status") words="" ;;
 	"stats") words=" --all" ;;
 	"stages") words="" ;;
@@ -48,6 +48,10 @@ _regatectl() {
 	"lease suspect") words="" ;;
 	"lease clear") words="" ;;
 	"lease history") words="" ;;
+	"store") words=" show backup check" ;;
+	"store show") words="" ;;
+	"store backup") words=" --force" ;;
+	"store check") words="" ;;
 	"conn") words=" list" ;;
 	"conn list --limit") words="" ;;
 	"conn list") words=" --limit" ;;

@@ -131,3 +131,15 @@ void store_get_stats(const struct store *s, struct store_stats *out) {
 	(void)s;
 	*out = fake.store;
 }
+
+void store_get_info(struct store *s, struct store_info *out) {
+	(void)s;
+	*out = (struct store_info){.kind = "fake", .backup = {.file = ""}};
+}
+
+int store_backup(struct store *s, const char *file, bool is_forced) {
+	(void)s;
+	(void)file;
+	(void)is_forced;
+	return -ENOSYS;
+}

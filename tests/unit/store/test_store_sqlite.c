@@ -523,6 +523,31 @@ START_TEST(another_file_is_not_taken) {
 }
 END_TEST
 
+// What is asked of it meanwhile does not keep it from coming back.
+START_TEST(it_comes_back_under_load) {
+	struct store *s = open_store();
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	struct rlimit small = {8192, RLIM_INFINITY};
+	unsigned i = 1;
+
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	for (; i < 20; i++) {
+		commit(s, i, 1);
+		store_flush(s);
+	}
+	ck_assert_uint_eq(n_failed, n_done);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+	while (n_failed == n_done && i < N_ROWS) {
+		usleep(20000);
+		commit(s, i++, 1);
+		store_flush(s);
+	}
+	ck_assert_uint_lt(n_failed, n_done);
+	store_close(s);
+}
+END_TEST
+
 int main(void) {
 	Suite *suite = suite_create("store_sqlite");
 	TCase *tc = tcase_create("sqlite");
@@ -547,6 +572,7 @@ int main(void) {
 	tcase_add_test(tc, path_is_a_directory);
 	tcase_add_test(tc, fails_closed_and_comes_back);
 	tcase_add_test(tc, another_file_is_not_taken);
+	tcase_add_test(tc, it_comes_back_under_load);
 	tcase_add_loop_test(tc, lost_and_old_rows_are_refused, 0, 3);
 	tcase_add_test(tc, no_impu_has_two_owners);
 	tcase_add_test(tc, a_pair_put_together_anew);
