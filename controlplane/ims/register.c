@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A registration in the core: how it begins and what its 200 leads to. Control loop. Promises the
 // client nothing past its token and the core's binding (INV-9).
+#include <errno.h>
 #include <stddef.h>
 
 #include "ims/op.h"
@@ -174,6 +175,10 @@ static void register_bound(struct op *op, const struct lease *l, const struct si
 					 bound.promise_end_ns);
 	else
 		rc = lease_refresh_done(op->ims->leases, op->idx, op->gen, &b);
+	if (rc == -EAGAIN && r != NULL) { // moved to another gateway meanwhile
+		not_durable(op);
+		return;
+	}
 	if (rc < 0) { // revoked or over meanwhile: the engine ends what the core has
 		register_failed(op, rc == RG_E_STALE || rc == RG_E_CONFLICT ? 401 : 500, true);
 		return;

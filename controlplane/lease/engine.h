@@ -76,6 +76,7 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	enum lease_state before;      // PENDING: what to go back to
 	uint64_t lost_register_ns;    // one without an answer may reach the core until then
 	uint64_t lost_dereg_ns;       // the same
+	uint64_t dereg_asked_ns;      // DEREG_PENDING: its answer is no newer than that
 	unsigned n_tries;             // de-registrations without an answer
 	uint64_t grace_ns;            // de-register then, if no flow comes; RG_NEVER = no
 	uint64_t dereg_ns;            // call ops.deregister then

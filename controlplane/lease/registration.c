@@ -134,7 +134,7 @@ static int confirm(struct lease_pair *p, const struct lease_binding *b) {
 	lease_pair_set_state(p, LEASE_ACTIVE);
 	if (!lease_is_ours(p) && !p->is_ending) { // the client went to another gateway meanwhile
 		lease_pair_offer(p, true);
-		return RG_E_STALE;
+		return -EAGAIN; // its token is still good, here or there
 	}
 	if (p->is_ending) { // revoked, or the last token ended, while the core was asked
 		lease_pair_deregister(p);
@@ -228,6 +228,7 @@ int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 	lease_pair_set_state(p, LEASE_DEREG_PENDING);
 	lease_pair_show_state(p);
 	p->grace_ns = p->dereg_ns = RG_NEVER;
+	p->dereg_asked_ns = env_now_ns(e->env);
 	lease_pair_arm(p);
 	return 0;
 }
@@ -251,12 +252,18 @@ static void retry_at(struct lease_pair *p, uint64_t at_ns) {
 	p->dereg_ns = is_late ? RG_NEVER : at_ns;
 }
 
+// If it has any: else time has ended it, and a renewal elsewhere that is told only now goes before.
+static void void_tokens(struct lease_pair *p) {
+	if (p->l.tokens[0].end_ns > env_now_ns(p->e->env))
+		lease_pair_void(p);
+}
+
 // A REGISTER without an answer may still arrive and bind again: once more, when it cannot.
 static void deregister_again(struct lease_pair *p) {
+	void_tokens(p);
 	lease_pair_drop_tokens(p);
 	p->l.flow = (struct rg_conn_id){0};
 	p->is_ending = true;
-	lease_pair_void(p);
 	lease_pair_set_state(p, LEASE_UNKNOWN);
 	retry_at(p, p->lost_register_ns);
 	lease_pair_persist(p);
@@ -279,7 +286,7 @@ void lease_pair_release(struct lease_pair *p) {
 	p->is_released = lease_may_release(p);
 	if (release_ns < p->l.reassign_ns && p->is_released)
 		p->l.reassign_ns = release_ns;
-	lease_pair_void(p);
+	void_tokens(p);
 	CRASH_POINT("lease.before_release");
 	lease_pair_quarantine(p);
 	lease_pair_persist(p);
@@ -287,7 +294,10 @@ void lease_pair_release(struct lease_pair *p) {
 }
 
 static void dereg_ended(struct lease_pair *p, bool keep_token, bool is_proof) {
-	bool is_late = p->lost_register_ns > env_now_ns(p->e->env);
+	// We may hear of it late: a REGISTER that was lost may have arrived since.
+	uint64_t at_ns =
+		p->l.state == LEASE_DEREG_PENDING ? p->dereg_asked_ns : env_now_ns(p->e->env);
+	bool is_late = p->lost_register_ns > at_ns;
 
 	// Lost to another gateway, or renewed there: it goes on.
 	keep_token |= !p->is_ending && (!lease_is_ours(p) || p->is_revived);

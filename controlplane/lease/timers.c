@@ -120,6 +120,7 @@ void lease_pair_fn(struct env_timer *t, uint64_t now_ns) {
 	is_due = p->dereg_ns <= now_ns && p->l.state != LEASE_QUARANTINE && !must_wait(p);
 	if (is_due) {
 		p->dereg_ns = RG_NEVER;
+		p->dereg_asked_ns = now_ns;
 		if (p->l.state == LEASE_UNKNOWN)
 			lease_pair_set_state(p, LEASE_DEREG_PENDING);
 		lease_pair_show_state(p);

@@ -331,7 +331,8 @@ static const char *on_registered(struct check *c, struct pair *p) {
 			core_end_ns = p->b[i].told_ns;
 	if (!p->is_core_away && e->end_ns > core_end_ns + c->r->clock_ns)
 		return "registered longer than in the core (INV-9)";
-	if (!p->is_revoking)
+	// One that has not been told that the client moved on is asked in vain: who it moved to decides.
+	if (!p->is_revoking && !e->is_late)
 		p->cause_ns = RG_NEVER;
 	return NULL;
 }

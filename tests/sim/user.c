@@ -191,6 +191,7 @@ static void send(struct world *w, struct gateway *g, struct user *c, uint32_t co
 	c->op = e.op;
 	c->asked_on = conn;
 	c->asked_token = e.token = t->number;
+	c->asked_gen = c->gen;
 	e.gateway = (uint8_t)g->id;
 	world_log(w, e);
 	gateway_register(g, c, conn, t, rg_slice(text, (size_t)len));
@@ -245,6 +246,7 @@ void user_on_answer(struct world *w, uint32_t conn, unsigned status, uint64_t pr
 	world_assert(w, c->op != 0 && c->asked_on == conn, c->idx); // once
 	e.gateway = w->conns[conn].gateway;
 	e.token = c->asked_token;
+	e.gen = c->asked_gen;
 	e.status = (uint16_t)status;
 	e.is_late = gateway_is_behind(&w->gw[e.gateway - 1]);
 	if (is_heard && status == 200 && c->op == OP_REGISTER) {

@@ -90,6 +90,7 @@ struct user {
 	// the REGISTER without an answer yet
 	uint8_t op;
 	uint32_t asked_on, asked_token;
+	uint64_t asked_gen;
 };
 
 struct ask { // a grant or renewal under way

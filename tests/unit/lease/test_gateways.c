@@ -244,7 +244,7 @@ START_TEST(two_moves) {
 	ck_assert_int_eq(lease_register_done(b.e, i, 1,
 					     &(struct lease_binding){.contact = RG_LIT("<sip:x>")},
 					     fix_conn(4), 0),
-			 RG_E_STALE);
+			 -EAGAIN);
 	ck_assert_int_eq(fix_lease(&b, i)->state, LEASE_OFFERED);
 	ck_assert_int_eq(fix_lease(&a, i)->state, LEASE_ACTIVE);
 	advance(SEC);
@@ -290,6 +290,46 @@ START_TEST(revocation_wins_over_a_renewal) {
 	ck_assert_int_eq(fix_seen(&b, &a.done.digest), -1);
 	ck_assert_int_eq(fix_lease(&a, i)->state, LEASE_QUARANTINE);
 	ck_assert_uint_ge(fix_lease(&b, i)->reassign_ns + 5 * SEC, fix_lease(&a, i)->reassign_ns);
+}
+END_TEST
+
+// It is no evidence: the pair is kept for the newer token, too.
+START_TEST(a_revocation_after_a_renewal_elsewhere) {
+	uint32_t i = granted();
+
+	advance(FIX_LIFE / 2);
+	store_mem_set_delay(a.store, SEC);
+	ck_assert_int_eq(lease_revoke(a.e, i, 1), 0);
+	fix_renew(&b, i, 1);
+	ck_assert_int_eq(b.done.rc, 0);
+	advance(5 * SEC);
+	ck_assert_int_eq(fix_seen(&b, &b.done.digest), -1);
+	ck_assert_int_eq(fix_lease(&a, i)->state, LEASE_QUARANTINE);
+	advance(FIX_LIFE + FIX_GUARD - 10 * SEC);
+	ck_assert_int_eq(fix_lease(&a, i)->state, LEASE_QUARANTINE);
+	advance(20 * SEC);
+	ck_assert_int_eq(fix_lease(&a, i)->state, LEASE_FREE);
+}
+END_TEST
+
+// a cannot know that the lease goes on, and ends it by time.
+START_TEST(a_renewal_outlives_a_partition) {
+	uint32_t i = granted();
+
+	fix_register(&a, i, 1, 7);
+	store_mem_cut(a.store, true);
+	advance(FIX_LIFE / 2);
+	fix_renew(&b, i, 1);
+	ck_assert_int_eq(b.done.rc, 0);
+	advance(FIX_LIFE / 2 + SEC);
+	ck_assert_uint_eq(a.n_deregister, 1);
+	lease_dereg_done(a.e, i, 1, false);
+	advance(SEC);
+	ck_assert_int_eq(fix_lease(&a, i)->state, LEASE_QUARANTINE);
+	store_mem_cut(a.store, false);
+	advance(20 * SEC);
+	ck_assert_int_eq(fix_seen(&a, &b.done.digest), RG_LEASE_OFFERED);
+	ck_assert_int_eq(fix_seen(&b, &b.done.digest), RG_LEASE_OFFERED);
 }
 END_TEST
 
@@ -553,6 +593,8 @@ int main(void) {
 	tcase_add_test(tc, two_moves);
 	tcase_add_test(tc, revoked_elsewhere);
 	tcase_add_test(tc, revocation_wins_over_a_renewal);
+	tcase_add_test(tc, a_revocation_after_a_renewal_elsewhere);
+	tcase_add_test(tc, a_renewal_outlives_a_partition);
 	tcase_add_test(tc, renewed_elsewhere);
 	tcase_add_test(tc, two_renewals);
 	tcase_add_test(tc, grace_asks_the_record_first);

@@ -295,6 +295,25 @@ START_TEST(lost_register_holds_the_pair) {
 }
 END_TEST
 
+// The process stood still: when the core answered, the lost REGISTER could still come after.
+START_TEST(an_answer_heard_late_proves_nothing) {
+	begin(1);
+	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + SEC), 0);
+	lease_register_failed(f.e, 0, 1, true);
+	ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+	env_sim_pause(f.env, 100 * SEC);
+	lease_dereg_done(f.e, 0, 1, false);
+	fix_advance(&f, 10 * RG_NS_PER_MS);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	ck_assert_int_eq(state(), LEASE_DEREG_PENDING);
+	lease_dereg_done(f.e, 0, 1, false);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	fix_advance(&f, 6 * SEC);
+	ck_assert_int_eq(state(), LEASE_FREE);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(token_end_deregisters) {
 	uint64_t reassign_ns;
 
@@ -457,6 +476,7 @@ int main(void) {
 	tcase_add_test(tc, worker_holds_the_pair);
 	tcase_add_loop_test(tc, worker_holds_a_revoked_pair, 0, 2);
 	tcase_add_test(tc, lost_register_holds_the_pair);
+	tcase_add_test(tc, an_answer_heard_late_proves_nothing);
 	tcase_add_test(tc, token_end_deregisters);
 	tcase_add_test(tc, token_end_while_pending);
 	tcase_add_test(tc, refused_after_the_token_end);
