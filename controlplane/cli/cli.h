@@ -94,6 +94,7 @@ int cli_no_daemon(const char *place, const char *path, int rc);
 [[nodiscard]] char *cli_encode(const struct cli_request *r);
 
 // --- cli_pool.c: commands that carry a file over the socket, piece by piece. Exit code.
+// pool import, pool remove
 [[nodiscard]] int cli_import(const struct cli_opts *o, const struct cli_request *r,
 			     const char *place);
 [[nodiscard]] int cli_export(const struct cli_opts *o, const struct cli_request *r,

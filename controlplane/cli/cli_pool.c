@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `pool import` and `pool export`: a file in pieces of whole lines, one request each, over one
-// connection. The file is opened here, with the rights of who asks.
+// `pool import`, `pool remove` and `pool export`: a file in pieces of whole lines, one request and one connection each,
+// so that neither who writes the file nor who reads it has to hurry. The file is opened here, with the
+// rights of who asks.
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,17 +15,31 @@
 #include "regate/err.h"
 
 #define PROGRESS_NS UINT64_C(200000000)
-#define TOLD_MAX 100 // refused lines that are printed
+#define TOLD_MAX 100  // refused lines that are printed
+#define PAUSE_MS 1000 // nothing more to read for so long: what there is is sent
+
+#define COUNTS_MAX 4
+
+static const struct count { // what an answer says of its piece, and how the sum is told
+	const char *name, *text;
+} import_counts[COUNTS_MAX + 1] = {{"refused", "refused"},
+				   {"new", "new"},
+				   {"there", "there already"}},
+			     remove_counts[COUNTS_MAX + 1] = {{"refused", "refused"},
+							      {"removed", "removed"},
+							      {"gone", "not there"},
+							      {"leased", "of the refused leased"}};
 
 struct transfer {
 	const struct cli_opts *o;
 	const struct cli_request *r;
 	const char *place;
 	const char *path; // the file
-	int fd, sock;
-	uint64_t lines, n_new, there, refused; // import
-	uint64_t pairs;                        // export
-	uint64_t done_bytes, all_bytes;        // all_bytes 0 = not known
+	int fd;
+	const struct count *counts; // import, remove; the first: refused
+	uint64_t lines, n[COUNTS_MAX];
+	uint64_t pairs;                 // export
+	uint64_t done_bytes, all_bytes; // all_bytes 0 = not known
 	uint64_t start_ns, shown_ns;
 	bool is_shown; // a line of progress stands on the terminal
 };
@@ -73,8 +89,11 @@ static uint64_t number(const json_t *data, const char *name) {
 static int call(struct transfer *t, json_t **answer, const json_t **data) {
 	char *request = cli_encode(t->r), *text = NULL;
 	size_t len;
-	int rc = request == NULL ? -ENOMEM : cli_call(t->sock, -1, rg_str(request), &text, &len);
+	int sock = request == NULL ? -ENOMEM : cli_connect(t->o->socket);
+	int rc = sock < 0 ? sock : cli_call(sock, -1, rg_str(request), &text, &len);
 
+	if (sock >= 0)
+		close(sock);
 	free(request);
 	*data = NULL;
 	*answer = rc == 0 ? json_loadb(text, len, 0, NULL) : NULL;
@@ -105,7 +124,7 @@ static void tell_refusals(struct transfer *t, const json_t *data) {
 	size_t i;
 
 	json_array_foreach(json_object_get(data, "refusals"), i, one) {
-		if (t->refused + i >= TOLD_MAX)
+		if (t->n[0] + i >= TOLD_MAX)
 			break;
 		snprintf(text, sizeof(text), "%s:%ju: %s", t->path,
 			 (uintmax_t)(t->lines + number(one, "line")),
@@ -140,9 +159,8 @@ static int send_piece(struct transfer *t, char *p, size_t len) {
 		return rc;
 	tell_refusals(t, data);
 	t->lines += number(data, "lines");
-	t->n_new += number(data, "new");
-	t->there += number(data, "there");
-	t->refused += number(data, "refused");
+	for (unsigned i = 0; t->counts[i].name != NULL; i++)
+		t->n[i] += number(data, t->counts[i].name);
 	t->done_bytes += len;
 	progress(t, t->lines);
 	json_decref(answer);
@@ -156,28 +174,39 @@ static size_t whole_lines(const char *p, size_t len, bool is_end) {
 	return is_end ? len : last == NULL ? 0 : (size_t)(last - p) + 1;
 }
 
+// Reads on until buf is full, the file ends (*is_end), or nothing comes for a while.
+static int fill(struct transfer *t, char *buf, size_t *len, bool *is_end) {
+	while (*len < CTL_TEXT_MAX) {
+		struct pollfd pfd = {.fd = t->fd, .events = POLLIN};
+		ssize_t n;
+
+		if (*len > 0 && poll(&pfd, 1, PAUSE_MS) == 0)
+			return RG_CTL_DONE;
+		n = read(t->fd, buf + *len, CTL_TEXT_MAX - *len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail(t, RG_CTL_REFUSED, strerror(errno), "import it again");
+		*len += (size_t)n;
+		*is_end = n == 0;
+		if (n == 0)
+			break;
+	}
+	return RG_CTL_DONE;
+}
+
 static int send_file(struct transfer *t) {
 	char *buf = malloc(CTL_TEXT_MAX);
-	size_t len = 0;
+	size_t len = 0, piece;
 	int rc = buf == NULL ? RG_CTL_REFUSED : RG_CTL_DONE;
 	bool is_end = false;
 
 	while (rc == RG_CTL_DONE && !is_end) {
-		ssize_t n = read(t->fd, buf + len, CTL_TEXT_MAX - len);
-		size_t piece;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			rc = fail(t, RG_CTL_REFUSED, strerror(errno), "import it again");
+		rc = fill(t, buf, &len, &is_end);
+		if (rc != RG_CTL_DONE)
 			break;
-		}
-		len += (size_t)n;
-		is_end = n == 0;
-		if (len < CTL_TEXT_MAX && !is_end)
-			continue;
 		piece = whole_lines(buf, len, is_end);
-		if (piece == 0 && !is_end)
+		if (piece == 0 && len == CTL_TEXT_MAX)
 			rc = fail(t, RG_CTL_REFUSED, "a line of over 64 KiB",
 				  "this is no file of pairs");
 		else if (piece > 0)
@@ -189,33 +218,45 @@ static int send_file(struct transfer *t) {
 	return rc;
 }
 
-static int tell_import(struct transfer *t, int rc) {
-	double s = (double)(now_ns() - t->start_ns) / 1e9;
-	char text[128];
+static void print_counts(const struct transfer *t) {
+	const struct count *c = t->counts;
 
-	progress_end(t);
-	if (t->refused > TOLD_MAX) {
-		snprintf(text, sizeof(text), "%ju more lines were refused",
-			 (uintmax_t)(t->refused - TOLD_MAX));
-		cli_complain(t->place, text);
-	}
-	if (t->o->is_json && rc == RG_CTL_DONE)
-		printf("{\"schema\":\"%s\",\"ok\":true,\"data\":{\"lines\":%ju,\"new\":%ju,"
-		       "\"there\":%ju,\"refused\":%ju}}\n",
-		       t->r->cmd->schema, (uintmax_t)t->lines, (uintmax_t)t->n_new,
-		       (uintmax_t)t->there, (uintmax_t)t->refused);
-	else if (!t->o->is_json && (rc == RG_CTL_DONE || t->lines > 0))
-		printf("%ju lines in %.1f s: %ju new, %ju there already, %ju refused\n",
-		       (uintmax_t)t->lines, s, (uintmax_t)t->n_new, (uintmax_t)t->there,
-		       (uintmax_t)t->refused);
-	return rc == RG_CTL_DONE && t->refused > 0 ? RG_CTL_PARTIAL : rc;
+	if (t->o->is_json)
+		printf("{\"schema\":\"%s\",\"ok\":true,\"data\":{\"lines\":%ju", t->r->cmd->schema,
+		       (uintmax_t)t->lines);
+	else
+		printf("%ju lines in %.1f s:", (uintmax_t)t->lines,
+		       (double)(now_ns() - t->start_ns) / 1e9);
+	for (unsigned i = 1; c[i].name != NULL; i++)
+		if (t->o->is_json)
+			printf(",\"%s\":%ju", c[i].name, (uintmax_t)t->n[i]);
+		else
+			printf(" %ju %s,", (uintmax_t)t->n[i], c[i].text);
+	if (t->o->is_json)
+		printf(",\"refused\":%ju}}\n", (uintmax_t)t->n[0]);
+	else
+		printf(" %ju refused\n", (uintmax_t)t->n[0]);
 }
 
-static int begin(struct transfer *t, const struct cli_opts *o, const struct cli_request *r,
-		 const char *place, const char *path) {
-	*t = (struct transfer){.o = o, .r = r, .place = place, .path = path, .start_ns = now_ns()};
-	t->sock = cli_connect(o->socket);
-	return t->sock < 0 ? cli_no_daemon(place, o->socket, t->sock) : RG_CTL_DONE;
+static int tell_import(struct transfer *t, int rc) {
+	char text[4300];
+
+	progress_end(t);
+	if (t->n[0] > TOLD_MAX) {
+		snprintf(text, sizeof(text), "%ju more lines were refused",
+			 (uintmax_t)(t->n[0] - TOLD_MAX));
+		cli_complain(t->place, text);
+	}
+	if (rc == RG_CTL_NO_DAEMON) {
+		snprintf(
+			text, sizeof(text),
+			"%s: stopped behind line %ju; what is done stays: give the same file again",
+			t->path, (uintmax_t)t->lines);
+		cli_complain(t->place, text);
+	}
+	if (rc == RG_CTL_DONE || (!t->o->is_json && t->lines > 0))
+		print_counts(t);
+	return rc == RG_CTL_DONE && t->n[0] > 0 ? RG_CTL_PARTIAL : rc;
 }
 
 // A copy: the argument gives way to what is sent. NULL without memory.
@@ -225,21 +266,20 @@ static char *take_path(const struct cli_request *r) {
 
 int cli_import(const struct cli_opts *o, const struct cli_request *r, const char *place) {
 	char *path = take_path(r);
-	struct transfer t;
+	struct transfer t = {.o = o, .r = r, .place = place, .path = path, .start_ns = now_ns()};
 	struct stat st;
-	int rc = begin(&t, o, r, place, path);
+	int rc;
 
-	if (rc == RG_CTL_DONE) {
-		t.fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
-					      : open(path, O_RDONLY | O_CLOEXEC);
-		if (t.fd >= 0 && fstat(t.fd, &st) == 0 && S_ISREG(st.st_mode))
-			t.all_bytes = (uint64_t)st.st_size;
-		rc = t.fd < 0 ? fail(&t, RG_CTL_USAGE, strerror(errno), "name a file to read")
-			      : tell_import(&t, send_file(&t));
-		if (t.fd >= 0)
-			close(t.fd);
-		close(t.sock);
-	}
+	if (path == NULL)
+		return RG_CTL_REFUSED;
+	t.counts = r->id == CTL_POOL_REMOVE ? remove_counts : import_counts;
+	t.fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	if (t.fd >= 0 && fstat(t.fd, &st) == 0 && S_ISREG(st.st_mode))
+		t.all_bytes = (uint64_t)st.st_size;
+	rc = t.fd < 0 ? fail(&t, RG_CTL_USAGE, strerror(errno), "name a file to read")
+		      : tell_import(&t, send_file(&t));
+	if (t.fd >= 0)
+		close(t.fd);
 	free(path);
 	return rc;
 }
@@ -317,16 +357,15 @@ static int export_to_file(struct transfer *t, const char *path) {
 
 int cli_export(const struct cli_opts *o, const struct cli_request *r, const char *place) {
 	char *path = take_path(r);
-	struct transfer t;
-	int rc = begin(&t, o, r, place, path);
+	struct transfer t = {.o = o, .r = r, .place = place, .path = path, .start_ns = now_ns()};
+	int rc;
 
-	if (rc == RG_CTL_DONE) {
-		t.fd = STDOUT_FILENO;
-		rc = strcmp(path, "-") == 0 ? take_pages(&t) : export_to_file(&t, path);
-		if (rc == RG_CTL_DONE)
-			fprintf(stderr, "%ju pairs\n", (uintmax_t)t.pairs);
-		close(t.sock);
-	}
+	if (path == NULL)
+		return RG_CTL_REFUSED;
+	t.fd = STDOUT_FILENO;
+	rc = strcmp(path, "-") == 0 ? take_pages(&t) : export_to_file(&t, path);
+	if (rc == RG_CTL_DONE)
+		fprintf(stderr, "%ju pairs\n", (uintmax_t)t.pairs);
 	free(path);
 	return rc;
 }

@@ -114,7 +114,7 @@ int cli_run(const struct cli_opts *o, int n, char *const *words, const char *pla
 	}
 	if (r.id == CTL_HELP)
 		rc = help(o);
-	else if (r.id == CTL_POOL_IMPORT)
+	else if (r.id == CTL_POOL_IMPORT || r.id == CTL_POOL_REMOVE)
 		rc = cli_import(o, &r, place);
 	else if (r.id == CTL_POOL_EXPORT)
 		rc = cli_export(o, &r, place);

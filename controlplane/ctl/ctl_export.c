@@ -38,7 +38,8 @@ static bool export_step(struct ctl_client *cl) {
 	json_t *after;
 
 	for (unsigned i = 0; i < CTL_SCAN_STEP && r->next_idx < n && !is_full; i++) {
-		is_full = !put_pair(r->text, lease_at(e, r->next_idx));
+		is_full = !lease_is_removed(e, r->next_idx) &&
+			  !put_pair(r->text, lease_at(e, r->next_idx));
 		r->next_idx += !is_full;
 	}
 	if (!is_full && r->next_idx < n)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `pool import`: one piece of the file, whole lines, per request. Control thread; CTL_IMPORT_STEP
+// `pool import`, `pool remove`: one piece of the file, whole lines, per request. Control thread; CTL_IMPORT_STEP
 // lines a turn, and the answer once all records are durable. What was read from the file comes over
 // the socket: this process opens no file that an operator names. A piece knows nothing of the one
 // before, so that an import can end anywhere, and begin again.
@@ -20,7 +20,9 @@ struct ctl_import {
 	struct rg_slice rest; // of the text, in req.args
 	uint64_t line;        // of the piece, from 1
 	uint64_t n_pending;   // records that the store has not answered
-	uint64_t n_new, n_there, n_refused, n_failed;
+	bool is_removal;
+	// done: new, or removed; idle: there already, or not there; leased ones are among the refused
+	uint64_t n_done, n_idle, n_refused, n_leased, n_failed;
 	int failed_rc;
 	json_t *refusals;
 };
@@ -41,9 +43,22 @@ void ctl_import_drop(struct ctl_client *cl) {
 }
 
 static void log_it(const struct ctl_import *im, const struct ctl *c) {
-	log_put(c->deps.log, LOG_INFO, "pool.imported",
-		LOG_S("pool", c->deps.conf->pools[im->pool].name), LOG_U("new", im->n_new),
-		LOG_U("there", im->n_there), LOG_U("refused", im->n_refused));
+	log_put(c->deps.log, LOG_INFO, im->is_removal ? "pool.removed" : "pool.imported",
+		LOG_S("pool", c->deps.conf->pools[im->pool].name),
+		LOG_U(im->is_removal ? "removed" : "new", im->n_done),
+		LOG_U(im->is_removal ? "gone" : "there", im->n_idle),
+		LOG_U("refused", im->n_refused));
+}
+
+static json_t *counts_json(const struct ctl_import *im) {
+	if (im->is_removal)
+		return json_pack("{s:I, s:I, s:I, s:I, s:I, s:O}", "lines", (json_int_t)im->line,
+				 "removed", (json_int_t)im->n_done, "gone", (json_int_t)im->n_idle,
+				 "refused", (json_int_t)im->n_refused, "leased",
+				 (json_int_t)im->n_leased, "refusals", im->refusals);
+	return json_pack("{s:I, s:I, s:I, s:I, s:O}", "lines", (json_int_t)im->line, "new",
+			 (json_int_t)im->n_done, "there", (json_int_t)im->n_idle, "refused",
+			 (json_int_t)im->n_refused, "refusals", im->refusals);
 }
 
 // Answers when all is known. True when it has.
@@ -55,14 +70,12 @@ static bool finish(struct ctl_import *im) {
 	log_it(im, cl->ctl);
 	if (im->n_failed > 0)
 		ctl_refuse(cl, RG_CTL_REFUSED,
-			   "pool import: %ju pairs could not be stored (%s): mend the store, then "
-			   "import the same file again; what is there already stays",
-			   (uintmax_t)im->n_failed, rg_strerror(im->failed_rc));
+			   "%s: %ju pairs could not be stored (%s): mend the store, then %s the "
+			   "same file again; what is done stays",
+			   cl->req.cmd->name, (uintmax_t)im->n_failed, rg_strerror(im->failed_rc),
+			   im->is_removal ? "remove" : "import");
 	else
-		ctl_answer(cl, json_pack("{s:I, s:I, s:I, s:I, s:O}", "lines", (json_int_t)im->line,
-					 "new", (json_int_t)im->n_new, "there",
-					 (json_int_t)im->n_there, "refused",
-					 (json_int_t)im->n_refused, "refusals", im->refusals));
+		ctl_answer(cl, counts_json(im));
 	return true;
 }
 
@@ -71,10 +84,15 @@ static void on_stored(void *arg, int rc) {
 	struct ctl_client *cl = im->for_client;
 
 	im->n_pending--;
-	im->n_new += rc == 0;
-	im->n_failed += rc != 0;
-	if (rc != 0)
+	if (rc == 0) {
+		im->n_done++;
+	} else if (rc == RG_E_CONFLICT) { // another gateway has given it out
+		im->n_refused++;
+		im->n_leased++;
+	} else {
+		im->n_failed++;
 		im->failed_rc = rc;
+	}
 	if (cl == NULL && im->n_pending == 0)
 		import_free(im);
 	else if (cl != NULL && finish(im))
@@ -88,14 +106,35 @@ static void refuse_line(struct ctl_import *im, const char *why) {
 			     json_pack("{s:I, s:s}", "line", (json_int_t)im->line, "error", why));
 }
 
-static void take_pair(struct ctl_import *im, const struct pool_pair *pair) {
+static void remove_pair(struct ctl_import *im, const struct pool_pair *pair) {
+	int rc = lease_remove(im->for_client->ctl->deps.leases, im->pool, pair->impi, pair->impu,
+			      on_stored, im);
+
+	im->n_pending += rc == 0;
+	im->n_idle += rc == RG_E_STALE;
+	im->n_leased += rc == -EBUSY;
+	if (rc == -EBUSY)
+		refuse_line(im,
+			    "leased or in quarantine: `lease suspect` it, or drain its pool, and "
+			    "remove it later");
+	else if (rc == RG_E_CONFLICT)
+		refuse_line(im, "its IMPI or IMPU belongs to another pair or pool");
+	else if (rc == RG_E_UNSUPPORTED)
+		refuse_line(im, "it comes from the pool's file: take it out there and restart");
+	else if (rc == -EALREADY)
+		refuse_line(im, "it is being imported or removed: try again");
+	else if (rc != 0 && rc != RG_E_STALE)
+		refuse_line(im, rg_strerror(rc));
+}
+
+static void import_pair(struct ctl_import *im, const struct pool_pair *pair) {
 	int rc = lease_import(im->for_client->ctl->deps.leases, im->pool, pair->impi, pair->impu,
 			      on_stored, im);
 
 	if (rc == 0)
 		im->n_pending++;
 	else if (rc == LEASE_IS_THERE)
-		im->n_there++;
+		im->n_idle++;
 	else if (rc == RG_E_CONFLICT)
 		refuse_line(im, "its IMPI or IMPU belongs to another pair or pool, and one pair is "
 				"one subscription: leave one of the two out");
@@ -117,8 +156,10 @@ static void take_line(struct ctl_import *im) {
 	im->line++;
 	im->rest = rg_skip(im->rest, line.len + 1);
 	rc = pool_line_parse(im->format, line, &pair, &why);
-	if (rc == RG_OK)
-		take_pair(im, &pair);
+	if (rc == RG_OK && im->is_removal)
+		remove_pair(im, &pair);
+	else if (rc == RG_OK)
+		import_pair(im, &pair);
 	else if (rc != RG_MORE)
 		refuse_line(im, why);
 }
@@ -158,6 +199,7 @@ void ctl_pool_import(struct ctl_client *cl) {
 	*im = (struct ctl_import){
 		.for_client = cl,
 		.format = format != NULL && strcmp(format, "json") == 0 ? POOL_JSON : POOL_CSV,
+		.is_removal = r->id == CTL_POOL_REMOVE,
 		.pool = pool,
 		.rest = rg_slice(ctl_arg_str(r, "file"),
 				 json_string_length(json_object_get(r->args, "file"))),

@@ -10,11 +10,13 @@
 #include "regate/err.h"
 
 #define CTL_MAX_CLIENTS 64
-#define CTL_IDLE_NS (30 * RG_NS_PER_S)   // to send a whole request, to take a whole answer
-#define CTL_PAUSE_NS (1 * RG_NS_PER_S)   // no accept() after it failed
-#define CTL_QUERY_NS (1 * RG_NS_PER_S)   // for all workers to answer `conn list`
-#define CTL_RETRY_NS (10 * RG_NS_PER_MS) // a worker's ring was full
-#define CTL_SCAN_STEP 8192               // pairs looked at in one loop turn
+#define CTL_IDLE_NS (30 * RG_NS_PER_S)    // to send a whole request, to take a whole answer
+#define CTL_PAUSE_NS (1 * RG_NS_PER_S)    // no accept() after it failed
+#define CTL_QUERY_NS (1 * RG_NS_PER_S)    // for all workers to answer `conn list`
+#define CTL_RETRY_NS (10 * RG_NS_PER_MS)  // a worker's ring was full
+#define CTL_RELEASE_NS (10 * RG_NS_PER_S) // for the core to confirm the end of a lease
+#define CTL_RELEASE_STEP_NS (50 * RG_NS_PER_MS)
+#define CTL_SCAN_STEP 8192 // pairs looked at in one loop turn
 #define CTL_MAX_WORKERS 64
 #define CTL_LIMIT_DEFAULT 200
 
@@ -35,6 +37,7 @@ struct ctl_req {                   // the request under way
 	uint64_t ticket;            // conn list: place in the queue, 0 = not queued
 	struct ctl_look *look;      // top: the first one, owned; NULL = none
 	struct ctl_later *later;    // what waits for the store; NULL = none
+	uint64_t until_ns;          // lease release: waits no longer for the core
 	struct ctl_import *import;  // NULL = none
 	struct ctl_text *text;      // pool export: the page, owned; NULL = none
 };
@@ -99,7 +102,7 @@ void ctl_stages(struct ctl_client *cl);
 void ctl_top(struct ctl_client *cl);
 void ctl_pool_list(struct ctl_client *cl);
 void ctl_pool_show(struct ctl_client *cl);
-void ctl_pool_import(struct ctl_client *cl);
+void ctl_pool_import(struct ctl_client *cl); // and pool remove
 void ctl_pool_export(struct ctl_client *cl);
 void ctl_lease_list(struct ctl_client *cl);
 void ctl_lease_show(struct ctl_client *cl); // and all that names a pair
@@ -115,6 +118,7 @@ void ctl_pool_drain(struct ctl_client *cl); // and pool undrain
 // --- ctl_rotation.c: of the pair that was named
 void ctl_lease_mark(struct ctl_client *cl, const struct lease *l); // lease suspect, lease clear
 void ctl_lease_history(struct ctl_client *cl, const struct lease *l);
+void ctl_lease_release(struct ctl_client *cl, const struct lease *l);
 void ctl_answer_durable(struct ctl_client *cl, uint32_t idx); // the pair, once it is
 void ctl_later_drop(struct ctl_client *cl);                   // nobody waits for it any more
 void ctl_import_drop(struct ctl_client *cl);                  // nobody waits for it any more

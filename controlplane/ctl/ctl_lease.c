@@ -30,18 +30,20 @@ static unsigned n_tokens(const struct lease *l) {
 
 // Adds what only `lease show` tells. Tokens are counted, never shown.
 static int add_rest(const struct ctl *c, const struct lease *l, json_t *o) {
+	enum lease_hold hold = lease_hold_of(c->deps.leases, l->idx);
 	const struct lease_binding *b = &l->binding;
-	json_t *more =
-		json_pack("{s:s, s:s?, s:I, s:b, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
-			  "impi", l->impi, "wwsf", conf_wwsf_id(c->deps.conf, l->wwsf), "scenario",
-			  (json_int_t)l->scenario, "fixed", l->is_fixed, "tokens",
-			  (json_int_t)n_tokens(l), "reassign_at", ctl_json_time(c, l->reassign_ns),
-			  "contact", text_or_null(b->contact), "call_id", text_or_null(b->call_id),
-			  "core_refresh_at", ctl_json_time(c, b->core_refresh_ns), "core_until_at",
-			  ctl_json_time(c, b->core_low_ns), "core_call_id",
-			  text_or_null(rg_str(l->core_call_id)), "core_cseq",
-			  (json_int_t)l->core_cseq, "flow", flow_json(l->flow), "gateway",
-			  text_or_null(rg_str(lease_gateway_name(c->deps.leases, l))));
+	json_t *more = json_pack(
+		"{s:s, s:s?, s:I, s:b, s:I, s:o, s:s?, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}",
+		"impi", l->impi, "wwsf", conf_wwsf_id(c->deps.conf, l->wwsf), "scenario",
+		(json_int_t)l->scenario, "fixed", l->is_fixed, "tokens", (json_int_t)n_tokens(l),
+		"reassign_at", ctl_json_time(c, l->reassign_ns), "held_by",
+		hold == LEASE_HOLD_NONE ? NULL : lease_hold_text(hold), "contact",
+		text_or_null(b->contact), "call_id", text_or_null(b->call_id), "core_refresh_at",
+		ctl_json_time(c, b->core_refresh_ns), "core_until_at",
+		ctl_json_time(c, b->core_low_ns), "core_call_id",
+		text_or_null(rg_str(l->core_call_id)), "core_cseq", (json_int_t)l->core_cseq,
+		"flow", flow_json(l->flow), "gateway",
+		text_or_null(rg_str(lease_gateway_name(c->deps.leases, l))));
 	int rc = more == NULL ? -1 : json_object_update(o, more);
 
 	json_decref(more);
@@ -161,7 +163,7 @@ void ctl_lease_list(struct ctl_client *cl) {
 	ctl_go_on(cl, on_list_step);
 }
 
-// --- lease show, lease revoke
+// --- lease show, lease revoke, and all that names a pair
 
 static void revoke(struct ctl_client *cl, const struct lease *l) {
 	struct lease_engine *e = cl->ctl->deps.leases;
@@ -183,6 +185,8 @@ static void revoke(struct ctl_client *cl, const struct lease *l) {
 static void show(struct ctl_client *cl, const struct lease *l) {
 	if (cl->req.id == CTL_LEASE_REVOKE)
 		revoke(cl, l);
+	else if (cl->req.id == CTL_LEASE_RELEASE)
+		ctl_lease_release(cl, l);
 	else if (cl->req.id == CTL_LEASE_HISTORY)
 		ctl_lease_history(cl, l);
 	else if (cl->req.id != CTL_LEASE_SHOW)
@@ -200,7 +204,10 @@ void ctl_lease_show(struct ctl_client *cl) {
 	is_idx = rg_parse_u64(rg_str(name), &idx);
 	if (!is_idx)
 		idx = lease_find(e, name);
-	if (idx < lease_n_pairs(e))
+	if (idx < lease_n_pairs(e) && lease_is_removed(e, (uint32_t)idx))
+		ctl_refuse(cl, RG_CTL_NOT_FOUND, "%s: pair %ju was removed", cl->req.cmd->name,
+			   (uintmax_t)idx);
+	else if (idx < lease_n_pairs(e))
 		show(cl, lease_at(e, (uint32_t)idx));
 	else if (lease_n_pairs(e) == 0)
 		ctl_refuse(cl, RG_CTL_NOT_FOUND,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What is answered when the store has answered: `pool drain|undrain`, `lease suspect|clear|revoke`,
-// `lease history`. Control thread.
+// What is answered when the store has answered: `pool drain|undrain`, `lease
+// suspect|clear|revoke|release`, `lease history`. Control thread.
 #include "ctl/ctl_int.h"
 
 #include <errno.h>
@@ -58,9 +58,45 @@ static void refuse_store(struct ctl_client *cl, int rc) {
 
 // --- pairs
 
+static void on_release_step(struct env_timer *t, uint64_t now_ns);
+
+// Given back, still in the core's hands, or held until its time: then why.
+static void answer_release(struct ctl_client *cl, uint32_t idx) {
+	struct ctl *c = cl->ctl;
+	const struct lease *l = lease_at(c->deps.leases, idx);
+	enum lease_hold hold = lease_hold_of(c->deps.leases, idx);
+	uint64_t now_ns = env_now_ns(c->deps.env);
+	json_t *until;
+
+	if (hold == LEASE_HOLD_ASKED && now_ns < cl->req.until_ns) {
+		cl->req.next_idx = idx;
+		cl->step.fn = on_release_step;
+		env_timer_set(c->deps.env, &cl->step, now_ns + CTL_RELEASE_STEP_NS);
+		return;
+	}
+	if (hold == LEASE_HOLD_NONE || hold == LEASE_HOLD_GUARD) {
+		ctl_answer(cl, ctl_json_lease(c, l, true));
+		return;
+	}
+	until = ctl_json_time(c, l->reassign_ns);
+	ctl_refuse(cl, RG_CTL_REFUSED, "lease release: lease %u is held until %s: %s", idx,
+		   json_string_value(until), lease_hold_text(hold));
+	json_decref(until);
+}
+
+static void on_release_step(struct env_timer *t, uint64_t now_ns) {
+	struct ctl_client *cl = ctl_client_of_step(t);
+
+	(void)now_ns;
+	ctl_answer_durable(cl, cl->req.next_idx);
+	ctl_client_run(cl);
+}
+
 static void answer_pair(struct ctl_client *cl, uint32_t idx, int rc) {
 	if (rc != 0)
 		refuse_store(cl, rc);
+	else if (cl->req.id == CTL_LEASE_RELEASE)
+		answer_release(cl, idx);
 	else
 		ctl_answer(cl, ctl_json_lease(cl->ctl, lease_at(cl->ctl->deps.leases, idx), true));
 }
@@ -103,6 +139,20 @@ void ctl_lease_mark(struct ctl_client *cl, const struct lease *l) {
 		refuse_store(cl, rc);
 	else
 		ctl_answer_durable(cl, idx);
+}
+
+void ctl_lease_release(struct ctl_client *cl, const struct lease *l) {
+	struct ctl *c = cl->ctl;
+	uint32_t idx = l->idx;
+
+	if (lease_release(c->deps.leases, idx) != 0) {
+		ctl_refuse(cl, RG_CTL_REFUSED, "lease release: lease %u is not leased (state: %s)",
+			   idx, lease_state_name(l->state));
+		return;
+	}
+	log_put(c->deps.log, LOG_INFO, "ctl.release", LOG_U("lease", idx));
+	cl->req.until_ns = env_now_ns(c->deps.env) + CTL_RELEASE_NS;
+	ctl_answer_durable(cl, idx);
 }
 
 static json_t *past_json(const struct store_past *p) {

@@ -30,6 +30,11 @@ static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 		.name = "pool", .kind = CTL_ARG_WORD, .is_positional = true, .is_required = true, \
 		.metavar = "POOL", .help = "name of a pool of the configuration"                  \
 	}
+#define INPUT_ARG                                                                                  \
+	{                                                                                          \
+		.name = "file", .kind = CTL_ARG_INPUT, .is_positional = true, .is_required = true, \
+		.metavar = "FILE", .help = "file of pairs; - reads standard input"                 \
+	}
 #define FORMAT_ARG                                                                                 \
 	{                                                                                          \
 		.name = "format", .kind = CTL_ARG_CHOICE, .choices = formats, .metavar = "FORMAT", \
@@ -73,14 +78,12 @@ static const struct ctl_cmd cmds[CTL_N_CMDS] = {
 			     .schema = "regate.import/1",
 			     .help = "add the identity pairs of a file; those that are there stay",
 			     .is_write = true,
-			     .args = {POOL_ARG,
-				      {.name = "file",
-				       .kind = CTL_ARG_INPUT,
-				       .is_positional = true,
-				       .is_required = true,
-				       .metavar = "FILE",
-				       .help = "file of pairs; - reads standard input"},
-				      FORMAT_ARG}},
+			     .args = {POOL_ARG, INPUT_ARG, FORMAT_ARG}},
+	[CTL_POOL_REMOVE] = {.name = "pool remove",
+			     .schema = "regate.remove/1",
+			     .help = "take imported pairs of a file back; leased ones are refused",
+			     .is_write = true,
+			     .args = {POOL_ARG, INPUT_ARG, FORMAT_ARG}},
 	[CTL_POOL_EXPORT] = {.name = "pool export",
 			     .schema = "regate.export/1",
 			     .help = "write the identity pairs of a pool to a new file",
@@ -150,6 +153,12 @@ static const struct ctl_cmd cmds[CTL_N_CMDS] = {
 			      .help = "end a lease now: tokens void, flow closed, core told",
 			      .is_write = true,
 			      .args = {LEASE_ARG}},
+	[CTL_LEASE_RELEASE] =
+		{.name = "lease release",
+		 .schema = "regate.lease/1",
+		 .help = "give a pair back early, or say until when it is held and why",
+		 .is_write = true,
+		 .args = {LEASE_ARG}},
 	[CTL_LEASE_SUSPECT] = {.name = "lease suspect",
 			       .schema = "regate.lease/1",
 			       .help = "take a pair out of rotation; a lease of it runs on",

@@ -22,8 +22,9 @@ static int find(const struct lease_engine *e, const struct lease_adoption *a, ui
 	uint32_t i = lease_index_find(&e->by_impi, e, rg_str(a->impi));
 	const struct lease_slot *slot = i == LEASE_NO_PAIR ? NULL : &e->slots[i];
 
-	if (slot == NULL || slot->wwsf != a->wwsf || !e->pools[slot->pool]->is_foreign ||
-	    slot->pool >= e->n_pool_names || strcmp(e->pool_names[slot->pool], a->pool) != 0 ||
+	if (slot == NULL || slot->is_removed || slot->wwsf != a->wwsf ||
+	    !e->pools[slot->pool]->is_foreign || slot->pool >= e->n_pool_names ||
+	    strcmp(e->pool_names[slot->pool], a->pool) != 0 ||
 	    lease_index_find(&e->by_impu, e, rg_str(a->impu)) != i)
 		return RG_E_AUTH;
 	*idx = i;

@@ -245,9 +245,11 @@ int lease_add_pair(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const c
 		   const char *impu, const char *fixed_sub) {
 	int rc = lease_pair_add(e, pool, wwsf, impi, impu, fixed_sub);
 
-	if (rc == 0)
-		lease_pool_give(e, e->n_pairs - 1);
-	return rc;
+	if (rc != 0)
+		return rc;
+	e->slots[e->n_pairs - 1].is_filed = true;
+	lease_pool_give(e, e->n_pairs - 1);
+	return 0;
 }
 
 static void fill(const struct lease_engine *e, struct lease *l, uint32_t idx, char *text) {

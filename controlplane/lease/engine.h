@@ -69,6 +69,7 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	unsigned n_lost;
 	bool has_proof;  // the core confirmed the end of the binding, and nothing was asked since
 	bool is_revived; // renewed elsewhere while it ended here
+	bool is_unused;  // no REGISTER of this generation, nor of one before, can be in the core
 	uint16_t moved_from;
 	struct lease_wait *waits;
 	struct lease_news *news;
@@ -103,10 +104,12 @@ struct lease_slot {
 	uint16_t owner;  // tag of the pair's sub; 0 = none
 	uint8_t state;   // enum lease_state
 	uint8_t suspect; // enum lease_suspect
-	bool is_fixed;
-	bool is_imported; // its record provisions it
-	bool is_withheld; // FREE, but its first record is not durable yet
-	bool is_listed;   // in the FREE list
+	bool is_fixed : 1;
+	bool is_filed : 1;    // a file provisions it
+	bool is_imported : 1; // its record provisions it
+	bool is_withheld : 1; // FREE, but its first record is not durable yet, or it is removed
+	bool is_listed : 1;   // in the FREE list
+	bool is_removed : 1;  // provisioned no more: as if it were not there
 };
 
 struct lease_pool {
@@ -116,7 +119,7 @@ struct lease_pool {
 	bool is_foreign; // its WWSF hands it out: no free list
 	uint32_t n_pairs, n_state[LEASE_N_STATES];
 	uint32_t first_free, last_free; // oldest first (INV-13); accounts have no list
-	uint32_t n_listed, n_disabled, n_suspect;
+	uint32_t n_listed, n_disabled, n_suspect, n_removed;
 	bool is_draining;
 	uint32_t *heap; // pairs in QUARANTINE by reassign_ns, from 1
 	uint32_t n_heap, heap_cap;
@@ -218,6 +221,19 @@ void lease_engine_destroy(struct lease_engine *e); // once is_dead and n_commits
 // provisions nothing here; RG_E_CONFLICT, RG_E_LIMIT, -ENOMEM.
 [[nodiscard]] int lease_import_record(struct lease_engine *e, const struct store_lease *row);
 void lease_import_end(struct lease_pair *p, int rc); // a record of p is durable, or failed
+// The pair of these identities in this pool, or LEASE_NO_PAIR, to *idx. RG_E_CONFLICT when one of
+// them is elsewhere (INV-2).
+[[nodiscard]] int lease_import_find(const struct lease_engine *e, uint16_t pool, const char *impi,
+				    const char *impu, uint32_t *idx);
+// Writes the record anew; done is told.
+void lease_import_start(struct lease_pair *p, lease_import_fn *done, void *arg);
+
+// --- remove.c
+void lease_hide(struct lease_engine *e, uint32_t idx); // FREE, and provisioned by nothing
+void lease_unhide(struct lease_engine *e, uint32_t idx);
+void lease_remove_lost(struct lease_pair *p); // to another gateway, which has given it out
+// What another gateway's record says of its provisioning.
+void lease_import_follow(struct lease_pair *p, const struct store_lease *row);
 uint16_t lease_gateway_idx(struct lease_engine *e, const char *name);
 const char *lease_pool_name(const struct lease_engine *e, uint16_t pool); // "": accounts
 // Ends the process with one line: it would break a promise to go on.
@@ -288,6 +304,8 @@ void lease_binding_clear(struct lease_pair *p);
 void lease_pair_offer(struct lease_pair *p, bool is_stale);
 void lease_pair_release(struct lease_pair *p); // RELEASED; evidence is there
 bool lease_may_release(const struct lease_pair *p);
+void lease_pair_lower(struct lease_pair *p); // reassign_ns to the guard: evidence is there
+
 // --- baseline.c
 void lease_baseline_load(struct lease_engine *e);
 

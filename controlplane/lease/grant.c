@@ -73,6 +73,7 @@ int lease_op_assign(struct lease_pair *p, struct lease_op *op, uint64_t gen, uin
 	l->gateway = LEASE_GATEWAY_OURS;
 	p->is_unsure = true;
 	p->is_raised = p->is_void = p->has_proof = p->is_released = false;
+	p->is_unused = !op->was_held; // an account's may follow one that is in the core still
 	p->lost_register_ns = p->lost_dereg_ns = 0;
 	p->ended_ms = 0;
 	l->scenario = scenario;
@@ -326,7 +327,7 @@ static bool is_away(struct lease_engine *e) {
 void lease_op_undo(struct lease_pair *p, const struct lease_op *op) {
 	if (p->l.state != LEASE_OFFERED || p->l.gen != op->gen) // revoked by its number meanwhile
 		return;
-	p->is_unsure = false;
+	p->is_unsure = p->is_unused = false;
 	p->is_void = op->was_void;
 	p->l.reassign_ns = op->was_until_ns;
 	lease_pair_set_gen(p, op->was_gen);

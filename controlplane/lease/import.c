@@ -8,35 +8,27 @@
 
 #include "regate/err.h"
 
-// The pair of these identities in this pool, or LEASE_NO_PAIR, to *idx. RG_E_CONFLICT when one of
-// them is elsewhere (INV-2).
-static int find(const struct lease_engine *e, uint16_t pool, const char *impi, const char *impu,
-		uint32_t *idx) {
+int lease_import_find(const struct lease_engine *e, uint16_t pool, const char *impi,
+		      const char *impu, uint32_t *idx) {
 	*idx = lease_index_find(&e->by_impi, e, rg_str(impi));
 	if (*idx != lease_index_find(&e->by_impu, e, rg_str(impu)))
 		return RG_E_CONFLICT;
 	return *idx == LEASE_NO_PAIR || e->slots[*idx].pool == pool ? 0 : RG_E_CONFLICT;
 }
 
-static int start(struct lease_engine *e, uint32_t idx, lease_import_fn *done, void *arg) {
-	struct lease_pair *p = lease_pair_get(e, idx);
-
-	if (p == NULL)
-		return -ENOMEM;
-	e->slots[idx].is_imported = true;
+void lease_import_start(struct lease_pair *p, lease_import_fn *done, void *arg) {
 	p->import_done = done;
 	p->import_arg = arg;
 	p->store_ns = RG_NEVER; // an operator asks: no need to wait with another try
 	lease_pair_persist(p);
 	lease_pair_arm(p);
-	return 0;
 }
 
 int lease_import(struct lease_engine *e, uint16_t pool, const char *impi, const char *impu,
 		 lease_import_fn *done, void *arg) {
-	const struct lease_pair *p;
+	struct lease_pair *p;
 	uint32_t idx;
-	int rc = find(e, pool, impi, impu, &idx);
+	int rc = lease_import_find(e, pool, impi, impu, &idx);
 
 	if (rc != 0)
 		return rc;
@@ -52,7 +44,13 @@ int lease_import(struct lease_engine *e, uint16_t pool, const char *impi, const 
 		idx = e->n_pairs - 1;
 		e->slots[idx].is_withheld = true;
 	}
-	return start(e, idx, done, arg);
+	p = lease_pair_get(e, idx);
+	if (p == NULL)
+		return -ENOMEM;
+	lease_unhide(e, idx);
+	e->slots[idx].is_imported = true;
+	lease_import_start(p, done, arg);
+	return 0;
 }
 
 void lease_import_end(struct lease_pair *p, int rc) {
@@ -61,7 +59,7 @@ void lease_import_end(struct lease_pair *p, int rc) {
 
 	if (rc == 0 && p->is_dirty)
 		return; // that record left before the import
-	if (rc == 0 && slot->is_withheld) {
+	if (rc == 0 && slot->is_withheld && !slot->is_removed) {
 		slot->is_withheld = false;
 		if (slot->state == LEASE_FREE && !slot->is_listed)
 			lease_pool_give(p->e, p->l.idx);
@@ -91,12 +89,14 @@ int lease_import_record(struct lease_engine *e, const struct store_lease *row) {
 	if ((row->flags & STORE_IMPORTED) == 0 || e->pool_wwsfs == NULL ||
 	    !pool_by_name(e, row->pool, &pool))
 		return 0;
-	rc = find(e, pool, row->impi, row->impu, &idx);
+	rc = lease_import_find(e, pool, row->impi, row->impu, &idx);
 	if (rc == 0 && idx == LEASE_NO_PAIR) {
 		idx = e->n_pairs;
 		rc = lease_add_pair(e, pool, e->pool_wwsfs[pool], row->impi, row->impu, NULL);
+		if (rc == 0)
+			e->slots[idx].is_filed = false;
 	}
-	if (rc == 0)
+	if (rc == 0 && !e->slots[idx].is_removed)
 		e->slots[idx].is_imported = true;
 	return rc;
 }

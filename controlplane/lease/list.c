@@ -20,7 +20,9 @@ void lease_pair_set_sub(struct lease_pair *p, char *sub) {
 uint32_t lease_find(const struct lease_engine *e, const char *name) {
 	uint32_t idx = lease_index_find(&e->by_impu, e, rg_str(name));
 
-	return idx != LEASE_NO_PAIR ? idx : lease_index_find(&e->by_impi, e, rg_str(name));
+	if (idx == LEASE_NO_PAIR)
+		idx = lease_index_find(&e->by_impi, e, rg_str(name));
+	return idx == LEASE_NO_PAIR || e->slots[idx].is_removed ? LEASE_NO_PAIR : idx;
 }
 
 // Without regard to ASCII case, as identities are compared.
@@ -45,7 +47,7 @@ static bool fits(const struct scan *s, uint32_t idx) {
 	const struct lease_slot *slot = &s->e->slots[idx];
 	const struct lease_filter *f = s->f;
 
-	if (f->is_suspect && slot->suspect == LEASE_SUSPECT_NONE)
+	if (slot->is_removed || (f->is_suspect && slot->suspect == LEASE_SUSPECT_NONE))
 		return false;
 	if (f->state < 0 ? slot->state == LEASE_FREE && !f->is_suspect : slot->state != f->state)
 		return false;

@@ -133,10 +133,11 @@ static void reset(struct lease_pair *p) {
 	lease_pair_drop_tokens(p);
 	close_flow(p);
 	lease_binding_clear(p);
-	p->is_dirty = p->is_marked;
+	p->is_dirty = p->is_marked || p->import_done != NULL;
 	p->is_raised = p->is_void = p->is_moving = false;
 	p->n_lost = 0;
-	p->is_unsure = p->is_released = p->has_proof = p->is_revived = p->is_ending = false;
+	p->is_unsure = p->is_unused = p->is_released = p->has_proof = p->is_revived = p->is_ending =
+		false;
 	p->n_tries = 0;
 	p->lost_register_ns = p->lost_dereg_ns = 0;
 	p->grace_ns = p->dereg_ns = p->store_ns = RG_NEVER;
@@ -289,7 +290,8 @@ static void merge(struct lease_pair *p, const struct lease_news *n) {
 		merge_same(p, n);
 	}
 	p->l.is_moved = p->is_moving || (n->row.flags & STORE_MOVED) != 0;
-	if (!p->is_marked)
+	lease_import_follow(p, &n->row);
+	if (!p->is_marked && !p->e->slots[p->l.idx].is_removed)
 		lease_mark(p->e, p->l.idx, lease_row_cause(&n->row));
 }
 

@@ -203,6 +203,7 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 	}
 	if (rc == RG_E_CONFLICT) {
 		settle_conflict(p, op);
+		lease_remove_lost(p);
 	} else {
 		if (op != NULL)
 			end_op(p, op, rc);

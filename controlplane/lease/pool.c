@@ -67,6 +67,8 @@ void lease_pool_give(struct lease_engine *e, uint32_t idx) {
 	struct lease_slot *slot = &e->slots[idx];
 	struct lease_pool *pool = e->pools[slot->pool];
 
+	if (!slot->is_filed && !slot->is_imported)
+		lease_hide(e, idx);
 	if (slot->is_fixed || pool->is_foreign || slot->is_withheld ||
 	    slot->suspect != LEASE_SUSPECT_NONE)
 		return;
@@ -196,8 +198,8 @@ void lease_get_pool_stats(const struct lease_engine *e, uint16_t idx,
 	*out = (struct lease_pool_stats){.next_free_ns = RG_NEVER};
 	if (pool == NULL)
 		return;
-	out->n_pairs = pool->n_pairs;
-	out->n_free = pool->n_state[LEASE_FREE] - pool->n_disabled;
+	out->n_pairs = pool->n_pairs - pool->n_removed;
+	out->n_free = pool->n_state[LEASE_FREE] - pool->n_disabled - pool->n_removed;
 	out->n_disabled = pool->n_disabled;
 	out->n_suspect = pool->n_suspect;
 	out->is_draining = pool->is_draining;

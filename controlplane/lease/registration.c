@@ -37,7 +37,7 @@ int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	p->before = p->l.state;
 	p->dereg_ns = RG_NEVER; // the client wants its binding again
 	p->n_tries = 0;
-	p->has_proof = false;
+	p->has_proof = p->is_unused = false;
 	lease_pair_set_state(p, LEASE_PENDING);
 	move_here(p);
 	// Expires clamped to the token's end (ims.md 6.2) never raise it; tokens of before the core
@@ -277,15 +277,21 @@ bool lease_may_release(const struct lease_pair *p) {
 	return lease_is_ours(p) && !p->l.is_moved;
 }
 
-void lease_pair_release(struct lease_pair *p) {
+void lease_pair_lower(struct lease_pair *p) {
 	const struct lease_engine *e = p->e;
 	uint64_t release_ns = lease_add_ns(env_now_ns(e->env), e->cfg.release_guard_ns);
 
+	p->is_released = lease_may_release(p);
+	if (!p->is_released)
+		return;
 	if (release_ns < p->lost_dereg_ns) // it must not end the next owner's binding
 		release_ns = p->lost_dereg_ns;
-	p->is_released = lease_may_release(p);
-	if (release_ns < p->l.reassign_ns && p->is_released)
+	if (release_ns < p->l.reassign_ns)
 		p->l.reassign_ns = release_ns;
+}
+
+void lease_pair_release(struct lease_pair *p) {
+	lease_pair_lower(p);
 	void_tokens(p);
 	CRASH_POINT("lease.before_release");
 	lease_pair_quarantine(p);

@@ -55,6 +55,29 @@ class Operator(GatewayCase):
         self.assertEqual(again.returncode, 1, again.stdout)
         self.assertNotEqual(lease()["impu"], given["impu"])
 
+    def test_lease_release(self):
+        given = lease()  # never registered: back after the guard time
+        shown = json.loads(self.cli("--json", "lease", "release", given["impu"]).stdout)["data"]
+        self.assertEqual((shown["state"], shown["held_by"][:14]), ("quarantine", "its end is cer"))
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, given).register().status, 401)
+        given = lease()  # registered: once the core has confirmed the end
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, given).register().status, 200)
+            shown = json.loads(self.cli("--json", "lease", "release", given["impu"]).stdout)["data"]
+            self.assertEqual((shown["state"], shown["held_by"][:14]), ("quarantine", "its end is cer"))
+        self.lab.stop(self.lab.core)  # nobody there to confirm
+        given = lease()
+        try:
+            with Ws() as ws:
+                self.assertEqual(Sip(ws, given).register().status, 504)
+        finally:
+            self.lab.start_core()
+        again = self.cli("lease", "release", given["impu"])
+        self.assertEqual(again.returncode, 1, again.stdout)
+        self.assertRegex(again.stderr, r"lease release: lease \d+ is held until 20.*: a registration of "
+                                       "it may still be in the core")
+
     def test_pool_counts_add_up(self):
         def pool():
             return self.lab.ctl("pool", "list")["data"]["pools"][0]

@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from herd import Refreshers  # noqa: E402
-from lab import BUILD, DOMAIN  # noqa: E402
+from lab import BUILD, DOMAIN, wait_for  # noqa: E402
 from wic import Sip, Ws, delete_lease, http, lease  # noqa: E402
 
 POOLS = ("\n  - {name: demo, wwsf: demo, anonymous: allow}"
@@ -137,6 +137,40 @@ class Import(PoolCase):
         self.assertEqual([(p["impu"], p["suspect"]) for p in listed], [(given["impu"], "operator")])
         self.run_cli(0, "lease", "clear", given["impu"])
         self.assertEqual(self.lab.ctl("lease", "list", "--suspect")["data"]["leases"], [])
+
+    def test_8_slow_producer_and_a_restart_between(self):
+        proc = self.cli("pool", "import", "demo", "-", stdin=subprocess.PIPE)
+        for i, line in enumerate(pairs("slow", 3)):
+            proc.stdin.write(line + "\n")
+            proc.stdin.flush()
+            wait_for("the pair", lambda i=i: self.lab.ctl("lease", "show", f"slow-{i:06d}@{DOMAIN}",
+                                                          check=False).get("ok"))
+            if i == 1:
+                self.restart(signal.SIGKILL)
+        out, err = proc.communicate(timeout=30)
+        self.assertEqual(proc.returncode, 0, err)
+        self.assertIn("3 lines in", out)
+        self.assertIn("3 new, 0 there already, 0 refused", out)
+
+    def test_9_removed_pairs_stay_away(self):
+        lines = pairs("gone", 5000)
+        path = self.file("gone.csv", lines)
+        self.run_cli(0, "pool", "import", "demo", path)
+        self.assertTrue(set(lines) <= set(self.exported("demo")))
+        out, _ = self.run_cli(0, "pool", "remove", "demo", path)
+        self.assertIn("5000 removed, 0 not there, 0 of the refused leased, 0 refused", out)
+        for _ in range(2):  # now, and after a kill
+            self.assertFalse(set(lines) & set(self.exported("demo")))
+            self.restart(signal.SIGKILL)
+        given = lease()
+        out, err = self.run_cli(7, "pool", "remove", "demo",
+                                self.file("one.csv", [f"{given['impi']},{given['impu']}", lines[0]]))
+        self.assertIn("0 removed, 1 not there, 1 of the refused leased, 1 refused", out)
+        self.assertIn("one.csv:2: leased or in quarantine", err)
+        out, _ = self.run_cli(0, "pool", "import", "demo", path)
+        self.assertIn("5000 new, 0 there already", out)
+        self.restart(signal.SIGKILL)
+        self.assertTrue(set(lines) <= set(self.exported("demo")))
 
 
 class Quotas(PoolCase):

@@ -36,6 +36,9 @@ ctl 5 'no pair has this identity' lease show sip:nobody
 ctl 5 '"code":5' --json lease show sip:nobody
 ctl 1 'lease 700 is not leased (state: free)' lease revoke 700
 ctl 0 'dereg-pending' lease revoke 8
+ctl 1 'lease release: lease 9 is held until .*: the core is silent' lease release 9
+ctl 1 'lease 700 is not leased (state: free)' lease release 700
+ctl 5 'lease release: no pair has this identity' lease release sip:nobody
 ctl 1 'no dataplane' conn list
 ctl 1 'stages: no dataplane' stages
 ctl 1 'top: no dataplane' top
@@ -87,6 +90,11 @@ awk 'BEGIN { for (i = 1; i <= 12000; i++)
 ctl 7 'f.csv:9900: its IMPI' pool import main "$f" # several requests, one file
 ctl 7 '^12000 lines in .* 11880 there already, 120 refused' pool import main "$f"
 ctl 7 '20 more lines were refused' pool import main "$f"
+ctl 7 '^12000 lines in .*: 0 removed, 11880 not there, 120 of the refused leased, 120 refused' \
+	pool remove main "$f"
+ctl 7 '"lines":12000,"removed":0,"gone":11880,"leased":120,"refused":120' --json pool remove main "$f"
+ctl 7 'f.csv:9900: leased or in quarantine' pool remove main "$f"
+ctl 5 'pool remove: no such pool' pool remove mian "$f"
 printf '{"impi":"o@x","impu":"sip:o@x"}' >"$f"
 ctl 0 ' 1 there already, 0 refused' pool import main "$f" --format json
 head -c 70000 /dev/zero | tr '\0' x >"$f"
@@ -106,6 +114,19 @@ ctl 5 'pool export: no such pool' pool export mian "$dir/y"
 [ -e "$dir/y" ] || [ -e "$dir/y.part" ] && n_failed=$((n_failed + 1))
 rm -r "$dir"
 
+# A producer that is slow: what there is goes out at once, over a connection of its own.
+out=$({ printf 'old1@x,sip:old1@x\n' && sleep 2 && printf 'old2@x,sip:old2@x\n'; } |
+	"$regatectl" --socket "$socket" pool import main - 2>&1)
+rc=$?
+if [ $rc -ne 0 ] || ! printf '%s' "$out" | grep -q '^2 lines .* 2 there already'; then
+	echo "not ok: slow import: $rc: $out" >&2
+	n_failed=$((n_failed + 1))
+fi
+
+f=$(mktemp)
+echo old1@x,sip:old1@x >"$f"
 socket=$socket.none
 ctl 3 'start regated' status
+ctl 3 'stopped behind line 0; what is done stays: give the same file again' pool import main "$f"
+rm "$f"
 [ "$n_failed" -eq 0 ]

@@ -70,6 +70,20 @@ int lease_revoke(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 	return fake.revoke_rc;
 }
 
+enum lease_hold lease_hold_of(const struct lease_engine *e, uint32_t idx) {
+	(void)e;
+	return fake.pairs[idx].state == LEASE_DEREG_PENDING ? LEASE_HOLD_SILENT : LEASE_HOLD_NONE;
+}
+
+const char *lease_hold_text(enum lease_hold hold) {
+	return hold == LEASE_HOLD_SILENT ? "the core is silent" : "nothing";
+}
+
+int lease_release(struct lease_engine *e, uint32_t idx) {
+	return fake.pairs[idx].state == LEASE_FREE ? RG_E_STALE
+						   : lease_revoke(e, idx, fake.pairs[idx].gen);
+}
+
 int lease_import(struct lease_engine *e, uint16_t pool, const char *impi, const char *impu,
 		 lease_import_fn *done, void *arg) {
 	(void)e;
@@ -78,6 +92,22 @@ int lease_import(struct lease_engine *e, uint16_t pool, const char *impi, const 
 	(void)done;
 	(void)arg;
 	return strncmp(impi, "new", 3) == 0 ? RG_E_CONFLICT : LEASE_IS_THERE;
+}
+
+int lease_remove(struct lease_engine *e, uint16_t pool, const char *impi, const char *impu,
+		 lease_import_fn *done, void *arg) {
+	(void)e;
+	(void)pool;
+	(void)impu;
+	(void)done;
+	(void)arg;
+	return strncmp(impi, "new", 3) == 0 ? -EBUSY : RG_E_STALE;
+}
+
+bool lease_is_removed(const struct lease_engine *e, uint32_t idx) {
+	(void)e;
+	(void)idx;
+	return false;
 }
 
 int lease_set_suspect(struct lease_engine *e, uint32_t idx, enum lease_suspect cause) {

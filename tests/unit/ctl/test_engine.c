@@ -135,6 +135,44 @@ START_TEST(states_follow) {
 }
 END_TEST
 
+START_TEST(released) {
+	const char *ask = "{\"cmd\":\"lease release\",\"args\":{\"lease\":\"p0@x\"}}";
+	json_t *a, *data;
+
+	if (_i == 0) { // never registered
+		a = ask_later(ask);
+		data = json_object_get(a, "data");
+		ck_assert_str_eq(json_string_value(json_object_get(data, "state")), "quarantine");
+		ck_assert_str_eq(json_string_value(json_object_get(data, "held_by")),
+				 "its end is certain, and the guard time runs");
+		json_decref(a);
+		env_sim_advance(h.env, 6 * RG_NS_PER_S);
+		assert_state("free");
+		harness_refused(ask_later(ask), RG_CTL_REFUSED,
+				"lease 0 is not leased (state: free)");
+		return;
+	}
+	register_it();
+	harness_send(end, ask);
+	env_sim_advance(h.env, RG_NS_PER_S);
+	ck_assert_uint_eq(n_deregs, 1);
+	ck_assert_ptr_null(harness_read(end)); // the core is being asked
+	if (_i == 1)
+		lease_dereg_done(h.deps.leases, 0, gen, false);
+	if (_i == 2)
+		lease_dereg_unknown(h.deps.leases, 0, gen);
+	env_sim_advance(h.env, 10 * RG_NS_PER_S); // else: it takes its time
+	a = harness_read(end);
+	ck_assert_ptr_nonnull(a);
+	if (_i != 1) {
+		harness_refused(a, RG_CTL_REFUSED, "lease 0 is held until 2026-01-01T00:");
+		return;
+	}
+	ck_assert_ptr_nonnull(json_object_get(json_object_get(a, "data"), "held_by"));
+	json_decref(a);
+}
+END_TEST
+
 // The grammar, which regatectl shares, cannot see the engine: the names must be kept the same.
 START_TEST(state_names) {
 	const struct ctl_arg *a = ctl_arg_find(ctl_cmd_at(CTL_LEASE_LIST), rg_str("state"));
@@ -312,6 +350,7 @@ int main(void) {
 	tcase_add_test(t, history_is_told);
 	tcase_add_loop_test(t, client_leaves_before_the_store_answers, 0, 4);
 	tcase_add_test(t, states_follow);
+	tcase_add_loop_test(t, released, 0, 4);
 	tcase_add_test(t, state_names);
 	tcase_add_test(t, pools_count);
 	tcase_add_test(t, status_counts);

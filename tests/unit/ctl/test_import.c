@@ -174,6 +174,43 @@ START_TEST(no_room) {
 }
 END_TEST
 
+static json_t *remove_pairs(const char *text) {
+	json_t *o = json_pack("{s:s, s:{s:s, s:s}}", "cmd", "pool remove", "args", "pool", "main",
+			      "file", text);
+	char *request = json_dumps(o, JSON_COMPACT);
+	json_t *a;
+
+	harness_send(end, request);
+	env_sim_advance(h.env, 10 * RG_NS_PER_MS);
+	a = harness_read(end);
+	free(request);
+	json_decref(o);
+	return a;
+}
+
+START_TEST(removal) {
+	json_decref(import("main", "a@x,sip:a@x\nb@x,sip:b@x\n", NULL));
+	harness_data(
+		remove_pairs("impi,impu\na@x,sip:a@x\nz@x,sip:z@x\na@x,sip:b@x\ng@x,sip:g@x\n"),
+		"{\"lines\":5,\"removed\":1,\"gone\":1,\"refused\":2,\"leased\":0,\"refusals\":["
+		"{\"line\":4,\"error\":\"its IMPI or IMPU belongs to another pair or pool\"},"
+		"{\"line\":5,\"error\":\"its IMPI or IMPU belongs to another pair or pool\"}]}");
+	harness_refused(harness_ask(&h, end,
+				    "{\"cmd\":\"lease show\",\"args\":{\"lease\":\"a@x\"}}"),
+			RG_CTL_NOT_FOUND, "no pair has this identity");
+	harness_refused(harness_ask(&h, end, "{\"cmd\":\"lease show\",\"args\":{\"lease\":1}}"),
+			RG_CTL_NOT_FOUND, "pair 1 was removed");
+	harness_data(harness_ask(&h, end, "{\"cmd\":\"pool export\",\"args\":{\"pool\":\"main\"}}"),
+		     "{\"pairs\":1,\"next_after\":null,\"text\":\"b@x,sip:b@x\\n\"}");
+	store_mem_fail(h.deps.store, 1, -ENOSPC);
+	harness_refused(remove_pairs("b@x,sip:b@x\n"), RG_CTL_REFUSED,
+			"pool remove: 1 pairs could not be stored (No space left on device): mend "
+			"the store, then remove the same file again");
+	harness_data(remove_pairs("b@x,sip:b@x\n"), "{\"lines\":1,\"removed\":1,\"gone\":0,"
+						    "\"refused\":0,\"leased\":0,\"refusals\":[]}");
+}
+END_TEST
+
 START_TEST(unknown_pool) {
 	harness_refused(import("mian", "a@x,sip:a@x\n", NULL), RG_CTL_NOT_FOUND,
 			"pool import: no such pool: `pool list` names them");
@@ -246,6 +283,7 @@ int main(void) {
 	tcase_add_loop_test(tc, client_leaves, 0, 2);
 	tcase_add_test(tc, engine_ends_first);
 	tcase_add_test(tc, no_room);
+	tcase_add_test(tc, removal);
 	tcase_add_test(tc, unknown_pool);
 	tcase_add_test(tc, there_and_back);
 	suite_add_tcase(s, tc);

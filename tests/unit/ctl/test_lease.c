@@ -171,7 +171,8 @@ START_TEST(show_members) {
 		     "\"impu\":\"sip:p4@example.net\",\"pool\":\"guests\",\"sub\":\"alice\","
 		     "\"token_ends_at\":\"2026-01-02T00:00:00Z\",\"promised_until_at\":null,"
 		     "\"impi\":\"p4@example.net\",\"wwsf\":\"demo\",\"scenario\":3,\"fixed\":false,"
-		     "\"tokens\":1,\"reassign_at\":null,\"contact\":\"<sip:\\\\xff\\\\x00\\n@x>\","
+		     "\"tokens\":1,\"reassign_at\":null,\"held_by\":null,\"contact\":\"<sip:"
+		     "\\\\xff\\\\x00\\n@x>\","
 		     "\"call_id\":\"c1\",\"core_refresh_at\":null,"
 		     "\"core_until_at\":\"2026-01-01T00:01:00Z\",\"core_call_id\":\"abc\","
 		     "\"core_cseq\":12,\"flow\":{\"worker\":1,\"conn\":5,\"gen\":6},\"gateway\":"
@@ -190,7 +191,8 @@ START_TEST(show_free) {
 		     "\"impu\":\"sip:p5@example.net\",\"pool\":null,\"sub\":null,"
 		     "\"token_ends_at\":null,\"promised_until_at\":null,"
 		     "\"impi\":\"p5@example.net\",\"wwsf\":null,\"scenario\":0,\"fixed\":true,"
-		     "\"tokens\":1,\"reassign_at\":null,\"contact\":null,\"call_id\":null,"
+		     "\"tokens\":1,\"reassign_at\":null,\"held_by\":null,\"contact\":null,\"call_"
+		     "id\":null,"
 		     "\"core_refresh_at\":null,\"core_until_at\":null,\"core_call_id\":null,"
 		     "\"core_cseq\":0,\"flow\":null,\"gateway\":null}");
 }
