@@ -7,6 +7,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/grammar.h"
+#include "lease/operator.h"
 #include "regate/err.h"
 
 #define CTL_MAX_CLIENTS 64

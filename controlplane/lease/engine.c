@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The engine's life, its pairs, and looking them up.
 #include "lease/grant.h"
+#include "lease/import.h"
 
 #include <errno.h>
 #include <stdio.h>

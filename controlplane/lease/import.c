@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Pairs that the store provisions: added at run time, with a record each, and found again at start.
 // Until its first record is durable a pair is withheld: nobody gets what a crash would take back.
+#include "lease/import.h"
 #include "core/crash_point.h"
-#include "lease/engine.h"
 
 #include <errno.h>
 

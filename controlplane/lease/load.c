@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Restores what the store knows. Times on disk become CLOCK_BOOTTIME (disk_clock.c).
-#include "lease/engine.h"
+#include "lease/import.h"
 
 #include <errno.h>
 #include <stdio.h>

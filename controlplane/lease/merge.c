@@ -2,7 +2,7 @@
 // What other gateways wrote, as the store's watch tells it. Whoever won the compare and swap is
 // right: a higher generation takes the pair away, the same one is taken over, and only what memory
 // knows better (an end that was decided here, a later reassign_ns) is written over it.
-#include "lease/engine.h"
+#include "lease/import.h"
 
 #include <errno.h>
 #include <stdlib.h>

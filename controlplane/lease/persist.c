@@ -4,6 +4,7 @@
 // for the answer.
 #include "core/crash_point.h"
 #include "lease/grant.h"
+#include "lease/import.h"
 
 #include <errno.h>
 

@@ -3,7 +3,7 @@
 // heap over reassign_ns with one timer lets them come in.
 #include <stdlib.h>
 
-#include "lease/engine.h"
+#include "lease/import.h"
 
 #define FENCE_RETRY_NS (10 * RG_NS_PER_MS)
 

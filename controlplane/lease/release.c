@@ -2,6 +2,7 @@
 // Giving a pair back before its time because somebody asks: never without evidence (INV-7), and who
 // asks in vain is told why.
 #include "lease/engine.h"
+#include "lease/operator.h"
 
 #include "regate/err.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Imported pairs that are taken back. The record stays, for its generation (I4), but provisions nothing
 // any more; the slot stays as well, unseen, until the process ends or the pair is imported again.
-#include "lease/engine.h"
+#include "lease/import.h"
 
 #include <errno.h>
 

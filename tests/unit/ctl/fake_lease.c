@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Stand-in for the lease engine and the store: pairs that the test fills in by hand.
 #include "harness.h"
+#include "lease/operator.h"
 
 #include <errno.h>
 

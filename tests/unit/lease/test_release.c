@@ -3,6 +3,7 @@
 // nobody has, alone and beside another gateway.
 #include <errno.h>
 
+#include "lease/operator.h"
 #include "lease_fixture.h"
 #include "regate/err.h"
 
