@@ -88,6 +88,13 @@ static void on_note(const struct note *n, uint64_t born_ns) {
 	case NOTE_ENDING:
 		p->is_ending |= n->gen == p->gen;
 		return;
+	case NOTE_SWAPPING:
+		world.is_swapping = true;
+		return;
+	case NOTE_SWAPPED:
+		world.is_swapping = false;
+		world.is_there = n->gen != 0;
+		return;
 	default:
 		die(n->text, n->idx);
 	}

@@ -18,6 +18,8 @@ enum note_kind {
 	NOTE_RENEWED,
 	NOTE_ENDING,   // revocation or release was asked for
 	NOTE_IMPORTED, // acknowledged
+	NOTE_SWAPPING, // the imported pair may be removed, or back, from now on
+	NOTE_SWAPPED,  // gen: is it there?
 	NOTE_FAULT,    // text
 };
 
@@ -43,6 +45,7 @@ struct kill_world {
 	const char *path;
 	struct known_pair pairs[KILL_PAIRS];
 	bool is_imported[KILL_IMPORTS];
+	bool is_there, is_swapping; // the imported pair
 	uint32_t n_subs;
 	uint64_t life;
 	const char *point; // die there, the at-th time; NULL: killed from outside

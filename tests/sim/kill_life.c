@@ -8,12 +8,14 @@
 
 #include "core/crash_point.h"
 #include "kill.h"
-#include "lease/lease.h"
+#include "lease/operator.h"
 #include "regate/err.h"
 
 #define MS RG_NS_PER_MS
 #define N_WAYS 24 // operations at once
 #define IMPORTS_OF_A_LIFE 4
+#define IMPI "i@x"
+#define IMPU "sip:i@x"
 
 struct life;
 struct way {
@@ -34,6 +36,7 @@ struct life {
 	struct env_timer timer;
 	uint64_t rng, n_tokens;
 	uint32_t n_subs, importing, n_imports;
+	bool is_there, is_swapping; // the imported pair
 	int fd;
 };
 
@@ -128,8 +131,35 @@ static void end(struct life *f, struct way *w) {
 	w->has_lease = false;
 }
 
+static void on_swapped(void *arg, int rc) {
+	struct life *f = arg;
+
+	f->is_swapping = false;
+	if (rc != 0)
+		fault(f, "the imported pair cannot be stored", 0);
+	f->is_there = !f->is_there;
+	tell(f, &(struct note){.kind = NOTE_SWAPPED, .gen = f->is_there});
+}
+
+// A pair of another pool, which nobody gets, is imported and removed again and again.
+static void swap(struct life *f) {
+	int rc;
+
+	f->is_swapping = true;
+	tell(f, &(struct note){.kind = NOTE_SWAPPING});
+	if (f->is_there)
+		rc = lease_remove(f->e, 1, IMPI, IMPU, on_swapped, f);
+	else
+		rc = lease_import(f->e, 1, IMPI, IMPU, on_swapped, f);
+	if (rc != 0)
+		fault(f, "the imported pair is refused", 0);
+}
+
 static void on_timer(struct env_timer *t, uint64_t now_ns) {
 	struct life *f = (struct life *)((char *)t - offsetof(struct life, timer));
+
+	if (!f->is_swapping && random_below(f, 8) == 0)
+		swap(f);
 
 	for (unsigned i = 0; i < 4; i++) {
 		struct way *w = &f->ways[random_below(f, N_WAYS)];
@@ -225,7 +255,7 @@ static void start(struct life *f) {
 	const char *wrong;
 	char impi[32], impu[32];
 
-	f->e = lease_engine_new(&cfg, f->env, f->store, NULL, &ops, KILL_PAIRS + KILL_IMPORTS);
+	f->e = lease_engine_new(&cfg, f->env, f->store, NULL, &ops, KILL_PAIRS + KILL_IMPORTS + 1);
 	if (f->e == NULL)
 		_exit(5);
 	lease_set_pool_names(f->e, names, 2);
@@ -245,6 +275,10 @@ static void start(struct life *f) {
 		check_pair(f, i);
 	check_imports(f);
 	import_some(f);
+	f->is_there = lease_find(f->e, IMPI) != RG_LEASE_NONE;
+	if (!f->k->is_swapping && f->is_there != f->k->is_there)
+		fault(f, "lost: the imported pair", 0);
+	tell(f, &(struct note){.kind = NOTE_SWAPPED, .gen = f->is_there});
 	tell(f, &(struct note){.kind = NOTE_SERVING});
 }
 
