@@ -51,6 +51,18 @@ uint64_t ctl_arg_u64(const struct ctl_req *r, const char *name, uint64_t dflt) {
 	return s == NULL ? dflt : strtoull(s, NULL, 10);
 }
 
+uint32_t ctl_arg_after(const struct ctl_req *r) {
+	uint64_t next = ctl_arg_str(r, "after") == NULL ? 0 : ctl_arg_u64(r, "after", 0) + 1;
+
+	return next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+}
+
+enum pool_format ctl_arg_format(const struct ctl_req *r) {
+	const char *format = ctl_arg_str(r, "format");
+
+	return format != NULL && strcmp(format, "json") == 0 ? POOL_JSON : POOL_CSV;
+}
+
 // Makes a JSON integer the text that regatectl would have sent, so that one check serves both.
 static json_t *as_text(json_t *v) {
 	char text[24];

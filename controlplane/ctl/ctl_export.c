@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#include "pool/pool.h"
-
 struct ctl_text {
 	enum pool_format format;
 	uint16_t pool;
@@ -50,21 +48,9 @@ static bool export_step(struct ctl_client *cl) {
 	return true;
 }
 
-static void on_step(struct env_timer *t, uint64_t now_ns) {
-	struct ctl_client *cl = ctl_client_of_step(t);
-
-	(void)now_ns;
-	if (export_step(cl))
-		ctl_client_run(cl);
-	else
-		ctl_go_on(cl, on_step);
-}
-
 void ctl_pool_export(struct ctl_client *cl) {
 	struct ctl_req *r = &cl->req;
-	const char *format = ctl_arg_str(r, "format"), *after = ctl_arg_str(r, "after");
 	uint16_t pool;
-	uint64_t next = after == NULL ? 0 : ctl_arg_u64(r, "after", 0) + 1;
 
 	if (!ctl_pool_arg(cl, &pool))
 		return;
@@ -73,10 +59,9 @@ void ctl_pool_export(struct ctl_client *cl) {
 		ctl_answer(cl, NULL);
 		return;
 	}
-	r->text->format = format != NULL && strcmp(format, "json") == 0 ? POOL_JSON : POOL_CSV;
+	r->text->format = ctl_arg_format(r);
 	r->text->pool = pool;
 	r->text->n_pairs = r->text->len = 0;
-	r->next_idx = next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
-	if (!export_step(cl))
-		ctl_go_on(cl, on_step);
+	r->next_idx = ctl_arg_after(r);
+	ctl_walk(cl, export_step);
 }

@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "pool/pool.h"
-
 #define CTL_IMPORT_STEP 128
 #define CTL_REFUSALS 100 // that are told one by one
 
@@ -185,7 +183,6 @@ static void on_step(struct env_timer *t, uint64_t now_ns) {
 
 void ctl_pool_import(struct ctl_client *cl) {
 	struct ctl_req *r = &cl->req;
-	const char *format = ctl_arg_str(r, "format");
 	struct ctl_import *im;
 	uint16_t pool;
 
@@ -198,7 +195,7 @@ void ctl_pool_import(struct ctl_client *cl) {
 	}
 	*im = (struct ctl_import){
 		.for_client = cl,
-		.format = format != NULL && strcmp(format, "json") == 0 ? POOL_JSON : POOL_CSV,
+		.format = ctl_arg_format(r),
 		.is_removal = r->id == CTL_POOL_REMOVE,
 		.pool = pool,
 		.rest = rg_slice(ctl_arg_str(r, "file"),

@@ -8,6 +8,7 @@
 #include "ctl/ctl.h"
 #include "ctl/grammar.h"
 #include "lease/operator.h"
+#include "pool/pool.h"
 #include "regate/err.h"
 
 #define CTL_MAX_CLIENTS 64
@@ -31,16 +32,17 @@ struct ctl_req {                   // the request under way
 	const struct ctl_cmd *cmd; // NULL = none
 	enum ctl_cmd_id id;
 	json_t *args;
-	json_t *rows;               // collected so far
-	uint64_t limit;             // rows at most
-	uint32_t next_idx;          // scan: pair to look at next
-	struct lease_filter filter; // lease list; texts of args
-	uint64_t ticket;            // conn list: place in the queue, 0 = not queued
-	struct ctl_look *look;      // top: the first one, owned; NULL = none
-	struct ctl_later *later;    // what waits for the store; NULL = none
-	uint64_t until_ns;          // lease release: waits no longer for the core
-	struct ctl_import *import;  // NULL = none
-	struct ctl_text *text;      // pool export: the page, owned; NULL = none
+	json_t *rows;                        // collected so far
+	uint64_t limit;                      // rows at most
+	bool (*step)(struct ctl_client *cl); // of a walk
+	uint32_t next_idx;                   // the pair it looks at next
+	struct lease_filter filter;          // lease list; texts of args
+	uint64_t ticket;                     // conn list: place in the queue, 0 = not queued
+	struct ctl_look *look;               // top: the first one, owned; NULL = none
+	struct ctl_later *later;             // what waits for the store; NULL = none
+	uint64_t until_ns;                   // lease release: waits no longer for the core
+	struct ctl_import *import;           // NULL = none
+	struct ctl_text *text;               // pool export: the page, owned; NULL = none
 };
 
 struct ctl_client {
@@ -89,12 +91,16 @@ __attribute__((format(printf, 3, 4))) void ctl_refuse(struct ctl_client *cl, enu
 void ctl_client_run(struct ctl_client *cl);
 // Calls fn in the next loop turn.
 void ctl_go_on(struct ctl_client *cl, void (*fn)(struct env_timer *t, uint64_t now_ns));
+// Calls step now and in each loop turn until it has answered (true).
+void ctl_walk(struct ctl_client *cl, bool (*step)(struct ctl_client *cl));
 
 // --- ctl_dispatch.c: serves one request message.
 void ctl_dispatch(struct ctl_client *cl, struct rg_slice msg);
 // Argument as text or number; absent: NULL, dflt.
 const char *ctl_arg_str(const struct ctl_req *r, const char *name);
 uint64_t ctl_arg_u64(const struct ctl_req *r, const char *name, uint64_t dflt);
+uint32_t ctl_arg_after(const struct ctl_req *r);          // the pair to look at first
+enum pool_format ctl_arg_format(const struct ctl_req *r); // of a file of pairs
 
 // --- handlers
 void ctl_status(struct ctl_client *cl);
@@ -119,6 +125,7 @@ void ctl_pool_drain(struct ctl_client *cl); // and pool undrain
 // --- ctl_rotation.c: of the pair that was named
 void ctl_lease_mark(struct ctl_client *cl, const struct lease *l); // lease suspect, lease clear
 void ctl_lease_history(struct ctl_client *cl, const struct lease *l);
+void ctl_refuse_state(struct ctl_client *cl, const struct lease *l); // ctl_lease.c: it has no lease
 void ctl_lease_release(struct ctl_client *cl, const struct lease *l);
 void ctl_answer_durable(struct ctl_client *cl, uint32_t idx); // the pair, once it is
 void ctl_later_drop(struct ctl_client *cl);                   // nobody waits for it any more

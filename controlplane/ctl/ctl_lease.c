@@ -91,23 +91,7 @@ static bool list_step(struct ctl_client *cl) {
 	return true;
 }
 
-static void on_list_step(struct env_timer *t, uint64_t now_ns) {
-	struct ctl_client *cl = ctl_client_of_step(t);
-
-	if (list_step(cl))
-		ctl_client_run(cl);
-	else
-		env_timer_set(cl->ctl->deps.env, t, now_ns);
-}
-
-// -1 when none has that name.
-static int32_t pool_by_name(const struct conf *conf, const char *name) {
-	for (size_t i = 0; i < conf->n_pools; i++)
-		if (strcmp(conf->pools[i].name, name) == 0)
-			return (int32_t)i;
-	return -1;
-}
-
+// -1 when there is none.
 static int32_t wwsf_by_id(const struct conf *conf, const char *id) {
 	for (size_t i = 0; i < conf->n_wwsfs; i++)
 		if (strcmp(conf->wwsfs[i].id, id) == 0)
@@ -127,43 +111,45 @@ static enum lease_state state_by_name(const char *name) {
 // False after a refusal was sent.
 static bool read_filter(struct ctl_client *cl, struct lease_filter *f) {
 	const struct conf *conf = cl->ctl->deps.conf;
-	const char *pool = ctl_arg_str(&cl->req, "pool"), *wwsf = ctl_arg_str(&cl->req, "wwsf");
+	const char *wwsf = ctl_arg_str(&cl->req, "wwsf");
 	const char *state = ctl_arg_str(&cl->req, "state"), *impu = ctl_arg_str(&cl->req, "impu");
 
-	*f = (struct lease_filter){.pool = pool == NULL ? -1 : pool_by_name(conf, pool),
+	bool has_pool = ctl_arg_str(&cl->req, "pool") != NULL;
+	uint16_t pool = 0;
+
+	if (has_pool && !ctl_pool_arg(cl, &pool))
+		return false;
+	*f = (struct lease_filter){.pool = has_pool ? pool : -1,
 				   .wwsf = wwsf == NULL ? -1 : wwsf_by_id(conf, wwsf),
 				   .state = state == NULL ? -1 : (int32_t)state_by_name(state),
 				   .sub = ctl_arg_str(&cl->req, "sub"),
 				   .is_suspect =
 					   json_is_true(json_object_get(cl->req.args, "suspect")),
 				   .impu = impu == NULL ? rg_slice(NULL, 0) : rg_str(impu)};
-	if (pool != NULL && f->pool < 0)
-		ctl_refuse(cl, RG_CTL_NOT_FOUND,
-			   "lease list: no such pool: `pool list` names them");
-	else if (wwsf != NULL && f->wwsf < 0)
-		ctl_refuse(cl, RG_CTL_NOT_FOUND,
-			   "lease list: no such WWSF: `wwsfs` of the configuration names them");
-	else
+	if (wwsf == NULL || f->wwsf >= 0)
 		return true;
+	ctl_refuse(cl, RG_CTL_NOT_FOUND,
+		   "lease list: no such WWSF: `wwsfs` of the configuration names them");
 	return false;
 }
 
 void ctl_lease_list(struct ctl_client *cl) {
 	struct ctl_req *r = &cl->req;
-	const char *after = ctl_arg_str(r, "after");
-	uint64_t next = after == NULL ? 0 : ctl_arg_u64(r, "after", 0) + 1;
 
 	if (!read_filter(cl, &r->filter))
 		return;
 	r->limit = ctl_arg_u64(r, "limit", CTL_LIMIT_DEFAULT);
-	r->next_idx = next > UINT32_MAX ? UINT32_MAX : (uint32_t)next;
+	r->next_idx = ctl_arg_after(r);
 	r->rows = json_array();
-	if (list_step(cl))
-		return;
-	ctl_go_on(cl, on_list_step);
+	ctl_walk(cl, list_step);
 }
 
 // --- lease show, lease revoke, and all that names a pair
+
+void ctl_refuse_state(struct ctl_client *cl, const struct lease *l) {
+	ctl_refuse(cl, RG_CTL_REFUSED, "%s: lease %u is not leased (state: %s)", cl->req.cmd->name,
+		   l->idx, lease_state_name(l->state));
+}
 
 static void revoke(struct ctl_client *cl, const struct lease *l) {
 	struct lease_engine *e = cl->ctl->deps.leases;
@@ -174,8 +160,7 @@ static void revoke(struct ctl_client *cl, const struct lease *l) {
 	if (l->state != LEASE_FREE && l->state != LEASE_QUARANTINE)
 		rc = lease_revoke(e, idx, gen);
 	if (rc != 0) {
-		ctl_refuse(cl, RG_CTL_REFUSED, "lease %u is not leased (state: %s)", idx,
-			   lease_state_name(l->state));
+		ctl_refuse_state(cl, l);
 		return;
 	}
 	log_put(cl->ctl->deps.log, LOG_INFO, "ctl.revoke", LOG_U("lease", idx), LOG_U("gen", gen));

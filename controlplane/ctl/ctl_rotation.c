@@ -146,8 +146,7 @@ void ctl_lease_release(struct ctl_client *cl, const struct lease *l) {
 	uint32_t idx = l->idx;
 
 	if (lease_release(c->deps.leases, idx) != 0) {
-		ctl_refuse(cl, RG_CTL_REFUSED, "lease release: lease %u is not leased (state: %s)",
-			   idx, lease_state_name(l->state));
+		ctl_refuse_state(cl, l);
 		return;
 	}
 	log_put(c->deps.log, LOG_INFO, "ctl.release", LOG_U("lease", idx));

@@ -168,6 +168,22 @@ void ctl_go_on(struct ctl_client *cl, void (*fn)(struct env_timer *t, uint64_t n
 	env_timer_set(cl->ctl->deps.env, &cl->step, env_now_ns(cl->ctl->deps.env));
 }
 
+static void on_walk(struct env_timer *t, uint64_t now_ns) {
+	struct ctl_client *cl = ctl_client_of_step(t);
+
+	(void)now_ns;
+	if (cl->req.step(cl))
+		ctl_client_run(cl);
+	else
+		ctl_go_on(cl, on_walk);
+}
+
+void ctl_walk(struct ctl_client *cl, bool (*step)(struct ctl_client *cl)) {
+	cl->req.step = step;
+	if (!step(cl))
+		ctl_go_on(cl, on_walk);
+}
+
 // One request per loop turn and client, so that a pile of small ones cannot hold up the loop.
 void ctl_client_run(struct ctl_client *cl) {
 	uint64_t len;

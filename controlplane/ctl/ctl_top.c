@@ -162,8 +162,7 @@ static json_t *top_json(const struct ctl *c, const struct ctl_look *from, struct
 }
 
 static void on_second_look(struct env_timer *t, uint64_t now_ns) {
-	struct ctl_client *cl =
-		(struct ctl_client *)((char *)t - offsetof(struct ctl_client, step));
+	struct ctl_client *cl = ctl_client_of_step(t);
 	struct ctl_look *to = malloc(sizeof(*to));
 
 	(void)now_ns;
