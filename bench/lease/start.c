@@ -25,33 +25,40 @@ static void fill(const char *db, uint32_t n) {
 	bed_close(&b);
 }
 
-// DIR/regate.db with n leases, whose tokens are "IMPU.1", and DIR/pool.txt with their pairs and a fiftieth
-// more: what a gateway with a pool `demo` starts on.
-int bed_fill(uint32_t n, const char *dir) {
-	static const uint8_t key[RG_DIGEST_KEY_LEN] = "bench"; // as bed_open() has it
+static void write_pool(const char *dir, const char *name, uint32_t from, uint32_t end) {
 	char path[512], impi[64], impu[64];
-	struct bed b = {0};
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/pool.txt", dir);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	f = fopen(path, "w");
 	if (f == NULL)
 		bed_die(path, -errno);
-	for (uint32_t i = 0; i < n + n / 50; i++) {
+	for (uint32_t i = from; i < end; i++) {
 		bed_impi(impi, i);
 		bed_impu(impu, i);
 		fprintf(f, "%s %s\n", impi, impu);
 	}
 	if (fclose(f) != 0)
 		bed_die(path, -errno);
-	snprintf(path, sizeof(path), "%s/regate.db", dir);
-	bed_remove(path);
-	bed_open(&b, path);
+}
+
+// DIR/regate.db with n leases, whose tokens are "IMPU.1", DIR/pool.txt with their pairs, and a fiftieth
+// more in DIR/spare.txt: what a gateway with pools `demo` and `spare` starts on.
+int bed_fill(uint32_t n, const char *dir) {
+	static const uint8_t key[RG_DIGEST_KEY_LEN] = "bench"; // as bed_open() has it
+	char db[512];
+	struct bed b = {0};
+
+	write_pool(dir, "pool.txt", 0, n);
+	write_pool(dir, "spare.txt", n, n + n / 50);
+	snprintf(db, sizeof(db), "%s/regate.db", dir);
+	bed_remove(db);
+	bed_open(&b, db);
 	bed_engine(&b, n);
 	bed_load(&b);
 	bed_grant(&b, n, 10000);
 	if (store_put(b.store, "token.digest_key", key, sizeof(key), true, NULL, NULL) != 0)
-		bed_die(path, -ENOMEM);
+		bed_die(db, -ENOMEM);
 	store_flush(b.store);
 	bed_close(&b);
 	return 0;

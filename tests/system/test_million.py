@@ -24,8 +24,14 @@ def fill(lab):
     subprocess.run([BUILD + "/bench/lease/regate-bench-lease", "fill", str(PAIRS), "1", lab.dir], check=True)
 
 
+# New leases come from the first.
+POOLS = ("\n  - {name: spare, wwsf: demo, file: spare.txt, anonymous: allow}"
+         "\n  - {name: demo, wwsf: demo, file: pool.txt, anonymous: allow}")
+
+
 class Million(GatewayCase):
-    lab_args = {"prepare": fill, "conf": {"leases": {"max": PAIRS + PAIRS // 50 + 10}}}
+    lab_args = {"prepare": fill, "conf": {"pools": POOLS,
+                                          "leases": {"max": PAIRS + PAIRS // 50 + 10}}}
 
     def restart(self):
         """Seconds from exec to the first answer."""
