@@ -195,8 +195,7 @@ void ctl_lease_show(struct ctl_client *cl) {
 	else if (idx < lease_n_pairs(e))
 		show(cl, lease_at(e, (uint32_t)idx));
 	else if (lease_n_pairs(e) == 0)
-		ctl_refuse(cl, RG_CTL_NOT_FOUND,
-			   "%s: there is no pair: `pool import` brings some",
+		ctl_refuse(cl, RG_CTL_NOT_FOUND, "%s: there is no pair: `pool import` brings some",
 			   cl->req.cmd->name);
 	else if (is_idx)
 		ctl_refuse(cl, RG_CTL_NOT_FOUND, "%s: no pair %ju: the last one is %ju",

@@ -141,14 +141,14 @@ START_TEST(show) {
 }
 END_TEST
 
-static const char *const names[] = {"0", "p0@example.net"};
+static const char *const asked[] = {"0", "p0@example.net"};
 
 START_TEST(show_without_pairs) {
 	char request[128];
 
 	fake.n_pairs = 0;
 	snprintf(request, sizeof(request), "{\"cmd\":\"lease show\",\"args\":{\"lease\":\"%s\"}}",
-		 names[_i]);
+		 asked[_i]);
 	harness_refused(harness_ask(&h, end, request), RG_CTL_NOT_FOUND, "there is no pair");
 }
 END_TEST
