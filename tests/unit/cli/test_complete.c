@@ -9,8 +9,8 @@ static const struct {
 	const char *last;
 	const char *found;
 } cases[] = {
-	{"", "", "status stats stages top pool lease conn log tls token help "},
-	{"", "st", "status stats stages "},
+	{"", "", "status stats stages top pool lease store conn log tls token help "},
+	{"", "st", "status stats stages store "},
 	{"", "x", ""},
 	{"lease", "", "list show revoke release suspect clear history "},
 	{"lease", "re", "revoke release "},
