@@ -81,6 +81,7 @@ static int call_issue(void *arg, const struct lease *l, uint64_t token_end_ns,
 	c->token_end_ns = token_end_ns;
 	env_random(w->env, jti, sizeof(jti));
 	key = token_keys_signer(w->keys);
+	token_signer_put(c->signer); // of a pair that another gateway took first
 	c->signer = token_signer_get(key);
 	return c->signer == NULL ? -ENOMEM : token_prepare(key, &claims, jti, token);
 }
