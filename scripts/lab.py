@@ -131,7 +131,7 @@ def enter_new_netns():
 class Lab:
     def __init__(self, core="imscore", host_net=False, pool=120, conf=None, hugepages=False, **opts):
         """conf: {section: {key: value}} over the defaults. opts: port, iface, core_args (with core
-        "scscf": of its HSS)."""
+        "scscf": of its HSS), start_s (to wait for regated)."""
         self.core_kind = core
         self.opts = opts
         self.conf_over = conf or {}
@@ -363,7 +363,7 @@ class Lab:
         self.regated = self.start("regated", [f"{BUILD}/controlplane/{program}", "--config",
                                               self.path("regated.yaml")])
         if wait:
-            wait_for("start of regated", self.regated_ready)
+            wait_for("start of regated", self.regated_ready, self.opts.get("start_s", 20))
             self.link_up()
         return self.regated
 

@@ -30,8 +30,8 @@ POOLS = ("\n  - {name: spare, wwsf: demo, file: spare.txt, anonymous: allow}"
 
 
 class Million(GatewayCase):
-    lab_args = {"prepare": fill, "conf": {"pools": POOLS,
-                                          "leases": {"max": PAIRS + PAIRS // 50 + 10}}}
+    lab_args = {"prepare": fill, "start_s": 120, "conf": {"pools": POOLS,
+                                                           "leases": {"max": PAIRS + PAIRS // 50 + 10}}}
 
     def restart(self):
         """Seconds from exec to the first answer."""
