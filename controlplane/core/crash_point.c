@@ -3,6 +3,7 @@
 #include "core/crash_point.h"
 
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,10 @@ void crash_point(const char *name) {
 }
 
 const char *crash_point_name(unsigned i) {
-	return __start_crash_points + i < __stop_crash_points ? __start_crash_points[i] : NULL;
+	size_t n = ((uintptr_t)__stop_crash_points - (uintptr_t)__start_crash_points) /
+		   sizeof(*__start_crash_points);
+
+	return i < n ? __start_crash_points[i] : NULL;
 }
 
 void crash_points_print(void) {
