@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const char *const __start_crash_points[], *const __stop_crash_points[];
+// Of the section, by the linker.
+extern const char *const points[] __asm__("__start_crash_points");
+extern const char *const points_end[] __asm__("__stop_crash_points");
 
 static const char *die_at;
 static unsigned die_in;
@@ -21,10 +23,9 @@ void crash_point(const char *name) {
 }
 
 const char *crash_point_name(unsigned i) {
-	size_t n = ((uintptr_t)__stop_crash_points - (uintptr_t)__start_crash_points) /
-		   sizeof(*__start_crash_points);
+	size_t n = ((uintptr_t)points_end - (uintptr_t)points) / sizeof(*points);
 
-	return i < n ? __start_crash_points[i] : NULL;
+	return i < n ? points[i] : NULL;
 }
 
 void crash_points_print(void) {

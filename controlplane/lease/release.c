@@ -10,8 +10,7 @@ const char *lease_hold_text(enum lease_hold hold) {
 	static const char *const texts[] = {
 		[LEASE_HOLD_NONE] = "nothing",
 		[LEASE_HOLD_ASKED] = "the core is being asked to end its registration",
-		[LEASE_HOLD_SILENT] = "the core did not confirm the end of its registration, and "
-				      "is asked again",
+		[LEASE_HOLD_SILENT] = "the core did not confirm its end, and is asked again",
 		[LEASE_HOLD_GUARD] = "its end is certain, and the guard time runs",
 		[LEASE_HOLD_UNUSED] = "it was never registered: `lease release` gives it back",
 		[LEASE_HOLD_MOVED] = "another gateway gave it out or registered it",
