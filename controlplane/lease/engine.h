@@ -68,7 +68,7 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	struct rg_digest lost[LEASE_LOST_MAX];
 	unsigned n_lost;
 	bool has_proof;  // the core confirmed the end of the binding, and nothing was asked since
-	bool is_revived; // renewed elsewhere while it ended here
+	bool is_revived; // renewed while its binding ended, or elsewhere while it ended here
 	bool is_unused;  // no REGISTER of this generation, nor of one before, can be in the core
 	uint16_t moved_from;
 	struct lease_wait *waits;

@@ -217,6 +217,9 @@ static int accept(struct lease_pair *p, const struct lease_op *op) {
 		return rc;
 	l->tokens[1] = l->tokens[0];
 	l->tokens[0] = op->issued;
+	// The end of the binding that is under way is not the lease's: somebody has just been told.
+	p->is_revived |= l->state == LEASE_DEREG_PENDING ||
+			 (l->state == LEASE_UNKNOWN && p->dereg_ns != RG_NEVER);
 	return 0;
 }
 

@@ -37,7 +37,7 @@ int lease_register_begin(struct lease_engine *e, uint32_t idx, uint64_t gen, uin
 	p->before = p->l.state;
 	p->dereg_ns = RG_NEVER; // the client wants its binding again
 	p->n_tries = 0;
-	p->has_proof = p->is_unused = false;
+	p->is_revived = p->has_proof = p->is_unused = false;
 	lease_pair_set_state(p, LEASE_PENDING);
 	move_here(p);
 	// Expires clamped to the token's end (ims.md 6.2) never raise it; tokens of before the core

@@ -49,6 +49,7 @@ void lease_pair_quarantine(struct lease_pair *p) {
 void lease_pair_deregister(struct lease_pair *p) {
 	lease_pair_set_state(p, LEASE_DEREG_PENDING);
 	lease_pair_show_state(p);
+	p->is_revived = false;
 	p->grace_ns = RG_NEVER;
 	p->dereg_ns = env_now_ns(p->e->env);
 	lease_pair_arm(p);

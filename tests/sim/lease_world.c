@@ -45,9 +45,12 @@ static void end_deregister(struct world *w, const struct tx *tx) {
 	}
 	core_deregister(w, tx);
 	forget_flows(w, tx->idx);
-	if (l != NULL && !tx->keep_token)
-		oracle_on_release(w, tx->idx, tx->gen);
 	lease_dereg_done(w->e, tx->idx, tx->gen, tx->keep_token);
+	if (l == NULL || tx->keep_token)
+		return;
+	l = lease_get(w->e, tx->idx, tx->gen);
+	if (l == NULL || l->tokens[0].end_ns == 0) // not renewed meanwhile
+		oracle_on_release(w, tx->idx, tx->gen);
 }
 
 static void end_register(struct world *w, const struct tx *tx) {

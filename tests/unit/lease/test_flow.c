@@ -113,6 +113,32 @@ START_TEST(flow_of_a_lease_that_is_gone) {
 }
 END_TEST
 
+// It is gone, its pair is being given back, and it asks for a new token: what it is told holds.
+START_TEST(renewed_while_the_binding_ends) {
+	begin();
+	lease_flow_closed(f.e, 0, 1, fix_conn(5));
+	fix_advance(&f, 60 * SEC);
+	ck_assert_int_eq(state(), LEASE_DEREG_PENDING);
+	if (_i == 1) { // also between two tries
+		lease_dereg_unknown(f.e, 0, 1);
+		ck_assert_int_eq(state(), LEASE_UNKNOWN);
+	}
+	fix_renew(&f, 0, 1);
+	ck_assert_int_eq(f.done.rc, 0);
+	fix_advance(&f, 8 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 1 + _i);
+	lease_dereg_done(f.e, 0, 1, false);
+	ck_assert_int_eq(state(), LEASE_OFFERED);
+	ck_assert_int_eq(fix_seen(&f, &f.done.digest), RG_LEASE_OFFERED);
+	fix_register(&f, 0, 1, 6);
+	lease_flow_closed(f.e, 0, 1, fix_conn(6));
+	fix_advance(&f, 61 * SEC); // the next end is one again
+	lease_dereg_done(f.e, 0, 1, false);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	fix_fini(&f);
+}
+END_TEST
+
 // The client asked to leave, was told that the core does not answer, and went away.
 START_TEST(flow_ends_with_what_it_is_bound_to) {
 	begin();
@@ -255,6 +281,7 @@ int main(void) {
 	tcase_add_test(tc, client_lets_its_promise_end);
 	tcase_add_test(tc, grace_outlasts_a_refresh);
 	tcase_add_test(tc, flow_of_a_lease_that_is_gone);
+	tcase_add_loop_test(tc, renewed_while_the_binding_ends, 0, 2);
 	tcase_add_loop_test(tc, flow_ends_with_what_it_is_bound_to, 0, 2);
 	tcase_add_test(tc, revocation_of_a_registered_lease);
 	tcase_add_test(tc, revocation_of_an_unused_lease);
