@@ -154,6 +154,9 @@ static void take_over(struct lease_pair *p, const struct lease_news *n) {
 		log_put(e->log, LOG_ERROR, "lease.given_twice", LOG_U("lease", p->l.idx),
 			LOG_S("impu", p->l.impu), LOG_U("gen", p->l.gen), LOG_U("other", row->gen));
 	}
+	// What was revoked here has never been, and this one is not revoked.
+	if (p->is_void && row->gen == p->l.gen)
+		lease_waits_end(p, RG_E_CONFLICT);
 	reset(p);
 	to_quarantine(p, row_reassign_ns(p, row));
 	lease_pair_set_sub(p, sub);
