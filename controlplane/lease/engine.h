@@ -249,6 +249,8 @@ void lease_mark(struct lease_engine *e, uint32_t idx, enum lease_suspect cause);
 enum lease_suspect lease_row_cause(const struct store_lease *row);
 void lease_drain_load(struct lease_engine *e, const char *value_name); // NULL: all pools
 void lease_drain_load_pool(struct lease_engine *e, uint16_t idx);
+bool lease_drain_is_stored(const struct lease_engine *e,
+			   uint16_t idx); // also of a pool without pairs
 
 // --- persist.c
 void lease_pair_persist(struct lease_pair *p); // stores the record as soon as may be

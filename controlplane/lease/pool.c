@@ -196,8 +196,10 @@ void lease_get_pool_stats(const struct lease_engine *e, uint16_t idx,
 	const struct lease_pool *pool = e->pools[idx];
 
 	*out = (struct lease_pool_stats){.next_free_ns = RG_NEVER};
-	if (pool == NULL)
+	if (pool == NULL) {
+		out->is_draining = lease_drain_is_stored(e, idx);
 		return;
+	}
 	out->n_pairs = pool->n_pairs - pool->n_removed;
 	out->n_free = pool->n_state[LEASE_FREE] - pool->n_disabled - pool->n_removed;
 	out->n_disabled = pool->n_disabled;

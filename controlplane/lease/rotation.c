@@ -9,6 +9,7 @@
 #include "regate/err.h"
 
 #define DRAIN_PREFIX "pool.drain."
+#define KEY_MAX 128
 
 const char *lease_suspect_name(enum lease_suspect cause) {
 	static const char *const names[] = {"none", "operator", "core-forbids", "core-unknown",
@@ -70,11 +71,12 @@ struct drain { // a write under way
 	bool is_draining;
 };
 
-static bool value_name(const struct lease_engine *e, uint16_t idx, char name[128]) {
-	int n = idx < e->n_pool_names ? snprintf(name, 128, DRAIN_PREFIX "%s", e->pool_names[idx])
-				      : 128;
+static bool value_name(const struct lease_engine *e, uint16_t idx, char name[KEY_MAX]) {
+	int n = idx < e->n_pool_names
+			? snprintf(name, KEY_MAX, DRAIN_PREFIX "%s", e->pool_names[idx])
+			: KEY_MAX;
 
-	return n < 128;
+	return n < KEY_MAX;
 }
 
 // A pool without pairs is remembered by the store alone, until it gets its first.
@@ -83,14 +85,26 @@ static void set_draining(struct lease_engine *e, uint16_t idx, bool is_draining)
 		e->pools[idx]->is_draining = is_draining;
 }
 
-void lease_drain_load_pool(struct lease_engine *e, uint16_t idx) {
-	char name[128];
-	uint8_t is_draining = 0;
+static bool is_stored(const struct lease_engine *e, uint16_t idx, uint8_t *is_draining) {
+	char name[KEY_MAX];
 	size_t len = 1;
 
-	if (value_name(e, idx, name) && store_get(e->store, name, &is_draining, &len) == 0 &&
-	    len == 1)
+	*is_draining = 0;
+	return value_name(e, idx, name) && store_get(e->store, name, is_draining, &len) == 0 &&
+	       len == 1;
+}
+
+void lease_drain_load_pool(struct lease_engine *e, uint16_t idx) {
+	uint8_t is_draining;
+
+	if (is_stored(e, idx, &is_draining))
 		set_draining(e, idx, is_draining != 0);
+}
+
+bool lease_drain_is_stored(const struct lease_engine *e, uint16_t idx) {
+	uint8_t is_draining;
+
+	return is_stored(e, idx, &is_draining) && is_draining != 0;
 }
 
 void lease_drain_load(struct lease_engine *e, const char *name) {
@@ -122,7 +136,7 @@ static void on_drain(void *arg, int rc, uint64_t rev) {
 int lease_pool_drain(struct lease_engine *e, uint16_t idx, bool is_draining, store_done_fn *done,
 		     void *arg) {
 	uint8_t value = is_draining;
-	char name[128];
+	char name[KEY_MAX];
 	struct drain *d;
 	int rc;
 

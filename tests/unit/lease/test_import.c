@@ -196,9 +196,12 @@ END_TEST
 
 START_TEST(into_a_drained_pool) { // which had no pair when it was drained
 	struct lease_ask ask = fix_ask(&f, "a");
+	struct lease_pool_stats st;
 
 	ck_assert_int_eq(lease_pool_drain(f.e, 1, true, NULL, NULL), 0);
 	fix_advance(&f, RG_NS_PER_MS);
+	lease_get_pool_stats(f.e, 1, &st);
+	ck_assert(st.is_draining && st.n_pairs == 0);
 	ck_assert_int_eq(import(1, "q@x", "sip:q@x"), 0);
 	fix_advance(&f, RG_NS_PER_MS);
 	ask.pool = 1;
