@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -88,9 +87,10 @@ int sqlite_file_sync_path(const char *path) {
 }
 
 int sqlite_file_sync_dir_of(const char *path) {
-	char *copy = strdup(path);
-	int rc = copy == NULL ? -ENOMEM : sqlite_file_sync_path(dirname(copy));
+	const char *end = strrchr(path, '/');
+	char *dir = end == NULL ? strdup(".") : strndup(path, (size_t)(end - path) + 1);
+	int rc = dir == NULL ? -ENOMEM : sqlite_file_sync_path(dir);
 
-	free(copy);
+	free(dir);
 	return rc;
 }
