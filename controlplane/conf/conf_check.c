@@ -127,6 +127,7 @@ static void check_introspection(const struct checker *c, const struct conf_wwsf 
 					   "introspection_ca", "introspection_cache"};
 	bool is_asked = conf_node_get(n, "introspection_uri") != NULL;
 	const struct conf_node *cache = conf_node_get(n, "introspection_cache");
+	uint32_t least_s = c->conf->reg.client_min_s + c->conf->reg.guard_s;
 
 	for (unsigned i = 0; i < 4; i++) {
 		const struct conf_node *key = conf_node_get(n, keys[i]);
@@ -140,13 +141,13 @@ static void check_introspection(const struct checker *c, const struct conf_wwsf 
 				   "wwsfs.introspection_uri needs %s beside it: add that", keys[i]);
 	}
 	// It is asked again at half time; what is left then must still register.
-	if (is_asked && w->introspection.cache_s / 2 <= c->conf->reg.client_min_s &&
+	if (is_asked && w->introspection.cache_s / 2 <= least_s &&
 	    (cache == NULL || !cache->is_bad))
 		conf_error(c->errs, cache == NULL ? n->pos : cache->pos,
 			   "wwsfs.introspection_cache (%" PRIu32
-			   "s) must be more than twice registration.client_min (%" PRIu32
-			   "s): change one of them",
-			   w->introspection.cache_s, c->conf->reg.client_min_s);
+			   "s) must be more than twice registration.client_min and guard "
+			   "together (%" PRIu32 "s): change one of them",
+			   w->introspection.cache_s, least_s);
 }
 
 // A WWSF that issues its own tokens: one name, one place of the keys.

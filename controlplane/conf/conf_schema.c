@@ -216,7 +216,8 @@ static const struct conf_key wwsfs_keys[] = {
 	{"introspection_cache", CONF_T_SECONDS, OF_WWSF(introspection.cache_s), .def = "300s",
 	 .min = 2, .max = DAY,
 	 .text = "how long an answer holds; it is asked again after half of that, so a token that "
-		 "was withdrawn there ends within it. More than twice client_min"},
+		 "was withdrawn there ends within it. More than twice client_min and guard "
+		 "together, and longer than the core's Min-Expires"},
 	{"max", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration_max", CONF_T_REFUSED, .text = ONE_T_REG},

@@ -12,6 +12,8 @@
 
 // URL standard 5.2, all that is not RFC 3986 2.3.
 static void put_encoded(struct rg_wr *w, struct rg_slice s) {
+	static const char digits[] = "0123456789ABCDEF"; // RFC 3986 2.1
+
 	for (size_t i = 0; i < s.len; i++) {
 		uint8_t c = s.p[i], low = rg_lower(c);
 
@@ -20,7 +22,8 @@ static void put_encoded(struct rg_wr *w, struct rg_slice s) {
 			rg_putc(w, (char)c);
 		} else {
 			rg_putc(w, '%');
-			rg_put_hex(w, rg_slice(&c, 1));
+			rg_putc(w, digits[c >> 4]);
+			rg_putc(w, digits[c & 15]);
 		}
 	}
 }

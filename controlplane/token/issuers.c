@@ -439,7 +439,9 @@ static void on_told(void *arg, const struct http_answer *a) {
 		log_put(j->all->log, LOG_WARN, "token.introspection_failed",
 			LOG_S("wwsf", cfg->wwsf), LOG_S("uri", cfg->introspection_uri),
 			LOG_U("status", a->status),
-			LOG_S("why", a->rc != 0 ? a->error : rg_strerror(rc)));
+			LOG_S("why", a->rc != 0         ? a->error
+				     : a->status != 200 ? "not 200"
+							: rg_strerror(rc)));
 	job_end(j, rc);
 }
 
@@ -554,12 +556,11 @@ struct token_issuers *token_issuers_new(const struct token_issuers_cfg *cfg,
 	return NULL;
 }
 
-// The first one.
-static void cancel_job(struct token_issuers *s) {
-	struct job *j = s->jobs;
+// All of them end together: none is unlinked.
+static void cancel_job(struct job *j) {
 	bool is_in_pool = j->set != NULL;
 
-	job_unlink(j);
+	j->all = NULL;
 	if (j->request != NULL)
 		http_request_cancel(j->request);
 	j->done(j->arg, -ECANCELED, j->issuer->cfg->wwsf_idx, NULL);
@@ -570,8 +571,10 @@ static void cancel_job(struct token_issuers *s) {
 void token_issuers_free(struct token_issuers *s) {
 	if (s == NULL)
 		return;
-	while (s->jobs != NULL)
-		cancel_job(s);
+	for (struct job *next, *j = s->jobs; j != NULL; j = next) {
+		next = j->next;
+		cancel_job(j);
+	}
 	for (size_t i = 0; i < s->n_issuers; i++) {
 		struct issuer *is = &s->issuers[i];
 

@@ -369,7 +369,7 @@ START_TEST(introspected) {
 	ck_assert(strncmp(r.asked, "POST /jwks ", 11) == 0);
 	ck_assert_ptr_nonnull(strstr(r.asked, "\r\nAuthorization: Basic Zzpz\r\n"));
 	ck_assert_ptr_nonnull(
-		strstr(r.asked, "token=an%2bopaque%2fone%3d%3d&token_type_hint=access_token"));
+		strstr(r.asked, "token=an%2Bopaque%2Fone%3D%3D&token_type_hint=access_token"));
 	stop();
 }
 END_TEST
