@@ -75,45 +75,6 @@ START_TEST(a_grant_is_seen_by_all) {
 END_TEST
 
 // Both want the only pair: one gets it, the other one is told that there is none.
-START_TEST(one_pair_two_gateways) {
-	fix_fini(&b);
-	fix_fini(&a);
-	fix_init_two(&a, &b, 1);
-	grant_without_waiting(&a);
-	grant_without_waiting(&b);
-	advance(20 * RG_NS_PER_MS);
-	ck_assert_uint_eq(a.done.n, 1);
-	ck_assert_uint_eq(b.done.n, 1);
-	ck_assert((a.done.rc == 0) != (b.done.rc == 0));
-	ck_assert_int_eq(a.done.rc == 0 ? b.done.rc : a.done.rc, RG_E_EXHAUSTED);
-	ck_assert_uint_eq(fix_lease(&a, 0)->gen, 1);
-	ck_assert_uint_eq(fix_lease(&b, 0)->gen, 1);
-	ck_assert_uint_eq(n_broken(), 0);
-}
-END_TEST
-
-// It names a generation that the other one has given out meanwhile: nothing has ended.
-START_TEST(revocation_of_what_was_lost) {
-	struct waiter w = {.w.done = on_wait};
-
-	fix_fini(&b);
-	fix_fini(&a);
-	fix_init_two(&a, &b, 1);
-	grant_without_waiting(&a);
-	grant_without_waiting(&b);
-	ck_assert_int_eq(lease_revoke(b.e, 0, 1), 0);
-	ck_assert_int_eq(lease_await(b.e, 0, &w.w), RG_MORE);
-	advance(20 * RG_NS_PER_MS);
-	ck_assert_int_eq(a.done.rc, 0);
-	ck_assert_int_eq(fix_lease(&a, 0)->state, LEASE_OFFERED);
-	ck_assert_uint_eq(w.n, 1);
-	ck_assert_int_eq(w.rc, RG_E_CONFLICT);
-	ck_assert_int_eq(lease_revoke(b.e, 0, 1), 0);
-	advance(20 * RG_NS_PER_MS);
-	ck_assert_int_eq(fix_lease(&a, 0)->state, LEASE_QUARANTINE);
-}
-END_TEST
-
 START_TEST(who_loses_takes_the_next_pair) {
 	for (unsigned i = 0; i < 3; i++)
 		grant_without_waiting(i % 2 == 0 ? &a : &b);
@@ -606,8 +567,6 @@ int main(void) {
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_grant_is_seen_by_all);
-	tcase_add_test(tc, one_pair_two_gateways);
-	tcase_add_test(tc, revocation_of_what_was_lost);
 	tcase_add_test(tc, who_loses_takes_the_next_pair);
 	tcase_add_test(tc, grants_of_one_turn_part);
 	tcase_add_test(tc, late_watch_gives_nothing_twice);

@@ -74,11 +74,65 @@ START_TEST(a_record_under_way_may_be_beaten) {
 }
 END_TEST
 
+static unsigned n_waits;
+static int wait_rc;
+
+static void on_wait(struct lease_wait *, int rc) {
+	n_waits++;
+	wait_rc = rc;
+}
+
+static void start(struct fix *f) {
+	struct lease_ask ask = fix_ask(f, "u");
+
+	lease_grant(f->e, &ask);
+}
+
+START_TEST(one_pair_two_gateways) {
+	fix_fini(&b);
+	fix_fini(&a);
+	fix_init_two(&a, &b, 1);
+	start(&a);
+	start(&b);
+	advance(20 * RG_NS_PER_MS);
+	ck_assert_uint_eq(a.done.n, 1);
+	ck_assert_uint_eq(b.done.n, 1);
+	ck_assert((a.done.rc == 0) != (b.done.rc == 0));
+	ck_assert_int_eq(a.done.rc == 0 ? b.done.rc : a.done.rc, RG_E_EXHAUSTED);
+	ck_assert_uint_eq(fix_lease(&a, 0)->gen, 1);
+	ck_assert_uint_eq(fix_lease(&b, 0)->gen, 1);
+}
+END_TEST
+
+// It names a generation that the other one has given out meanwhile: nothing has ended.
+START_TEST(revocation_of_what_was_lost) {
+	struct lease_wait w = {.done = on_wait};
+
+	fix_fini(&b);
+	fix_fini(&a);
+	fix_init_two(&a, &b, 1);
+	start(&a);
+	start(&b);
+	ck_assert_int_eq(lease_revoke(b.e, 0, 1), 0);
+	ck_assert_int_eq(lease_await(b.e, 0, &w), RG_MORE);
+	advance(20 * RG_NS_PER_MS);
+	ck_assert_int_eq(a.done.rc, 0);
+	ck_assert_int_eq(fix_lease(&a, 0)->state, LEASE_OFFERED);
+	ck_assert_uint_eq(n_waits, 1);
+	ck_assert_int_eq(wait_rc, RG_E_CONFLICT);
+	ck_assert_int_eq(lease_revoke(b.e, 0, 1), 0);
+	advance(20 * RG_NS_PER_MS);
+	ck_assert_int_eq(fix_lease(&a, 0)->state, LEASE_QUARANTINE);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_late_news");
 	TCase *tc = tcase_create("late news");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, one_pair_two_gateways);
+	tcase_add_test(tc, revocation_of_what_was_lost);
 	tcase_add_test(tc, a_later_end_holds_what_is_free);
 	tcase_add_test(tc, a_record_under_way_may_be_beaten);
 	suite_add_tcase(s, tc);
