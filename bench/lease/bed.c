@@ -24,6 +24,13 @@ double bed_now_s(void) {
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+double bed_cpu_s(void) {
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 static int compare(const void *a, const void *b) {
 	double x = *(const double *)a, y = *(const double *)b;
 

@@ -43,6 +43,7 @@ void bed_run_ms(struct bed *b, unsigned ms);
 uint64_t bed_rss(void); // bytes
 
 double bed_now_s(void);
+double bed_cpu_s(void); // of the process, all threads: what a busy machine leaves alone
 double bed_median(double *v, unsigned n); // sorts v
 
 int bed_memory(uint32_t n);

@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bed.h"
@@ -107,13 +106,6 @@ static void print(const char *name, struct figures *f, unsigned n) {
 	       name, n, median, v[0], v[n - 1], median_us, us[0], us[n - 1]);
 }
 
-static double cpu_s(void) {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
 enum { ES256, EDDSA, UNSIGNED, BARE, TOKEN, RECORD, N_WHATS };
 
 static const char *const whats[N_WHATS] = {
@@ -140,7 +132,7 @@ static void run(unsigned what, uint32_t n, const char *dir, const char *db, stru
 	bed_engine(&b, n);
 	bed_load(&b);
 	t = bed_now_s();
-	cpu = cpu_s();
+	cpu = bed_cpu_s();
 	if (what == TOKEN)
 		make_tokens(&b);
 	else if (what == RECORD)
@@ -148,7 +140,7 @@ static void run(unsigned what, uint32_t n, const char *dir, const char *db, stru
 	else
 		bed_grant(&b, n, WINDOW);
 	f->per_s[round] = n_done / (bed_now_s() - t);
-	f->cpu_us[round] = (cpu_s() - cpu) * 1e6 / n_done;
+	f->cpu_us[round] = (bed_cpu_s() - cpu) * 1e6 / n_done;
 	bed_close(&b);
 	bed_remove(db);
 }

@@ -11,7 +11,8 @@
 #define MAX_ROUNDS 100
 
 struct times {
-	double open[MAX_ROUNDS], pairs[MAX_ROUNDS], load[MAX_ROUNDS], all[MAX_ROUNDS];
+	double open[MAX_ROUNDS], pairs[MAX_ROUNDS], load[MAX_ROUNDS], all[MAX_ROUNDS],
+		cpu[MAX_ROUNDS];
 };
 
 // Leases as a gateway leaves them, for hours to come.
@@ -65,7 +66,7 @@ int bed_fill(uint32_t n, const char *dir) {
 }
 
 static void start(const char *db, uint32_t n, struct times *t, unsigned i) {
-	double t0 = bed_now_s(), t1, t2, t3;
+	double cpu = bed_cpu_s(), t0 = bed_now_s(), t1, t2, t3;
 	struct bed b = {0};
 
 	bed_open(&b, db);
@@ -80,6 +81,7 @@ static void start(const char *db, uint32_t n, struct times *t, unsigned i) {
 	t->pairs[i] = t2 - t1;
 	t->load[i] = t3 - t2;
 	t->all[i] = t3 - t0;
+	t->cpu[i] = bed_cpu_s() - cpu;
 	bed_close(&b);
 }
 
@@ -105,5 +107,6 @@ int bed_start(uint32_t n, unsigned rounds, const char *dir) {
 	print("add the pairs", n, t.pairs, rounds);
 	print("load the leases", n, t.load, rounds);
 	print("all", n, t.all, rounds);
+	print("all, CPU", n, t.cpu, rounds);
 	return 0;
 }

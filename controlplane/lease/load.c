@@ -11,6 +11,7 @@
 struct load {
 	struct lease_engine *e;
 	int64_t *reassign_ms; // of each pair, for the order of the free ones
+	uint32_t next;        // the pair behind that of the last record
 };
 
 // A pair that was free long ago needs no more than its generation.
@@ -120,6 +121,25 @@ const char *lease_load_fault(const struct lease_engine *e) {
 	return e->load_fault;
 }
 
+// Records come in the order of IMPIs, and mostly pairs were added in that order, too: a look at the next
+// one spares the index, which is a few cache misses of its own.
+static uint32_t find_impi(struct load *ld, struct rg_slice impi) {
+	const struct lease_engine *e = ld->e;
+	uint32_t idx = LEASE_NO_PAIR;
+
+	if (ld->next < e->n_pairs) {
+		const struct lease_key k = lease_key_impi(e, ld->next);
+
+		if (lease_key_is(&k, impi, false))
+			idx = ld->next;
+	}
+	if (idx == LEASE_NO_PAIR)
+		idx = lease_index_find(&e->by_impi, e, impi);
+	if (idx != LEASE_NO_PAIR)
+		ld->next = idx + 1;
+	return idx;
+}
+
 // Mostly the one that the IMPI named.
 static uint32_t find_impu(const struct lease_engine *e, uint32_t likely, struct rg_slice impu) {
 	if (likely != LEASE_NO_PAIR) {
@@ -135,7 +155,7 @@ static int on_row(void *arg, const struct store_lease *row) {
 	struct load *ld = arg;
 	struct lease_engine *e = ld->e;
 	int rc = lease_import_record(e, row);
-	uint32_t i = lease_index_find(&e->by_impi, e, rg_str(row->impi));
+	uint32_t i = find_impi(ld, rg_str(row->impi));
 	uint32_t u = find_impu(e, i, rg_str(row->impu));
 
 	if (rc == RG_E_CONFLICT && i == LEASE_NO_PAIR && e->slots[u].is_imported)
@@ -202,7 +222,7 @@ static void sort_out(struct load *ld, struct freed *freed) {
 }
 
 int lease_engine_load(struct lease_engine *e) {
-	struct load ld = {e, calloc(e->max_pairs + (size_t)1, sizeof(int64_t))};
+	struct load ld = {e, calloc(e->max_pairs + (size_t)1, sizeof(int64_t)), 0};
 	struct freed *freed = calloc(e->max_pairs + (size_t)1, sizeof(*freed));
 	const struct store_load cb = {on_row, &ld};
 	const struct store_watch watch = {lease_on_record, lease_on_value, e};

@@ -10,7 +10,9 @@
 #include "regate/err.h"
 
 bool lease_is_same_pair(const struct lease_engine *e, uint32_t idx, const struct store_lease *row) {
-	return lease_index_find(&e->by_impu, e, rg_str(row->impu)) == idx &&
+	const struct lease_key impu = lease_key_impu(e, idx);
+
+	return lease_key_is(&impu, rg_str(row->impu), false) &&
 	       strcmp(lease_pool_name(e, e->slots[idx].pool), row->pool) == 0;
 }
 
