@@ -76,6 +76,7 @@ static void pair_free(struct lease_pair *p) {
 	lease_news_free(p);
 	free(p->l.sub);
 	free(p->binding_bytes);
+	free(p->lost);
 	if (!p->is_committing)
 		free(p);
 }

@@ -63,29 +63,29 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	bool is_moving;   // gateway, which was moved_from
 	bool is_unsure;   // the generation: no answer has said that it is durable
 	bool is_released; // reassign_ns is low because the core confirmed the end to us alone
+	bool is_unused;   // no REGISTER of this generation, nor of one before, can be in the core
+	bool has_proof;   // the core confirmed the end of the binding, and nothing was asked since
+	bool is_revived;  // renewed while its binding ended, or elsewhere while it ended here
+	bool is_ending;   // tokens over or void: only QUARANTINE is ahead
 
 	// Tokens that may be on record, but that nobody was given; more than LEASE_LOST_MAX: any.
-	struct rg_digest lost[LEASE_LOST_MAX];
+	struct rg_digest *lost; // LEASE_LOST_MAX of them; NULL: none
 	unsigned n_lost;
-	bool has_proof;  // the core confirmed the end of the binding, and nothing was asked since
-	bool is_revived; // renewed while its binding ended, or elsewhere while it ended here
-	bool is_unused;  // no REGISTER of this generation, nor of one before, can be in the core
 	uint16_t moved_from;
+	uint32_t heap_pos; // in the pool's quarantine; 0 = not
 	struct lease_wait *waits;
 	struct lease_news *news;
-	bool is_ending;               // tokens over or void: only QUARANTINE is ahead
 	enum lease_state before;      // PENDING: what to go back to
+	unsigned n_tries;             // de-registrations without an answer
 	uint64_t lost_register_ns;    // one without an answer may reach the core until then
 	uint64_t lost_dereg_ns;       // the same
 	uint64_t dereg_asked_ns;      // DEREG_PENDING: its answer is no newer than that
-	unsigned n_tries;             // de-registrations without an answer
 	uint64_t grace_ns;            // de-register then, if no flow comes; RG_NEVER = no
 	uint64_t dereg_ns;            // call ops.deregister then
 	uint64_t store_ns;            // store it then, after a failure
 	int64_t granted_ms, ended_ms; // of the records; ended: 0 = goes on
 	char *binding_bytes;          // strings of l.binding
 	uint64_t fence;               // ticket: not free before it has passed; 0 = none
-	uint32_t heap_pos;            // in the pool's quarantine; 0 = not
 
 	lease_import_fn *import_done; // waits for the record that provisions it; NULL = nobody
 	void *import_arg;
@@ -260,6 +260,7 @@ void lease_pair_go(struct lease_pair *p);      // and all that follows // may co
 [[nodiscard]] int lease_pair_commit(struct lease_pair *p, struct lease_op *op);
 uint64_t lease_reassign_ns(const struct lease_engine *e, uint64_t token_end_ns);
 uint64_t lease_reassign_floor_ns(const struct lease_engine *e, uint64_t token_end_ns);
+void lease_lost_clear(struct lease_pair *p);
 bool lease_pair_raise(struct lease_pair *p, uint64_t reassign_ns); // and persists, if higher
 void lease_waits_end(struct lease_pair *p, int rc);
 uint64_t lease_add_ns(uint64_t a, uint64_t b); // stops at RG_NEVER

@@ -137,7 +137,7 @@ static void reset(struct lease_pair *p) {
 	lease_binding_clear(p);
 	p->is_dirty = p->is_marked || p->import_done != NULL;
 	p->is_raised = p->is_void = p->is_moving = false;
-	p->n_lost = 0;
+	lease_lost_clear(p);
 	p->is_unsure = p->is_unused = p->is_released = p->has_proof = p->is_revived = p->is_ending =
 		false;
 	p->n_tries = 0;

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#include <stdlib.h>
+
 #include "regate/err.h"
 
 #define RETRY_NS (5 * RG_NS_PER_S) // a record that the store refused
@@ -169,12 +171,28 @@ static void forget_adoption(struct lease_pair *p, const struct lease_op *op) {
 		lease_pool_give(p->e, p->l.idx);
 }
 
+void lease_lost_clear(struct lease_pair *p) {
+	free(p->lost);
+	p->lost = NULL;
+	p->n_lost = 0;
+}
+
+// Without memory: any may be on record.
+static void keep_lost(struct lease_pair *p, const struct rg_digest *d) {
+	if (p->lost == NULL && p->n_lost == 0)
+		p->lost = malloc(LEASE_LOST_MAX * sizeof(*p->lost));
+	if (p->lost == NULL || p->n_lost >= LEASE_LOST_MAX)
+		p->n_lost = LEASE_LOST_MAX + 1;
+	else
+		p->lost[p->n_lost++] = *d;
+}
+
 // An answer that is no conflict.
 static void end_op(struct lease_pair *p, struct lease_op *op, int rc) {
 	if (rc != 0 && op->is_new && op->is_adopted)
 		forget_adoption(p, op);
-	else if (rc != 0 && p->n_lost++ < LEASE_LOST_MAX)
-		p->lost[p->n_lost - 1] = op->issued.digest;
+	else if (rc != 0)
+		keep_lost(p, &op->issued.digest);
 	lease_op_end(p, op, rc);
 }
 
@@ -196,7 +214,7 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 	if (rc == 0) {
 		e->slots[p->l.idx].rev = rev;
 		p->is_unsure = false;
-		p->n_lost = 0;
+		lease_lost_clear(p);
 		if (!p->is_dirty)
 			settle_durable(p);
 	} else if (rc != RG_E_CONFLICT) {
