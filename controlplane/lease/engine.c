@@ -75,7 +75,7 @@ static void pair_free(struct lease_pair *p) {
 	lease_waits_end(p, -ECANCELED);
 	lease_news_free(p);
 	free(p->l.sub);
-	free(p->binding_bytes);
+	lease_binding_clear(p);
 	free(p->lost);
 	if (!p->is_committing)
 		free(p);

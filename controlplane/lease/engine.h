@@ -54,25 +54,25 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	bool is_dirty;                    // memory is ahead of the store
 	bool was_dirty;                   // what is under way says so
 	bool is_starting;                 // in lease_pair_run(): not again
-	unsigned n_holds;                 // functions that still need it: not to rest
+	uint16_t n_holds;                 // functions that still need it: not to rest
+	uint16_t moved_from;
 
 	// Of what memory is ahead:
-	bool is_raised;   // reassign_ns: nothing is promised to the client until it is durable
-	bool is_void;     // the lease was ended before its tokens
-	bool is_marked;   // suspect
-	bool is_moving;   // gateway, which was moved_from
-	bool is_unsure;   // the generation: no answer has said that it is durable
-	bool is_released; // reassign_ns is low because the core confirmed the end to us alone
-	bool is_unused;   // no REGISTER of this generation, nor of one before, can be in the core
-	bool has_proof;   // the core confirmed the end of the binding, and nothing was asked since
-	bool is_revived;  // renewed while its binding ended, or elsewhere while it ended here
-	bool is_ending;   // tokens over or void: only QUARANTINE is ahead
+	bool is_raised;    // reassign_ns: nothing is promised to the client until it is durable
+	bool is_void;      // the lease was ended before its tokens
+	bool is_marked;    // suspect
+	bool is_moving;    // gateway, which was moved_from
+	bool is_unsure;    // the generation: no answer has said that it is durable
+	bool is_released;  // reassign_ns is low because the core confirmed the end to us alone
+	bool is_unused;    // no REGISTER of this generation, nor of one before, can be in the core
+	bool has_proof;    // the core confirmed the end of the binding, and nothing was asked since
+	bool is_revived;   // renewed while its binding ended, or elsewhere while it ended here
+	bool is_ending;    // tokens over or void: only QUARANTINE is ahead
+	uint8_t n_lost;    // below
+	uint32_t heap_pos; // in the pool's quarantine; 0 = not
 
 	// Tokens that may be on record, but that nobody was given; more than LEASE_LOST_MAX: any.
 	struct rg_digest *lost; // LEASE_LOST_MAX of them; NULL: none
-	unsigned n_lost;
-	uint16_t moved_from;
-	uint32_t heap_pos; // in the pool's quarantine; 0 = not
 	struct lease_wait *waits;
 	struct lease_news *news;
 	enum lease_state before;      // PENDING: what to go back to
@@ -84,7 +84,6 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	uint64_t dereg_ns;            // call ops.deregister then
 	uint64_t store_ns;            // store it then, after a failure
 	int64_t granted_ms, ended_ms; // of the records; ended: 0 = goes on
-	char *binding_bytes;          // strings of l.binding
 	uint64_t fence;               // ticket: not free before it has passed; 0 = none
 
 	lease_import_fn *import_done; // waits for the record that provisions it; NULL = nobody

@@ -66,6 +66,7 @@ struct lease { // read-only outside this folder; there may be millions
 	uint16_t scenario; // 2 web authentication, 3 pool
 	uint16_t wwsf;
 	uint16_t pool;
+	uint32_t core_cseq;                      // ims/: last used towards the core
 	const char *impi, *impu;                 // impu without angle brackets
 	char *sub;                               // owner; NULL when FREE
 	struct lease_token tokens[STORE_TOKENS]; // [0] newest
@@ -73,9 +74,7 @@ struct lease { // read-only outside this folder; there may be millions
 	struct lease_binding binding; // contact.len 0 = never registered in this process's life
 	uint64_t promise_end_ns;      // what the client was told last
 	struct rg_conn_id flow;       // gen 0 = none
-	// Owned by ims/: the registration towards the core
-	uint32_t core_cseq;                   // last used
-	char core_call_id[LEASE_CALL_ID_MAX]; // empty = none yet
+	char core_call_id[LEASE_CALL_ID_MAX]; // ims/: towards the core; empty = none yet
 };
 
 struct lease_ops { // effects; all on the loop

@@ -61,12 +61,19 @@ static struct rg_slice copy(char **at, struct rg_slice s) {
 	return out;
 }
 
+// All strings of a binding, of which the Contact is the first.
+static char *binding_bytes(const struct lease_pair *p) {
+	return (char *)p->l.binding.contact.p;
+}
+
 static int binding_set(struct lease_pair *p, const struct lease_binding *b) {
-	char *at, *bytes = malloc(b->contact.len + b->call_id.len + b->headers.len + b->to_tag.len +
-				  1);
+	char *at, *old,
+		*bytes = malloc(b->contact.len + b->call_id.len + b->headers.len + b->to_tag.len +
+				1);
 
 	if (bytes == NULL)
 		return -ENOMEM;
+	old = binding_bytes(p);
 	at = bytes;
 	p->l.binding = (struct lease_binding){
 		.contact = copy(&at, b->contact),
@@ -77,8 +84,7 @@ static int binding_set(struct lease_pair *p, const struct lease_binding *b) {
 		.core_low_ns = b->core_low_ns,
 		.core_high_ns = b->core_high_ns,
 	};
-	free(p->binding_bytes); // after the copy: b may be what we had
-	p->binding_bytes = bytes;
+	free(old); // after the copy: b may be what we had
 	CRASH_POINT("lease.before_register");
 	return 0;
 }
@@ -88,8 +94,7 @@ static int binding_set(struct lease_pair *p, const struct lease_binding *b) {
 void lease_binding_clear(struct lease_pair *p) {
 	if (p->l.flow.gen != 0 && p->l.promise_end_ns > env_now_ns(p->e->env))
 		p->e->ops.close_flow(p->e->ops.ctx, p->l.flow, 1008);
-	free(p->binding_bytes);
-	p->binding_bytes = NULL;
+	free(binding_bytes(p));
 	p->l.binding = (struct lease_binding){0};
 	p->l.flow = (struct rg_conn_id){0};
 	p->l.promise_end_ns = 0;
