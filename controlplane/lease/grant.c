@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Grants and renewals. A token is issued, stored, and only then shown to the workers and handed out
-// (INV-6). What fails on the way costs the pair a quarantine, never its exclusiveness.
+// (INV-6). What fails before the store has it costs nothing, later a quarantine, never exclusiveness.
 #include "lease/grant.h"
 #include "core/crash_point.h"
 
@@ -172,6 +172,7 @@ void lease_op_signed(struct lease_pair *p, struct lease_op *op) {
 	if (rc == 0)
 		rc = is_current(p, op) ? commit(p, op) : RG_E_STALE;
 	if (rc != 0) {
+		lease_op_forget(p, op);
 		lease_op_answer_late(p->e, op, rc);
 		lease_news_take(p);
 	}
@@ -339,6 +340,15 @@ void lease_op_undo(struct lease_pair *p, const struct lease_op *op) {
 		lease_pool_hold(p);
 	else
 		lease_pair_set_sub(p, NULL);
+}
+
+// Nor is the pair spent: of a generation that no store saw, another gateway's record is not older.
+void lease_op_forget(struct lease_pair *p, const struct lease_op *op) {
+	if (!op->is_new)
+		return;
+	lease_op_undo(p, op);
+	if (p->l.state == LEASE_FREE && !p->e->slots[p->l.idx].is_listed)
+		lease_pool_give(p->e, p->l.idx);
 }
 
 void lease_op_again(struct lease_pair *p, struct lease_op *op) {

@@ -18,6 +18,7 @@ void lease_op_end(struct lease_pair *p, struct lease_op *op, int rc); // the sto
 // Another gateway was first. undo: the pair is as before; again: once what it wrote is merged.
 void lease_op_undo(struct lease_pair *p, const struct lease_op *op);
 void lease_op_again(struct lease_pair *p, struct lease_op *op);
+void lease_op_forget(struct lease_pair *p, const struct lease_op *op); // it is on no record
 const struct lease_token *lease_op_kept(const struct lease_pair *p, const struct lease_op *op);
 void lease_op_answer_late(struct lease_engine *e, struct lease_op *op, int rc);
 void lease_op_cancel(struct lease_op *op); // the engine ends; accepts NULL

@@ -161,16 +161,6 @@ static void settle_conflict(struct lease_pair *p, struct lease_op *op) {
 		lease_op_again(p, op);
 }
 
-// A token that its WWSF issued lives on, whatever becomes of our record of it: the next try may have
-// its generation (the store's revision tells whether this one came through after all).
-static void forget_adoption(struct lease_pair *p, const struct lease_op *op) {
-	if (!op->is_new || !op->is_adopted)
-		return;
-	lease_op_undo(p, op);
-	if (p->l.state == LEASE_FREE && !p->e->slots[p->l.idx].is_listed)
-		lease_pool_give(p->e, p->l.idx);
-}
-
 void lease_lost_clear(struct lease_pair *p) {
 	free(p->lost);
 	p->lost = NULL;
@@ -187,10 +177,12 @@ static void keep_lost(struct lease_pair *p, const struct rg_digest *d) {
 		p->lost[p->n_lost++] = *d;
 }
 
-// An answer that is no conflict.
+// An answer that is no conflict. A token that its WWSF issued lives on, whatever becomes of our record of
+// it: the next try may have its generation (the store's revision tells whether this one came through
+// after all).
 static void end_op(struct lease_pair *p, struct lease_op *op, int rc) {
 	if (rc != 0 && op->is_new && op->is_adopted)
-		forget_adoption(p, op);
+		lease_op_forget(p, op);
 	else if (rc != 0)
 		keep_lost(p, &op->issued.digest);
 	lease_op_end(p, op, rc);
@@ -268,7 +260,7 @@ void lease_pair_run(struct lease_pair *p) {
 			p->ops_last = &p->ops;
 		rc = lease_op_start(p, op);
 		if (rc != 0) {
-			forget_adoption(p, op);
+			lease_op_forget(p, op);
 			lease_op_answer_late(p->e, op, rc);
 		}
 	}
