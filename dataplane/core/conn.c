@@ -238,6 +238,7 @@ void conn_finish(struct worker *w, struct conn *c) {
 	if (c->end == END_LINGER) {
 		// RFC 9112 9.6: an RST for bytes that nobody reads would take our answer with it.
 		tls_close(w->tls, &c->tls, &sink);
+		tls_forget(w->tls, &c->tls);
 		drop_buf(w, c);
 		if (c->phase != RG_PHASE_CLOSING)
 			conn_deadline(w, c, CLOSE_WAIT_S);

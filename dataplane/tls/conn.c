@@ -66,6 +66,11 @@ void tls_close(struct tls_ctx *x, struct tls_conn *c, const struct tls_sink *sin
 	c->is_closed = true;
 }
 
+void tls_forget(struct tls_ctx *x, struct tls_conn *c) {
+	if (tls_has_partial(c))
+		tls_record_drop(x, c);
+}
+
 bool tls_is_established(const struct tls_conn *c) {
 	return c->is_established;
 }

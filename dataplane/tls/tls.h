@@ -94,6 +94,8 @@ bool tls_is_waiting(const struct tls_ctx *x); // a step can be made, when its ti
 			    const struct tls_sink *sink);
 void tls_close(struct tls_ctx *x, struct tls_conn *c,
 	       const struct tls_sink *sink); // close_notify, once
+// Nobody reads on: gives back what there is of a record. Not from the sink.
+void tls_forget(struct tls_ctx *x, struct tls_conn *c);
 bool tls_is_established(const struct tls_conn *c);
 // The last that the client has to say in its handshake is here, and waits for its turn.
 bool tls_is_finishing(const struct tls_ctx *x, const struct tls_conn *c);

@@ -293,6 +293,22 @@ class Hogs(Case):
                         self.assertIn(b"\r\nConnection: close\r\n", answer)
         self.assertEqual(self.stat("drop_no_rx_buffer"), before)
 
+    def test_records_of_the_refused(self):
+        """Whoever was refused is not read any more: it holds no part of a record, of which a source has 128."""
+        self.held += [BioTls() for _ in range(160)]
+        for s in self.held:
+            s.raw.sendall(s.seal(b"GET\r\n\r\n") + s.seal(b"x" * 1000)[:-1])
+        for s in self.held:
+            self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 400 "))
+        # They are there still, and nobody else of their source is refused for them.
+        late = BioTls()
+        self.held.append(late)
+        text = late.seal(f"GET /none HTTP/1.1\r\nHost: {GATEWAY_HOST}\r\n\r\n".encode())
+        late.raw.sendall(text[:50])
+        wait_for("half a record", lambda: slow.is_taken(late.raw))
+        late.raw.sendall(text[50:])
+        self.assertTrue(late.recv(65536).startswith(b"HTTP/1.1 404 "))
+
     def test_messages_that_never_end(self):
         """A message buffer is for a message under way, not for keeps."""
         half = [Ws(timeout=1) for _ in range(64)]

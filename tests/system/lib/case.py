@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Base of the system tests: a gateway per class, its logs shown when a test fails."""
 
+import contextlib
 import os
+import subprocess
 import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../../../scripts"), HERE]
 
-from lab import Lab, wait_for  # noqa: E402
+from lab import Lab, LabError, wait_for  # noqa: E402
 
 
 class GatewayCase(unittest.TestCase):
@@ -38,6 +40,10 @@ class GatewayCase(unittest.TestCase):
         super().run(result)
         if result and len(result.failures) + len(result.errors) > before:
             sys.stderr.write(f"--- regated, last lines\n{self.lab.log('regated')[-3000:]}\n")
+            if self.lab.regated and self.lab.regated.poll() is None:
+                with contextlib.suppress(LabError, subprocess.SubprocessError):
+                    drops = {k: sum(n) for k, n in self.lab.counters().items() if "drop_" in k and sum(n)}
+                    sys.stderr.write(f"--- what it dropped: {drops}\n")
 
     def stat(self, name):
         """Sum of one counter over the workers."""
