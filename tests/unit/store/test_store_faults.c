@@ -86,7 +86,7 @@ static void run_with_fault(uint64_t at, enum disk_fault how, bool is_staying) {
 	snprintf(when, sizeof(when), "call %llu %s%s", (unsigned long long)at,
 		 how == DISK_FULL ? "full" : "EIO", is_staying ? " until repaired" : "");
 	t = (struct trace){0};
-	disk_reset();
+	trace_forget();
 	disk_fail(at, how, is_staying);
 	if (trace_begin(&t) && trace_run(&t, TRACE_OPS - N_AFTER)) {
 		trace_end(&t); // it came at the end, or in a call that does not matter

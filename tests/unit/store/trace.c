@@ -17,14 +17,19 @@ void trace_setup(int n_pages) {
 	disk_use(n_pages);
 }
 
-void trace_teardown(void) {
+void trace_forget(void) {
 	char lock[96];
 
+	// It is real, and says that there was a store.
 	snprintf(lock, sizeof(lock), "%s.lock", path);
-	unlink(path); // the name alone was real
 	unlink(lock);
-	rmdir(dir);
 	disk_reset();
+}
+
+void trace_teardown(void) {
+	trace_forget();
+	unlink(path); // the name alone was real
+	rmdir(dir);
 }
 
 bool trace_begin(struct trace *t) {

@@ -26,6 +26,7 @@ struct trace {
 
 void trace_setup(int n_pages);
 void trace_teardown(void);
+void trace_forget(void);                         // all that was stored, and that there was a store
 [[nodiscard]] bool trace_begin(struct trace *t); // opens; false when that fails
 // Up to operation n or the first that fails: false. Each acknowledgement is a mark in the log.
 bool trace_run(struct trace *t, unsigned n);
