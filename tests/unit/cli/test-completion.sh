@@ -26,8 +26,8 @@ check() { # WANT WORDS...: completes the last of WORDS
 check 'status stats stages' sta
 check '--once --interval' top --
 check '--socket --json --help --version' --
-check 'list show revoke suspect clear history' lease ''
-check 'list show revoke suspect clear history' --json --socket x lease ''
+check 'list show revoke release suspect clear history' lease ''
+check 'list show revoke release suspect clear history' --json --socket x lease ''
 check '--pool --state --wwsf --sub --impu --suspect --limit --after' lease list --
 check 'dereg-pending' lease list --state d
 check 'debug' log level d
