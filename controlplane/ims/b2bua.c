@@ -6,8 +6,11 @@
 
 #include "ims/b2bua.h"
 #include "regate/err.h"
+#include "token/token.h"
 
 #define AOR_MAX 512
+#define RECENT_S 10 // longer than news of a grant take
+#define NEWS_S 1
 
 static bool parse(struct rg_slice message, struct sip_msg *m) {
 	return sip_parse(message, m) == RG_OK && m->is_request && m->method == SIP_REGISTER;
@@ -56,6 +59,12 @@ static const struct lease *lease_of_flow(struct ims *ims, const struct request *
 	return l != NULL && rg_conn_eq(l->flow, r->punt.conn) ? l : NULL;
 }
 
+// Another gateway's grant is known here a moment after its client has it: no reason to drop the token.
+static bool is_news_late(const struct ims *ims, const struct request *r) {
+	return ims->conf->store.is_etcd && token_is_recent(r->reg.bearer, ims->conf->token.issuer,
+							   env_wall_ms(ims->env) / 1000, RECENT_S);
+}
+
 // The lease r is about, or NULL with r answered.
 static const struct lease *find_lease(struct ims *ims, struct request *r) {
 	const struct lease *l;
@@ -67,7 +76,9 @@ static const struct lease *find_lease(struct ims *ims, struct request *r) {
 		return l;
 	}
 	l = r->punt.has_digest ? lease_by_digest(ims->leases, &r->punt.digest) : NULL;
-	if (l == NULL && !sight_begin(ims, r)) {
+	if (l == NULL && is_news_late(ims, r)) {
+		reply_later(ims, r, 503, NEWS_S);
+	} else if (l == NULL && !sight_begin(ims, r)) {
 		log_put(ims->log, LOG_INFO, "ims.token_refused", LOG_B("impu", r->reg.to_uri),
 			LOG_S("why", "no lease has it"));
 		reply_challenge(ims, r, "invalid_token");

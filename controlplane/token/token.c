@@ -221,6 +221,24 @@ static int check_claims(const json_t *j, const struct token_claims *c, const cha
 	return 0;
 }
 
+bool token_is_recent(struct rg_slice token, const char *iss, int64_t now, int64_t within) {
+	struct jws jws;
+	const char *by;
+	int64_t iat;
+	bool is_recent;
+	json_t *j;
+
+	if (jws_parse(token, &jws) != 0)
+		return false;
+	j = jws_parse_object(rg_slice(jws.payload, jws.payload_len));
+	by = take_string(j, "iss");
+	is_recent = by != NULL && strcmp(by, iss) == 0 && take_int(j, "iat", 0, DATE_MAX, &iat) &&
+		    iat >= now - within && iat <= now + within;
+	json_decref(j);
+	jws_close(&jws);
+	return is_recent;
+}
+
 // One of them (RFC 7519 4.1.3).
 static bool is_for(const json_t *aud, const char *want) {
 	const json_t *one;

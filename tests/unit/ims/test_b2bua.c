@@ -157,6 +157,20 @@ START_TEST(unknown_tokens) {
 }
 END_TEST
 
+// Its grant may be on its way to us, from another gateway.
+START_TEST(unknown_but_recent) {
+	struct rig_lease c = rig_grant(7200);
+
+	c.digest.b[0] ^= 1;
+	rig.conf.store.is_etcd = true;
+	rig_send(&c, &(struct rig_register){.reason = RG_WHY_TOKEN_NEW});
+	rig_expect_status(503);
+	env_sim_advance(rig.env, 11 * RG_NS_PER_S);
+	rig_send(&c, &(struct rig_register){.reason = RG_WHY_TOKEN_NEW});
+	expect_challenge("invalid_token");
+}
+END_TEST
+
 START_TEST(generation_gone) {
 	struct rig_lease c = rig_grant(7200);
 
@@ -380,6 +394,7 @@ static void add(void *suite) {
 	tcase_add_test(t, nothing_of_the_client_passes);
 	tcase_add_test(t, without_a_token);
 	tcase_add_test(t, unknown_tokens);
+	tcase_add_test(t, unknown_but_recent);
 	tcase_add_test(t, generation_gone);
 	tcase_add_test(t, token_over);
 	tcase_add_loop_test(t, refusals, 0, sizeof(refused) / sizeof(*refused));
