@@ -70,13 +70,15 @@ static int binding_set(struct lease_pair *p, const struct lease_binding *b) {
 	char *at, *old,
 		*bytes = malloc(b->contact.len + b->call_id.len + b->headers.len + b->to_tag.len +
 				1);
+	struct rg_slice contact;
 
 	if (bytes == NULL)
 		return -ENOMEM;
 	old = binding_bytes(p);
 	at = bytes;
+	contact = copy(&at, b->contact); // begins the block
 	p->l.binding = (struct lease_binding){
-		.contact = copy(&at, b->contact),
+		.contact = contact,
 		.call_id = copy(&at, b->call_id),
 		.headers = copy(&at, b->headers),
 		.to_tag = copy(&at, b->to_tag),

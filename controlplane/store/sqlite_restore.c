@@ -144,34 +144,45 @@ static int move(const struct replace *r, const char *from, const char *to) {
 	return complain(r, from, -errno, "its directory must be writable");
 }
 
-// First the file, then its log: a store without its log would look whole.
+// First the file, then its log: a store without its log would look whole. Where a crash came between, the
+// log follows.
 static int put_aside(const struct replace *r, char *kept, size_t kept_len) {
 	char log[4200], kept_log[4200];
+	bool is_there = access(r->path, F_OK) == 0;
 	unsigned n = 0;
-	int rc;
+	int rc = 0;
 
 	do
 		snprintf(kept, kept_len, "%s.old-%u", r->path, ++n);
 	while (access(kept, F_OK) == 0);
 	snprintf(log, sizeof(log), "%s-wal", r->path);
-	snprintf(kept_log, sizeof(kept_log), "%s-wal", kept);
-	rc = access(r->path, F_OK) == 0 ? 0 : RG_E_STALE;
-	if (rc == 0)
+	if (is_there)
 		rc = move(r, r->path, kept);
-	else
-		kept[0] = '\0';
-	if (rc == 0 || rc == RG_E_STALE)
+	else if (n > 1 && access(log, F_OK) == 0)
+		snprintf(kept, kept_len, "%s.old-%u", r->path, n - 1);
+	snprintf(kept_log, sizeof(kept_log), "%s-wal", kept);
+	if (rc == 0)
 		rc = move(r, log, kept_log);
-	return rc;
+	if (!is_there)
+		kept[0] = '\0';
+	if (rc != 0)
+		return rc;
+	rc = sqlite_file_sync_dir_of(r->path);
+	return rc == 0 ? 0 : complain(r, r->path, rc, "its disk must be in order");
 }
 
 static int take_place(const struct replace *r, char *kept, size_t kept_len) {
 	int rc = put_aside(r, kept, kept_len);
+	size_t len;
 
 	if (rc == 0)
 		rc = move(r, r->part, r->path);
-	if (rc != 0)
+	if (rc != 0) {
+		len = strlen(r->err);
+		if (kept[0] != '\0')
+			snprintf(r->err + len, r->err_len - len, "; the old store is %s", kept);
 		return rc;
+	}
 	rc = sqlite_file_sync_dir_of(r->path);
 	return rc == 0 ? sqlite_file_mark(r->path, r->lock_fd, r->err, r->err_len)
 		       : complain(r, r->path, rc, "its disk must be in order");

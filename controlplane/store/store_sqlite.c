@@ -50,7 +50,9 @@ struct store_sqlite {
 	int64_t commit_ms; // of the last commit
 	struct store_backup backup;
 	struct sqlite_backup *copy; // the thread's while COPYING, then the checker's; not guarded
-	char *backup_file;          // owned; of backup
+	struct sqlite_backup
+		*copying;  // the same for the thread alone: NULL once the checker has it
+	char *backup_file; // owned; of backup
 	pthread_t checker;
 	bool has_checker;
 };
@@ -105,7 +107,7 @@ static void fail(struct store_sqlite *s, int rc) {
 	s->failed_rc = rc;
 	s->acked = sqlite_db_total(s->db);
 	s->in_flight = sqlite_db_in_flight(s->db);
-	sqlite_backup_leave(s->copy);
+	sqlite_backup_leave(s->copying);
 	sqlite_db_abandon(s->db);
 	s->db = NULL;
 }
@@ -236,6 +238,8 @@ static void copy_some(struct store_sqlite *s) {
 
 	pthread_mutex_lock(&s->db_lock);
 	rc = s->db == NULL ? s->failed_rc : sqlite_backup_step(s->copy, s->db);
+	if (rc != RG_MORE)
+		s->copying = NULL;
 	pthread_mutex_unlock(&s->db_lock);
 	pthread_mutex_lock(&s->lock);
 	s->backup.percent = sqlite_backup_percent(s->copy);
@@ -261,6 +265,8 @@ static void *thread_main(void *arg) {
 
 		if (!has_work && s->is_stopping)
 			break;
+		if (is_copying)
+			s->copying = s->copy;
 		store_queue_move(&batch, &s->queue);
 		pthread_mutex_unlock(&s->lock);
 		if (has_work)

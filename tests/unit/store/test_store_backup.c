@@ -276,6 +276,30 @@ START_TEST(the_log_goes_with_its_file) {
 }
 END_TEST
 
+// A crash came when the old file had been put aside, and not yet its log.
+START_TEST(the_log_follows_its_file) {
+	char cmd[512];
+
+	take();
+	commit(0, 2);
+	store_flush(s);
+	snprintf(cmd, sizeof(cmd), "cp %s %s.copy && cp %s-wal %s.copy-wal", path, path, path,
+		 path);
+	ck_assert_int_eq(system(cmd), 0);
+	close_store();
+	snprintf(cmd, sizeof(cmd), "mv %s.copy %s.old-1 && mv %s.copy-wal %s-wal && rm %s", path,
+		 path, path, path, path);
+	ck_assert_int_eq(system(cmd), 0);
+	ck_assert_int_eq(replace(backup), 0);
+	snprintf(cmd, sizeof(cmd), "mv %s.old-1 %s && mv %s.old-1-wal %s-wal", path, path, path,
+		 path);
+	ck_assert_int_eq(system(cmd), 0);
+	open_store();
+	load();
+	ck_assert_uint_eq(sum_of_gens, N_ROWS + 1);
+}
+END_TEST
+
 static void make_bad(int how) {
 	char log[96];
 
@@ -354,6 +378,7 @@ int main(void) {
 	tcase_add_test(tc, closed_on_the_way);
 	tcase_add_test(tc, restored);
 	tcase_add_test(tc, the_log_goes_with_its_file);
+	tcase_add_test(tc, the_log_follows_its_file);
 	tcase_add_loop_test(tc, a_bad_backup_changes_nothing, 0, N_BAD);
 	tcase_add_loop_test(tc, a_store_that_is_gone_is_missed, 0, 2);
 	tcase_add_test(tc, the_first_store_is_not_missed);
