@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A de-registration in the core (ims.md 4.5), for a client or for the lease engine alone. Control
 // loop. Only a 200 that lists the named Contact no more is evidence; all else leaves the end unknown.
+#include <errno.h>
+
 #include "ims/op.h"
 #include "regate/err.h"
 
@@ -81,22 +83,52 @@ static void set_contact(struct op *op, const struct lease *l) {
 	op->is_star = op->ours.uri.len == 0 && (op->client != NULL || !l->is_fixed);
 }
 
+// What other gateways have to know first is on record, or is not (rc).
+static void resume(struct op *op, int rc) {
+	struct request *r = op->client;
+
+	rc = lease_dereg_resume(op->ims->leases, op->idx, op->gen, rc);
+	if (rc == 0) {
+		op_send(op);
+		return;
+	}
+	op->client = NULL;
+	if (rc == RG_E_STALE)
+		reply_challenge(op->ims, r, "invalid_token");
+	else
+		reply_later(op->ims, r, 503, OP_STORE_RETRY_S);
+	op_end(op);
+}
+
+static void on_begun(struct lease_wait *w, int rc) {
+	resume(op_waited(w), rc);
+}
+
+// An older owner's request is not over, or no memory: the engine comes back.
+static void not_begun(struct ims *ims, const struct lease *l, struct request *r, int rc) {
+	if (rc == RG_MORE)
+		(void)!lease_dereg_resume(ims->leases, l->idx, l->gen, -EBUSY);
+	else if (rc == 0)
+		lease_dereg_unknown(ims->leases, l->idx, l->gen);
+	if (r != NULL)
+		reply_later(ims, r, 500, 1);
+}
+
 void op_deregister(struct ims *ims, const struct lease *l, struct request *r) {
 	struct op *op = NULL;
 	int rc = r != NULL ? lease_dereg_begin(ims->leases, l->idx, l->gen) : 0;
 
-	if (rc == 0 && op_find(ims, l->idx) == NULL)
+	if (rc >= 0 && op_find(ims, l->idx) == NULL)
 		op = op_new(ims, l, r);
-	if (op ==
-	    NULL) { // an older owner's request is not over, or no memory: the engine comes back
-		if (rc == 0)
-			lease_dereg_unknown(ims->leases, l->idx, l->gen);
-		if (r != NULL)
-			reply_later(ims, r, 500, 1);
+	if (op == NULL) {
+		not_begun(ims, l, r, rc);
 		return;
 	}
 	op->is_dereg = true;
 	set_contact(op, l);
 	ims->stats.deregister++;
-	op_send(op);
+	if (rc == 0)
+		op_send(op);
+	else if (op_await(op, on_begun) == 0)
+		resume(op, 0);
 }

@@ -3,6 +3,7 @@
 // repeats that ims.md 1.6 allows. Control loop. Whatever the core says, the lease engine and the
 // waiting client each hear of it once.
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "core/crash_point.h"
@@ -45,6 +46,13 @@ int op_await(struct op *op, void (*done)(struct lease_wait *w, int rc)) {
 	rc = lease_await(op->ims->leases, op->idx, &op->wait);
 	op->is_waiting = rc != 0;
 	return rc;
+}
+
+struct op *op_waited(struct lease_wait *w) {
+	struct op *op = (struct op *)((char *)w - offsetof(struct op, wait));
+
+	op->is_waiting = false;
+	return op;
 }
 
 const struct lease *op_lease(const struct op *op) {

@@ -6,6 +6,7 @@
 #include "ims/b2bua.h"
 
 #define OP_REMOVED_BYTES 2048
+#define OP_STORE_RETRY_S 5
 
 struct op {
 	struct op *next;
@@ -45,6 +46,7 @@ void op_send(struct op *op);
 void op_end(struct op *op);
 // RG_MORE: done(&op->wait) runs once the record of the lease is durable, or not; else 0.
 [[nodiscard]] int op_await(struct op *op, void (*done)(struct lease_wait *w, int rc));
+struct op *op_waited(struct lease_wait *w); // in done()
 // Adds a Contact that ends with the next request; w writes to removed_bytes. False without room.
 bool op_add_removed(struct op *op, struct rg_wr *w, struct rg_slice element);
 static inline uint64_t op_min(uint64_t a, uint64_t b) {

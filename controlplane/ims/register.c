@@ -2,13 +2,11 @@
 // A registration in the core: how it begins and what its 200 leads to. Control loop. Promises the
 // client nothing past its token and the core's binding (INV-9).
 #include <errno.h>
-#include <stddef.h>
 
 #include "ims/op.h"
 #include "regate/err.h"
 
 #define CLIENT_FLOOR_S 10 // shorter grants make JsSIP late (ims.md 3.1)
-#define STORE_RETRY_S 5
 #define REFRESH_RETRY_NS (60 * RG_NS_PER_S)
 
 // Nobody hears of it: a core that is away for now is asked again later, and what else went wrong the
@@ -41,20 +39,13 @@ void register_failed(struct op *op, unsigned status, bool is_unknown) {
 	op_end(op);
 }
 
-static struct op *op_of(struct lease_wait *w) {
-	struct op *op = (struct op *)((char *)w - offsetof(struct op, wait));
-
-	op->is_waiting = false;
-	return op;
-}
-
 // What the client would be promised is not on record: it asks again.
 static void not_durable(struct op *op) {
 	struct request *r = op->client;
 
 	op->client = NULL;
 	lease_register_failed(op->ims->leases, op->idx, op->gen, false);
-	reply_later(op->ims, r, 503, STORE_RETRY_S);
+	reply_later(op->ims, r, 503, OP_STORE_RETRY_S);
 	op_end(op);
 }
 
@@ -132,7 +123,7 @@ static void answer_bound(struct op *op, const struct lease *l) {
 }
 
 static void on_bound_durable(struct lease_wait *w, int rc) {
-	struct op *op = op_of(w);
+	struct op *op = op_waited(w);
 
 	if (rc == 0)
 		answer_bound(op, op_lease(op));
@@ -337,7 +328,7 @@ static bool is_good(const struct op *op) {
 
 // The core is asked once the record says what must be on record before.
 static void on_begun(struct lease_wait *w, int rc) {
-	struct op *op = op_of(w);
+	struct op *op = op_waited(w);
 
 	if (rc != 0 && op->client != NULL)
 		not_durable(op);

@@ -19,14 +19,20 @@ enum { // indices of names; others follow
 	LEASE_GATEWAY_OTHER, // whose name there was no memory for
 };
 
+struct lease_was { // a pair before its assignment, should that come to nothing
+	bool is_void, is_left, is_held, is_moved, is_released, is_unused;
+	uint16_t gateway, scenario;
+	uint64_t gen, reassign_ns, lost_register_ns, lost_dereg_ns;
+	int64_t granted_ms, ended_ms;
+};
+
 struct lease_op { // a grant or a renewal
 	struct lease_op *next;
-	struct lease_ask ask;    // sub is ours
-	bool is_new;             // it began the assignment
-	bool is_adopted;         // for this pair and generation, or none
-	bool was_void, was_held; // the pair before that
-	uint64_t was_until_ns, was_gen;
+	struct lease_ask ask; // sub is ours
+	bool is_new;          // it began the assignment
+	bool is_adopted;      // for this pair and generation, or none
 	bool has_used;
+	struct lease_was was;
 	struct rg_digest used; // lease_ask.used
 	unsigned n_tries;
 	uint64_t gen; // 0 = not known before its turn (account)
@@ -60,6 +66,7 @@ struct lease_pair {     // of a slot that is not FREE, or not yet at rest
 	// Of what memory is ahead:
 	bool is_raised;    // reassign_ns: nothing is promised to the client until it is durable
 	bool is_void;      // the lease was ended before its tokens
+	bool is_left;      // and only because its client had gone, as it seemed
 	bool is_marked;    // suspect
 	bool is_moving;    // gateway, which was moved_from
 	bool is_unsure;    // the generation: no answer has said that it is durable

@@ -53,6 +53,27 @@ void lease_late_fn(struct env_timer *t, uint64_t) {
 	}
 }
 
+static struct lease_was remember(const struct lease_pair *p) {
+	const struct lease *l = &p->l;
+
+	return (struct lease_was){
+		.is_void = p->is_void,
+		.is_left = p->is_left,
+		.is_held = l->state == LEASE_QUARANTINE,
+		.is_moved = l->is_moved,
+		.is_released = p->is_released,
+		.is_unused = p->is_unused,
+		.gateway = l->gateway,
+		.scenario = l->scenario,
+		.gen = l->gen,
+		.reassign_ns = l->reassign_ns,
+		.lost_register_ns = p->lost_register_ns,
+		.lost_dereg_ns = p->lost_dereg_ns,
+		.granted_ms = p->granted_ms,
+		.ended_ms = p->ended_ms,
+	};
+}
+
 int lease_op_assign(struct lease_pair *p, struct lease_op *op, uint64_t gen, uint16_t scenario) {
 	struct lease *l = &p->l;
 	char *sub = strdup(op->ask.sub);
@@ -61,19 +82,16 @@ int lease_op_assign(struct lease_pair *p, struct lease_op *op, uint64_t gen, uin
 		return -ENOMEM;
 	if (l->tokens[0].end_ns != 0 || p->e->slots[l->idx].is_listed)
 		lease_bug(p->e, l->idx, "a pair in use is to be given out (I1)");
-	op->was_void = p->is_void;
-	op->was_until_ns = l->reassign_ns;
-	op->was_gen = l->gen;
-	op->was_held = l->state == LEASE_QUARANTINE;
-	if (op->was_held)
+	op->was = remember(p);
+	if (op->was.is_held)
 		lease_pool_release(p);
 	lease_pair_set_sub(p, sub);
 	lease_pair_set_gen(p, gen);
 	l->is_stale = l->is_moved = false;
 	l->gateway = LEASE_GATEWAY_OURS;
 	p->is_unsure = true;
-	p->is_raised = p->is_void = p->has_proof = p->is_released = false;
-	p->is_unused = !op->was_held; // an account's may follow one that is in the core still
+	p->is_raised = p->is_void = p->is_left = p->has_proof = p->is_released = false;
+	p->is_unused = !op->was.is_held; // an account's may follow one that is in the core still
 	p->lost_register_ns = p->lost_dereg_ns = 0;
 	p->ended_ms = 0;
 	l->scenario = scenario;
@@ -329,14 +347,26 @@ static bool is_away(struct lease_engine *e) {
 
 // The generation goes back as well: no token of it has left.
 void lease_op_undo(struct lease_pair *p, const struct lease_op *op) {
+	const struct lease_was *was = &op->was;
+
 	if (p->l.state != LEASE_OFFERED || p->l.gen != op->gen) // revoked by its number meanwhile
 		return;
-	p->is_unsure = p->is_unused = false;
-	p->is_void = op->was_void;
-	p->l.reassign_ns = op->was_until_ns;
-	lease_pair_set_gen(p, op->was_gen);
-	lease_pair_set_state(p, op->was_held ? LEASE_QUARANTINE : LEASE_FREE);
-	if (op->was_held) // an account's own
+	p->is_unsure = false;
+	p->is_void = was->is_void;
+	p->is_left = was->is_left;
+	p->is_released = was->is_released;
+	p->is_unused = was->is_unused;
+	p->lost_register_ns = was->lost_register_ns;
+	p->lost_dereg_ns = was->lost_dereg_ns;
+	p->granted_ms = was->granted_ms;
+	p->ended_ms = was->ended_ms;
+	p->l.is_moved = was->is_moved;
+	p->l.gateway = was->gateway;
+	p->l.scenario = was->scenario;
+	p->l.reassign_ns = was->reassign_ns;
+	lease_pair_set_gen(p, was->gen);
+	lease_pair_set_state(p, was->is_held ? LEASE_QUARANTINE : LEASE_FREE);
+	if (was->is_held) // an account's own
 		lease_pool_hold(p);
 	else
 		lease_pair_set_sub(p, NULL);

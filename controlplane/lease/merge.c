@@ -124,6 +124,7 @@ static void offer(struct lease_pair *p, const struct lease_token tokens[STORE_TO
 		lease_pool_release(p);
 	lease_pool_unlink(p->e, p->l.idx);
 	p->fence = 0;
+	p->is_released = false;
 	p->l.is_stale = true;
 	lease_pair_set_state(p, LEASE_OFFERED);
 	take_tokens(p, tokens);
@@ -136,7 +137,7 @@ static void reset(struct lease_pair *p) {
 	close_flow(p);
 	lease_binding_clear(p);
 	p->is_dirty = p->is_marked || p->import_done != NULL;
-	p->is_raised = p->is_void = p->is_moving = false;
+	p->is_raised = p->is_void = p->is_left = p->is_moving = false;
 	lease_lost_clear(p);
 	p->is_unsure = p->is_unused = p->is_released = p->has_proof = p->is_revived = p->is_ending =
 		false;
@@ -250,6 +251,9 @@ static void set_gateway(struct lease_pair *p, uint16_t gateway) {
 }
 
 static void merge_same(struct lease_pair *p, const struct lease_news *n) {
+	// Its client has not gone, but to another gateway, where it was told that it is registered.
+	if (p->is_left && !is_over(&n->row) && n->gateway != LEASE_GATEWAY_OURS)
+		p->is_void = p->is_left = false;
 	if (!p->is_void)
 		p->ended_ms = n->row.ended_ms;
 	p->is_moving &= !is_over(&n->row);

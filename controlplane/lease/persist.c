@@ -119,7 +119,7 @@ void lease_waits_end(struct lease_pair *p, int rc) {
 
 // All that memory is ahead of is durable now.
 static void settle_durable(struct lease_pair *p) {
-	p->is_void = p->is_marked = p->is_moving = false;
+	p->is_void = p->is_left = p->is_marked = p->is_moving = false;
 	if (p->is_raised) {
 		p->is_raised = false;
 		lease_pair_show_state(p);

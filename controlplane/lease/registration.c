@@ -184,12 +184,24 @@ int lease_refresh_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 	return 0;
 }
 
-// The request is over; what the core holds is told by before and is_unknown.
+// The request is over; what the core holds is told by before and is_unknown. Of another gateway's
+// lease that one ends it.
 static void end_after_failure(struct lease_pair *p, bool is_unknown) {
-	if (is_unknown || p->before != LEASE_OFFERED || p->l.is_stale)
+	if (!lease_is_ours(p))
+		lease_pair_quarantine(p);
+	else if (is_unknown || p->before != LEASE_OFFERED || p->l.is_stale)
 		lease_pair_deregister(p);
 	else
 		lease_pair_quarantine(p);
+}
+
+// Nothing that is under way stays of the request.
+static void go_back(struct lease_pair *p, enum lease_state state) {
+	lease_pair_set_state(p, state);
+	lease_pair_show_state(p);
+	if (p->l.state != LEASE_OFFERED && p->l.flow.gen == 0)
+		p->grace_ns = lease_add_ns(env_now_ns(p->e->env), p->e->cfg.flow_grace_ns);
+	lease_pair_arm(p);
 }
 
 void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown) {
@@ -203,11 +215,7 @@ void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, b
 		end_after_failure(p, is_unknown);
 		return;
 	}
-	lease_pair_set_state(p, is_unknown ? LEASE_UNKNOWN : p->before);
-	lease_pair_show_state(p);
-	if (p->l.state != LEASE_OFFERED && p->l.flow.gen == 0)
-		p->grace_ns = lease_add_ns(env_now_ns(e->env), e->cfg.flow_grace_ns);
-	lease_pair_arm(p);
+	go_back(p, is_unknown ? LEASE_UNKNOWN : p->before);
 }
 
 void lease_refresh_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown,
@@ -232,12 +240,35 @@ int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen) {
 		return RG_E_STALE;
 	if (p->is_ending || p->l.state == LEASE_PENDING || p->l.state == LEASE_DEREG_PENDING)
 		return RG_E_CONFLICT;
+	p->before = p->l.state;
 	lease_pair_set_state(p, LEASE_DEREG_PENDING);
 	lease_pair_show_state(p);
 	p->grace_ns = p->dereg_ns = RG_NEVER;
 	p->dereg_asked_ns = env_now_ns(e->env);
+	if (e->cfg.is_shared) { // it may be another owner's by now
+		move_here(p);
+		lease_pair_persist(p);
+	}
 	lease_pair_arm(p);
-	return 0;
+	return e->cfg.is_shared ? RG_MORE : 0;
+}
+
+int lease_dereg_resume(struct lease_engine *e, uint32_t idx, uint64_t gen, int rc) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+
+	if (p == NULL || p->l.state != LEASE_DEREG_PENDING)
+		return RG_E_STALE;
+	if (rc == 0 && lease_is_ours(p)) {
+		p->dereg_asked_ns = env_now_ns(e->env);
+		return 0;
+	}
+	if (p->is_ending)
+		end_after_failure(p, false);
+	else if (!lease_is_ours(p)) // the client is elsewhere, or the store is away
+		lease_pair_offer(p, true);
+	else
+		go_back(p, p->before);
+	return rc == 0 ? RG_E_CONFLICT : rc;
 }
 
 // The user may come back with the same token.
@@ -261,8 +292,12 @@ static void retry_at(struct lease_pair *p, uint64_t at_ns) {
 
 // If it has any: else time has ended it, and a renewal elsewhere that is told only now goes before.
 static void void_tokens(struct lease_pair *p) {
-	if (p->l.tokens[0].end_ns > env_now_ns(p->e->env))
-		lease_pair_void(p);
+	bool is_first = !p->is_void;
+
+	if (p->l.tokens[0].end_ns <= env_now_ns(p->e->env))
+		return;
+	lease_pair_void(p);
+	p->is_left = is_first;
 }
 
 // A REGISTER without an answer may still arrive and bind again: once more, when it cannot.
