@@ -20,6 +20,7 @@ struct token {
 	unsigned n_newer, n_newer_acked; // of the same generation
 	unsigned n_at_ask;               // acknowledged ones, then
 	bool is_acked;
+	size_t issued_at;     // event
 	uint64_t recorded_ns; // how far its end is from the end of its pair, on record; 0 = is not
 };
 
@@ -37,6 +38,7 @@ struct flow {
 struct pair {
 	uint16_t client; // last acknowledged owner; 0 = none yet
 	uint64_t gen, claim_end_ns;
+	size_t began_at;      // event: gen was acknowledged
 	uint64_t evidence_ns; // the core confirmed that nothing is bound; RG_NEVER = it did not
 	uint64_t cause_ns;    // from then on a gateway may end the lease by itself; RG_NEVER = not
 	bool is_revoking, is_revoked;
@@ -54,8 +56,9 @@ struct pair {
 	uint64_t record_gen, record_ms; // of the last record, and its reassign time
 	unsigned named;                 // gateways that records of this generation named, as bits
 	uint32_t impi, impu;
-	uint64_t free_order; // RG_NEVER: not free, or not known since when
-	bool is_other_id, is_other_id_stored;
+	uint64_t free_order;     // RG_NEVER: not free, or not known since when
+	unsigned other_id_by;    // gateways that know of it, as bits
+	bool is_other_id_stored; // and all others have to
 };
 
 struct check {
@@ -64,6 +67,7 @@ struct check {
 	struct token t[HISTORY_TOKENS];
 	uint64_t hold_end_ns; // INV-11
 	const struct history_event *e;
+	size_t at; // its number
 };
 
 static uint64_t min_ns(uint64_t a, uint64_t b) {
@@ -124,7 +128,8 @@ static const char *check_grant(const struct check *c, const struct pair *p) {
 
 	if (e->at_ns + c->r->clock_ns < c->hold_end_ns)
 		return "given out while it is not known who had it (INV-11)";
-	if (p->is_other_id)
+	if ((p->other_id_by & 1u << e->gateway) != 0 ||
+	    (p->other_id_by != 0 && p->is_other_id_stored))
 		return "given out though another pair's identity goes with it (INV-2)";
 	return p->client != 0 && p->client != e->client ? check_handover(c, p) : NULL;
 }
@@ -139,8 +144,10 @@ static const char *on_token(struct check *c, struct pair *p) {
 		return "a token left before it was on record (I2, INV-6)";
 	if (c->t[e->token].recorded_ns + RECORD_SLACK_NS < c->r->guard_ns)
 		return "a token outlasts its pair (INV-6)";
-	if (e->gen < p->gen)
-		return "the generation went back (I4, INV-5)";
+	if (e->gen < p->gen) // the answer may be late, not what it answers
+		return c->t[e->token].gen == e->gen && c->t[e->token].issued_at < p->began_at
+			       ? NULL
+			       : "the generation went back (I4, INV-5)";
 	if (e->gen == p->gen && p->client != e->client)
 		return "one generation for two owners (I1, I4)";
 	if (e->gen > p->gen && e->op == OP_RENEW)
@@ -148,6 +155,7 @@ static const char *on_token(struct check *c, struct pair *p) {
 	if (e->gen > p->gen) {
 		fault = check_grant(c, p);
 		p->evidence_ns = p->cause_ns = RG_NEVER;
+		p->began_at = c->at;
 		p->is_revoking = p->is_revoked = p->is_unbound = false;
 	}
 	if (!own(p, e->gen, e->client))
@@ -184,7 +192,8 @@ static const char *on_issue(struct check *c, struct pair *p) {
 	c->t[e->token] = (struct token){.client = e->client,
 					.pair = e->pair,
 					.gen = e->gen,
-					.end_ns = e->end_ns};
+					.end_ns = e->end_ns,
+					.issued_at = c->at};
 	if (e->gen == p->gen)
 		set_claim(c, p);
 	return e->op == OP_GRANT ? check_order(c, p) : NULL;
@@ -210,7 +219,7 @@ static const char *on_record(struct check *c, struct pair *p) {
 		return "two gateways had it, and the record does not say so (INV-7)";
 	p->record_gen = e->gen;
 	p->record_ms = e->asked_ns;
-	p->is_other_id_stored |= p->is_other_id && (e->flags & STORE_SUSPECT) != 0;
+	p->is_other_id_stored |= p->other_id_by != 0 && (e->flags & STORE_SUSPECT) != 0;
 	c->t[e->token].recorded_ns = c->t[e->token2].recorded_ns = e->told_ns;
 	return NULL;
 }
@@ -220,7 +229,7 @@ static void on_store_lost(struct check *c) {
 	c->hold_end_ns = c->e->at_ns + c->r->hold_ns;
 	for (unsigned i = 0; i < HISTORY_PAIRS; i++) {
 		c->p[i].cause_ns = 0;
-		c->p[i].is_other_id = false;
+		c->p[i].other_id_by = 0;
 	}
 }
 
@@ -294,6 +303,8 @@ static const char *on_unbind(struct check *c, struct pair *p) {
 	const struct history_event *e = c->e;
 	unsigned n = 0;
 
+	if (e->gen == p->record_gen && (p->named & 1u << e->gateway) == 0)
+		return "an end was asked for by a gateway that the record does not name (INV-7)";
 	for (unsigned i = 0; i < p->n_b; i++) {
 		const struct binding *b = &p->b[i];
 		bool is_gone = e->token == 0 || b->contact == e->token;
@@ -398,17 +409,19 @@ static void on_crash(struct check *c) {
 
 		if (!c->r->is_revoke_durable)
 			p->is_revoked = false;
-		p->is_other_id &= p->is_other_id_stored;
+		if (!p->is_other_id_stored)
+			p->other_id_by &= ~(1u << c->e->gateway);
 		for (unsigned k = 0; k < MAX_FLOWS; k++)
 			if (p->flows[k].gateway == c->e->gateway)
 				p->flows[k].conn = 0;
 	}
 }
 
-static void on_other_id(struct pair *p, bool is_so) {
-	if (!p->is_other_id || !is_so)
-		p->is_other_id_stored = false;
-	p->is_other_id = is_so;
+static void on_other_id(struct pair *p, const struct history_event *e) {
+	bool is_so = e->kind == EV_OTHER_ID;
+
+	p->is_other_id_stored &= is_so && p->other_id_by != 0;
+	p->other_id_by = is_so ? p->other_id_by | 1u << e->gateway : 0;
 }
 
 static const char *on_event(struct check *c) {
@@ -460,7 +473,7 @@ static const char *on_event(struct check *c) {
 		return NULL;
 	case EV_OTHER_ID:
 	case EV_CLEAR:
-		on_other_id(p, e->kind == EV_OTHER_ID);
+		on_other_id(p, e);
 		return NULL;
 	default:
 		return NULL;
@@ -478,6 +491,7 @@ const char *history_check(const struct history *h, const struct history_rules *r
 		const char *fault;
 
 		c.e = &h->ev[*at];
+		c.at = *at;
 		fault = on_event(&c);
 		if (fault != NULL)
 			return fault;
