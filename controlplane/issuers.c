@@ -174,7 +174,8 @@ void issuers_fini(struct issuers *s) {
 			explicit_bzero((char *)s->cfgs[i].authorization,
 				       strlen(s->cfgs[i].authorization));
 		free((char *)s->cfgs[i].authorization);
-		explicit_bzero((void *)s->cfgs[i].keys.p, s->cfgs[i].keys.len);
+		if (s->cfgs[i].keys.p != NULL)
+			explicit_bzero((void *)s->cfgs[i].keys.p, s->cfgs[i].keys.len);
 		free((void *)s->cfgs[i].keys.p);
 	}
 	free(s->cfgs);
