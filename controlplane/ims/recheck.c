@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Tokens that their issuer was asked about (RFC 7662): its word holds for a while, and at half of it the
-// issuer is asked again, so that the client need not come. What it withdrew ends at once; while it cannot
-// be asked the word runs out. Such a token is in memory for as long. Control loop.
+// issuer is asked again, so that the client need not come. What it withdrew ends at once, and the lease
+// with its last token; while it cannot be asked the word runs out. Such a token is in memory for as long.
+// Control loop.
 #include <stdlib.h>
 
 #include "ims/b2bua.h"
@@ -125,8 +126,7 @@ static void prolong(struct recheck *c, const struct token_claims *k) {
 static void withdrawn(struct recheck *c, int rc) {
 	log_put(c->ims->log, LOG_INFO, "ims.token_withdrawn", LOG_U("lease", c->idx),
 		LOG_U("gen", c->gen), LOG_S("why", rg_strerror(rc)));
-	if (end_of(c) != 0)
-		(void)lease_revoke(c->ims->leases, c->idx, c->gen);
+	lease_end_token(c->ims->leases, c->idx, c->gen, &c->digest);
 	recheck_free(c);
 }
 

@@ -77,6 +77,32 @@ void lease_adopt(struct lease_engine *e, const struct lease_adoption *a,
 	lease_op_answer_late(e, op, rc);
 }
 
+void lease_end_token(struct lease_engine *e, uint32_t idx, uint64_t gen,
+		     const struct rg_digest *d) {
+	struct lease_pair *p = lease_pair_find(e, idx, gen);
+	unsigned slot = STORE_TOKENS;
+	bool is_last = true;
+
+	for (unsigned i = 0; p != NULL && i < STORE_TOKENS; i++) {
+		const struct lease_token *t = &p->l.tokens[i];
+
+		if (t->end_ns != 0 && memcmp(&t->digest, d, sizeof(*d)) == 0)
+			slot = i;
+		else if (t->end_ns > env_now_ns(e->env))
+			is_last = false;
+	}
+	if (slot == STORE_TOKENS)
+		return;
+	if (is_last && p->running == NULL && p->ops == NULL) {
+		(void)lease_revoke(e, idx, gen);
+		return;
+	}
+	lease_token_drop(p, slot);
+	lease_pair_drop_ended(p); // what is left is the newest
+	lease_pair_persist(p);
+	lease_pair_arm(p);
+}
+
 static bool is_signed_by(const struct lease *l, const uint64_t *keys, size_t n) {
 	for (unsigned i = 0; i < STORE_TOKENS; i++) {
 		const struct lease_token *t = &l->tokens[i];

@@ -270,6 +270,66 @@ START_TEST(same_token_again) {
 }
 END_TEST
 
+static struct rg_digest digest_of(const char *text) {
+	struct rg_digest d;
+
+	rg_token_digest(digester, rg_str(text), &d);
+	return d;
+}
+
+// The client has a newer one: the lease goes on, also over a restart, until that one is withdrawn.
+START_TEST(token_withdrawn) {
+	const char *gone = _i < 2 ? "token-1" : "token-2", *left = _i < 2 ? "token-2" : "token-1";
+	struct rg_digest d = digest_of(gone), other = digest_of("token-3");
+
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_int_eq(adopt(&good, "u", "token-2"), 0);
+	lease_end_token(e, 1, 40, &other);
+	lease_end_token(e, 1, 39, &d);
+	ck_assert_ptr_nonnull(by_token(gone));
+	lease_end_token(e, 1, 40, &d);
+	ck_assert_ptr_null(by_token(gone));
+	env_sim_advance(env, SEC);
+	if (_i % 2 == 1) {
+		lease_engine_free(e);
+		env_sim_settle(env);
+		make_engine();
+	}
+	ck_assert_ptr_null(by_token(gone));
+	ck_assert_ptr_nonnull(by_token(left));
+	ck_assert_uint_ne(by_token(left)->tokens[0].end_ns, 0);
+	d = digest_of(left);
+	lease_end_token(e, 1, 40, &d);
+	ck_assert_ptr_null(by_token(left));
+	env_sim_advance(env, SEC);
+	ck_assert_int_eq(adopt(&good, "u", left), RG_E_STALE);
+}
+END_TEST
+
+// The newer one is on its way to the store, and may not get there.
+START_TEST(token_withdrawn_before_the_next) {
+	struct rg_digest d = digest_of("token-1");
+	const struct lease_ask ask = {.sub = "u",
+				      .token_end_ns = env_now_ns(env) + FIX_LIFE,
+				      .issue = issue,
+				      .done = done,
+				      .digester = digester};
+
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	token = "token-2";
+	store_mem_fail(store, _i, -EIO);
+	lease_adopt(e, &good, &ask);
+	lease_end_token(e, 1, 40, &d);
+	ck_assert_ptr_null(by_token("token-1"));
+	env_sim_advance(env, 20 * SEC);
+	ck_assert_int_eq(rc, _i == 0 ? 0 : -EIO);
+	ck_assert((by_token("token-2") != NULL) == (_i == 0));
+	ck_assert((lease_get(e, 1, 40) != NULL) == (_i == 0));
+	ck_assert_ptr_null(by_token("token-1"));
+	ck_assert_ptr_null(lease_engine_check(e));
+}
+END_TEST
+
 // Its key was withdrawn; after a restart nobody knows whether it was this one.
 START_TEST(key_withdrawn) {
 	static const uint64_t gone[] = {7, 8};
@@ -358,6 +418,8 @@ int main(void) {
 	tcase_add_loop_test(tc, store_fails_at_first_sight, 0, 2);
 	tcase_add_test(tc, end_is_absolute);
 	tcase_add_loop_test(tc, same_token_again, 0, 2);
+	tcase_add_loop_test(tc, token_withdrawn, 0, 4);
+	tcase_add_loop_test(tc, token_withdrawn_before_the_next, 0, 2);
 	tcase_add_loop_test(tc, key_withdrawn, 0, 2);
 	tcase_add_test(tc, drained_pool);
 	tcase_add_test(tc, never_granted_here);
