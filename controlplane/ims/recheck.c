@@ -9,7 +9,7 @@
 #include "lease/adopt.h"
 #include "regate/err.h"
 
-#define RETRY_NS (10 * RG_NS_PER_S)
+#define RETRY_NS (10 * RG_NS_PER_S) // on average: not all at once again
 
 struct recheck {
 	struct env_timer timer; // first
@@ -70,10 +70,15 @@ static uint64_t half_ns(const struct recheck *c) {
 }
 
 static void retry(struct recheck *c) {
-	if (end_of(c) == 0)
+	struct env *env = c->ims->env;
+	uint64_t some;
+
+	if (end_of(c) == 0) {
 		recheck_free(c);
-	else
-		env_timer_set(c->ims->env, &c->timer, env_now_ns(c->ims->env) + RETRY_NS);
+		return;
+	}
+	env_random(env, &some, sizeof(some));
+	env_timer_set(env, &c->timer, env_now_ns(env) + RETRY_NS / 2 + some % RETRY_NS);
 }
 
 // Towards the token's own end there is nothing more to ask.
@@ -164,8 +169,8 @@ static void on_time(struct env_timer *t, uint64_t) {
 		return;
 	}
 	c->is_asking = true;
-	if (token_issuers_verify(c->ims->issuers, rg_slice(c->token, c->len), c->wwsf, on_told,
-				 c) == 0)
+	if (token_issuers_verify_again(c->ims->issuers, rg_slice(c->token, c->len), c->wwsf,
+				       on_told, c) == 0)
 		return;
 	c->is_asking = false;
 	retry(c);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Key sets of other issuers (ims.md 2.5) and the verification of their tokens. A set is immutable and
-// counted: a job in the crypto pool holds the one that it verifies with, whatever is fetched meanwhile.
+// The tokens of other issuers (ims.md 2.5): verified with their keys on the crypto pool, or asked about.
 #include "token/issuers.h"
 
 #include <errno.h>
@@ -10,47 +9,19 @@
 #include "regate/err.h"
 #include "regate/token.h"
 #include "token/introspect.h"
-#include "token/jwk.h"
+#include "token/issuers_int.h"
 #include "token/jws.h"
 
-#define SETS_MAX 16 // the newest, and those before it
 #define JOBS_MAX \
 	16 // of one issuer, being verified or waiting for a fetch: there are others to serve
-#define BODY_MAX 65536
-#define FETCH_TIMEOUT_MS 10000
-
-struct set {
-	unsigned n_refs; // loop only
-	struct jwk_set keys;
-	struct rg_slice text; // ours, to see whether it has changed
-	uint64_t until_ns;    // RG_NEVER: the newest
-};
-
-struct issuer {
-	const struct token_issuer_cfg *cfg;
-	struct token_issuers *all;
-	struct set *sets[SETS_MAX]; // newest first
-	size_t n_sets;
-	struct http_request *fetch; // NULL = none under way
-	struct parse *parse;        // the same, of what was fetched
-	uint64_t fetched_ns;        // when the last one began; 0 = never
-	struct env_timer poll;
-	unsigned n_jobs;
-	bool is_forgetting; // with the next good set
-};
-
-struct parse {                 // of a set, in the crypto pool: an RSA key takes 20 ms to check
-	struct issuer *issuer; // NULL: it has gone
-	struct set *set;
-	char why[256];
-	size_t len;
-	char text[];
-};
+#define AGAINS_MAX 64  // of one issuer: tokens of leases, which nobody can make more of
+#define ASKS_PER_S 100 // of one issuer, about what may be anybody's token
 
 struct job {
 	struct token_issuers *all; // NULL: they have gone
 	struct job *prev, *next;
 	struct issuer *issuer;
+	bool is_again;                // of a lease's token
 	struct set *set;              // NULL: waits for a fetch, or
 	struct http_request *request; // for its issuer's word
 	const struct jws_key *key;
@@ -63,98 +34,6 @@ struct job {
 	size_t len;
 	uint8_t token[];
 };
-
-struct token_issuers {
-	struct token_issuers_cfg cfg;
-	struct env *env;
-	struct http_client *http;
-	struct log *log;
-	struct issuer *issuers;
-	size_t n_issuers;
-	struct job *jobs;
-};
-
-// --- key sets
-
-static void set_put(struct set *s) {
-	if (s == NULL || --s->n_refs > 0)
-		return;
-	jwk_set_fini(&s->keys);
-	free((void *)s->text.p);
-	free(s);
-}
-
-static struct set *set_new(struct rg_slice text, bool may_be_secret, char *err, size_t err_len) {
-	struct set *s = calloc(1, sizeof(*s));
-	char *copy = malloc(text.len + 1);
-
-	snprintf(err, err_len, "no memory");
-	if (s != NULL && copy != NULL &&
-	    jwk_set_parse(text, may_be_secret, &s->keys, err, err_len) == 0) {
-		memcpy(copy, text.p, text.len);
-		s->text = rg_slice(copy, text.len);
-		s->n_refs = 1;
-		s->until_ns = RG_NEVER;
-		return s;
-	}
-	free(copy);
-	free(s);
-	return NULL;
-}
-
-// The set before stays for what its keys have signed already (ims.md 2.5).
-static void set_newest(struct issuer *is, struct set *s) {
-	uint64_t now_ns = env_now_ns(is->all->env);
-
-	if (is->n_sets > 0)
-		is->sets[0]->until_ns = now_ns + is->all->cfg.life_max_s * RG_NS_PER_S;
-	while (is->n_sets > 0 &&
-	       (is->n_sets == SETS_MAX || is->sets[is->n_sets - 1]->until_ns <= now_ns))
-		set_put(is->sets[--is->n_sets]);
-	for (size_t i = is->n_sets; i > 0; i--)
-		is->sets[i] = is->sets[i - 1];
-	is->sets[0] = s;
-	is->n_sets++;
-	log_put(is->all->log, LOG_INFO, "token.keys_fetched", LOG_S("wwsf", is->cfg->wwsf),
-		LOG_U("keys", s->keys.n));
-}
-
-static bool has_tag(const struct set *s, uint64_t tag) {
-	for (size_t i = 0; i < s->keys.n; i++)
-		if (s->keys.keys[i].tag == tag)
-			return true;
-	return false;
-}
-
-// All but the newest set, and whatever only they had.
-static void forget_old(struct issuer *is) {
-	const struct token_issuers_cfg *cfg = &is->all->cfg;
-	uint64_t tags[SETS_MAX * JWK_SET_MAX];
-	size_t n = 0;
-
-	is->is_forgetting = false;
-	while (is->n_sets > 1) {
-		struct set *old = is->sets[--is->n_sets];
-
-		for (size_t i = 0; i < old->keys.n; i++)
-			if (!has_tag(is->sets[0], old->keys.keys[i].tag))
-				tags[n++] = old->keys.keys[i].tag;
-		set_put(old);
-	}
-	log_put(is->all->log, LOG_INFO, "token.keys_forgotten", LOG_S("wwsf", is->cfg->wwsf),
-		LOG_U("keys", n));
-	if (n > 0 && cfg->gone != NULL)
-		cfg->gone(cfg->arg, is->cfg->wwsf_idx, tags, n);
-}
-
-static struct set *set_with(const struct issuer *is, const char *kid) {
-	uint64_t now_ns = env_now_ns(is->all->env);
-
-	for (size_t i = 0; i < is->n_sets; i++)
-		if (is->sets[i]->until_ns > now_ns && jwk_set_find(&is->sets[i]->keys, kid) != NULL)
-			return is->sets[i];
-	return NULL;
-}
 
 // --- jobs
 
@@ -171,7 +50,10 @@ static void job_unlink(struct job *j) {
 		j->all->jobs = j->next;
 	if (j->next != NULL)
 		j->next->prev = j->prev;
-	j->issuer->n_jobs--;
+	if (j->is_again)
+		j->issuer->n_agains--;
+	else
+		j->issuer->n_jobs--;
 	j->all = NULL;
 }
 
@@ -195,7 +77,7 @@ static void job_done(void *arg) {
 	int rc = j->rc;
 
 	j->claims.key = j->key->tag;
-	set_put(j->set);
+	issuer_set_put(j->set);
 	if (j->all == NULL) { // answered already
 		job_free(j);
 		return;
@@ -218,7 +100,7 @@ static int job_start(struct job *j) {
 
 	if (rc != 0)
 		return RG_E_PROTO;
-	j->set = kid_of(&jws) == NULL ? NULL : set_with(j->issuer, kid_of(&jws));
+	j->set = kid_of(&jws) == NULL ? NULL : issuer_set_with(j->issuer, kid_of(&jws));
 	if (j->set != NULL)
 		j->key = jwk_set_find(&j->set->keys, kid_of(&jws));
 	jws_close(&jws);
@@ -234,10 +116,8 @@ static int job_start(struct job *j) {
 	return rc;
 }
 
-// --- fetching
-
 // Those that waited for the keys; one that still has none has none.
-static void wake_jobs(struct issuer *is) {
+void issuer_wake_jobs(struct issuer *is) {
 	struct job *next, *j = is->all->jobs;
 
 	for (; j != NULL; j = next) {
@@ -250,142 +130,6 @@ static void wake_jobs(struct issuer *is) {
 		if (rc != 0)
 			job_end(j, rc);
 	}
-}
-
-static void fetched(struct issuer *is, bool is_good) {
-	const struct token_issuers *all = is->all;
-
-	if (is_good && is->is_forgetting)
-		forget_old(is);
-	env_timer_set(all->env, &is->poll,
-		      env_now_ns(all->env) + (is_good ? all->cfg.poll_ns : all->cfg.refetch_ns));
-	wake_jobs(is);
-}
-
-static void parse_run(void *arg) {
-	struct parse *p = arg;
-
-	p->set = set_new(rg_slice(p->text, p->len), false, p->why, sizeof(p->why));
-}
-
-static void parse_done(void *arg) {
-	struct parse *p = arg;
-	struct issuer *is = p->issuer;
-	bool is_good = p->set != NULL;
-
-	if (is == NULL) {
-		set_put(p->set);
-		free(p);
-		return;
-	}
-	is->parse = NULL;
-	if (is_good)
-		set_newest(is, p->set);
-	else
-		log_put(is->all->log, LOG_ERROR, "token.keys_refused", LOG_S("wwsf", is->cfg->wwsf),
-			LOG_S("uri", is->cfg->jwks_uri), LOG_S("why", p->why));
-	free(p);
-	fetched(is, is_good);
-}
-
-static int parse_begin(struct issuer *is, struct rg_slice text) {
-	struct parse *p = malloc(sizeof(*p) + text.len);
-	int rc;
-
-	if (p == NULL)
-		return -ENOMEM;
-	*p = (struct parse){.issuer = is, .why = "the gateway ends", .len = text.len};
-	memcpy(p->text, text.p, text.len);
-	rc = env_work(is->all->env, parse_run, parse_done, p);
-	if (rc == 0)
-		is->parse = p;
-	else
-		free(p);
-	return rc;
-}
-
-static void on_fetched(void *arg, const struct http_answer *a) {
-	struct issuer *is = arg;
-	struct token_issuers *all = is->all;
-	bool is_good = a->rc == 0 && a->status == 200;
-
-	is->fetch = NULL;
-	if (!is_good)
-		log_put(all->log, LOG_WARN, "token.keys_unreachable", LOG_S("wwsf", is->cfg->wwsf),
-			LOG_S("uri", is->cfg->jwks_uri), LOG_U("status", a->status),
-			LOG_S("why", a->rc == 0 ? "not 200" : a->error));
-	else if (is->n_sets == 0 || !rg_eq(a->body, is->sets[0]->text))
-		is_good = parse_begin(is, a->body) == 0;
-	if (is->parse == NULL)
-		fetched(is, is_good);
-}
-
-static int fetch(struct issuer *is) {
-	static const char *headers[] = {"Accept: application/json", NULL};
-	struct token_issuers *all = is->all;
-	const struct http_ask ask = {
-		.method = "GET",
-		.url = is->cfg->jwks_uri,
-		.headers = headers,
-		.ca_file = is->cfg->ca_file,
-		.timeout_ms = FETCH_TIMEOUT_MS,
-		.max_body = BODY_MAX,
-		.done = on_fetched,
-		.arg = is,
-	};
-
-	is->fetched_ns = env_now_ns(all->env);
-	return http_client_ask(all->http, &ask, &is->fetch);
-}
-
-static void on_poll(struct env_timer *t, uint64_t now_ns) {
-	struct issuer *is = (struct issuer *)((char *)t - offsetof(struct issuer, poll));
-
-	if (is->fetch == NULL && is->parse == NULL && fetch(is) != 0)
-		env_timer_set(is->all->env, t, now_ns + is->all->cfg.refetch_ns);
-}
-
-void token_issuers_forget(struct token_issuers *s) {
-	for (size_t i = 0; i < s->n_issuers; i++) {
-		struct issuer *is = &s->issuers[i];
-
-		if (is->cfg->introspection_uri != NULL)
-			continue;
-		if (is->cfg->jwks_uri == NULL) {
-			forget_old(is);
-			continue;
-		}
-		is->is_forgetting = true;
-		if (is->fetch != NULL) // of before
-			http_request_cancel(is->fetch);
-		if (is->parse != NULL)
-			is->parse->issuer = NULL;
-		is->fetch = NULL;
-		is->parse = NULL;
-		env_timer_set(s->env, &is->poll, env_now_ns(s->env));
-	}
-}
-
-int token_issuers_give(struct token_issuers *s, uint16_t wwsf, struct rg_slice keys, char *err,
-		       size_t err_len) {
-	struct set *set = set_new(keys, true, err, err_len);
-
-	if (set == NULL)
-		return RG_E_PROTO;
-	for (size_t i = 0; i < s->n_issuers; i++)
-		if (s->issuers[i].cfg->wwsf_idx == wwsf) {
-			set_newest(&s->issuers[i], set);
-			return 0;
-		}
-	set_put(set);
-	return RG_E_STALE;
-}
-
-// For a key that nobody has heard of: at most once in a while, or anybody could have us flood a WWSF.
-static bool may_fetch(const struct issuer *is) {
-	return is->cfg->jwks_uri != NULL &&
-	       (is->fetched_ns == 0 ||
-		env_now_ns(is->all->env) - is->fetched_ns >= is->all->cfg.refetch_ns);
 }
 
 // --- verification
@@ -453,7 +197,25 @@ static int job_ask(struct job *j) {
 	return introspect_ask(j->all->http, &ask, on_told, j, &j->request);
 }
 
-static struct job *job_new(struct token_issuers *s, struct issuer *is, struct rg_slice token) {
+// What anybody may send has slots of its own, and takes no more of the issuer than it can bear: it is to
+// answer about the tokens of leases.
+static bool may_begin(struct issuer *is, bool is_again) {
+	uint64_t now_s = env_now_ns(is->all->env) / RG_NS_PER_S;
+
+	if (is_again)
+		return is->n_agains < AGAINS_MAX;
+	if (is->n_jobs == JOBS_MAX)
+		return false;
+	if (is->cfg->introspection_uri == NULL)
+		return true;
+	if (is->asks_s != now_s)
+		is->n_asks = 0;
+	is->asks_s = now_s;
+	return is->n_asks++ < ASKS_PER_S;
+}
+
+static struct job *job_new(struct issuer *is, struct rg_slice token, bool is_again) {
+	struct token_issuers *s = is->all;
 	struct job *j = calloc(1, sizeof(*j) + token.len);
 
 	if (j == NULL)
@@ -468,7 +230,11 @@ static struct job *job_new(struct token_issuers *s, struct issuer *is, struct rg
 	if (j->next != NULL)
 		j->next->prev = j;
 	s->jobs = j;
-	is->n_jobs++;
+	j->is_again = is_again;
+	if (is_again)
+		is->n_agains++;
+	else
+		is->n_jobs++;
 	return j;
 }
 
@@ -480,14 +246,13 @@ static int job_begin(struct job *j) {
 	if (is->cfg->introspection_uri != NULL)
 		return job_ask(j);
 	rc = job_start(j);
-	if (rc == RG_E_STALE &&
-	    (is->fetch != NULL || is->parse != NULL || (may_fetch(is) && fetch(is) == 0)))
+	if (rc == RG_E_STALE && issuer_keys_are_coming(is))
 		return 0; // waits
 	return rc;
 }
 
-int token_issuers_verify(struct token_issuers *s, struct rg_slice token, uint16_t wwsf,
-			 token_issuers_fn *done, void *arg) {
+static int verify(struct token_issuers *s, struct rg_slice token, uint16_t wwsf, bool is_again,
+		  token_issuers_fn *done, void *arg) {
 	struct issuer *is;
 	struct job *j;
 	int rc = find_issuer(s, token, wwsf, &is);
@@ -496,9 +261,9 @@ int token_issuers_verify(struct token_issuers *s, struct rg_slice token, uint16_
 		return rc;
 	if (token.len > RG_TOKEN_MAX)
 		return RG_E_PROTO;
-	if (is->n_jobs == JOBS_MAX)
+	if (!may_begin(is, is_again))
 		return -EAGAIN;
-	j = job_new(s, is, token);
+	j = job_new(is, token, is_again);
 	if (j == NULL)
 		return -ENOMEM;
 	j->done = done;
@@ -511,27 +276,25 @@ int token_issuers_verify(struct token_issuers *s, struct rg_slice token, uint16_
 	return rc;
 }
 
+int token_issuers_verify(struct token_issuers *s, struct rg_slice token, uint16_t wwsf,
+			 token_issuers_fn *done, void *arg) {
+	return verify(s, token, wwsf, false, done, arg);
+}
+
+int token_issuers_verify_again(struct token_issuers *s, struct rg_slice token, uint16_t wwsf,
+			       token_issuers_fn *done, void *arg) {
+	return verify(s, token, wwsf, true, done, arg);
+}
+
 // --- life
 
 static int issuer_init(struct token_issuers *s, const struct token_issuer_cfg *cfg, char *err,
 		       size_t err_len) {
 	struct issuer *is = &s->issuers[s->n_issuers++];
-	struct set *set;
 
 	is->cfg = cfg;
 	is->all = s;
-	is->poll.fn = on_poll;
-	if (cfg->introspection_uri != NULL)
-		return 0;
-	if (cfg->jwks_uri != NULL) {
-		env_timer_set(s->env, &is->poll, env_now_ns(s->env));
-		return 0;
-	}
-	set = set_new(cfg->keys, true, err, err_len);
-	if (set == NULL)
-		return RG_E_PROTO;
-	set_newest(is, set);
-	return 0;
+	return cfg->introspection_uri != NULL ? 0 : issuer_keys_start(is, err, err_len);
 }
 
 struct token_issuers *token_issuers_new(const struct token_issuers_cfg *cfg,
@@ -575,17 +338,8 @@ void token_issuers_free(struct token_issuers *s) {
 		next = j->next;
 		cancel_job(j);
 	}
-	for (size_t i = 0; i < s->n_issuers; i++) {
-		struct issuer *is = &s->issuers[i];
-
-		env_timer_cancel(s->env, &is->poll);
-		if (is->fetch != NULL)
-			http_request_cancel(is->fetch);
-		if (is->parse != NULL)
-			is->parse->issuer = NULL;
-		while (is->n_sets > 0)
-			set_put(is->sets[--is->n_sets]);
-	}
+	for (size_t i = 0; i < s->n_issuers; i++)
+		issuer_keys_stop(&s->issuers[i]);
 	free(s->issuers);
 	free(s);
 }

@@ -47,9 +47,12 @@ void token_issuers_free(struct token_issuers *s);
 // RG_E_LIMIT: it ends too late; -EAGAIN: its issuer cannot be asked.
 typedef void token_issuers_fn(void *arg, int rc, uint16_t wwsf_idx, const struct token_claims *c);
 // token is copied. wwsf: whose page shows it; the issuer of a token that names none. 0: done follows, once, later. RG_E_PROTO, RG_E_STALE (not one of these issuers),
-// -EAGAIN (too many at once), -ENOMEM.
+// -EAGAIN (too many at once, or of an issuer that is asked in one second), -ENOMEM.
 [[nodiscard]] int token_issuers_verify(struct token_issuers *s, struct rg_slice token,
 				       uint16_t wwsf, token_issuers_fn *done, void *arg);
+// The same for a token that a lease has: what anybody sends cannot keep it from being asked about.
+[[nodiscard]] int token_issuers_verify_again(struct token_issuers *s, struct rg_slice token,
+					     uint16_t wwsf, token_issuers_fn *done, void *arg);
 // All sets are fetched anew, or as given by token_issuers_give(); what is in none of the newest is
 // withdrawn, also those that were kept for the tokens they had signed.
 void token_issuers_forget(struct token_issuers *s);

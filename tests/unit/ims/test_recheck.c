@@ -146,12 +146,79 @@ START_TEST(old_token_withdrawn) {
 }
 END_TEST
 
+// Bearers that are nobody's, from clients that nobody knows.
+START_TEST(asked_again_during_a_flood) {
+	struct rig_lease c = register_with("t-1");
+	char text[16];
+
+	env_sim_advance(rig.env, CACHE_S * RG_NS_PER_S / 2 - RG_NS_PER_S);
+	for (unsigned i = 0; i < 16; i++) {
+		snprintf(text, sizeof(text), "x-%u", i);
+		show(text);
+	}
+	show("x-16");
+	rig_expect_status(503);
+	ck_assert_uint_eq(n_asked, 16);
+	env_sim_advance(rig.env, 2 * RG_NS_PER_S);
+	answer_active("t-1");
+	env_sim_advance(rig.env, (CACHE_S - 10) * RG_NS_PER_S);
+	ck_assert_ptr_nonnull(lease_of(&c));
+}
+END_TEST
+
+START_TEST(first_asked_so_often) {
+	char text[16];
+
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(text, sizeof(text), "x-%u", i);
+		show(text);
+		answer(text, "{\"active\":false}");
+		rig_expect_status(401);
+		rig.n_taken = rig.n_replies = 0;
+	}
+	show("x-100");
+	rig_expect_status(503);
+	ck_assert_uint_eq(n_asked, 0);
+	env_sim_advance(rig.env, RG_NS_PER_S);
+	show("x-100");
+	ck_assert_uint_eq(n_asked, 1);
+}
+END_TEST
+
+// An issuer that cannot answer is asked again until the word has run out, not at one time by all.
+START_TEST(asked_until_it_answers) {
+	struct rig_lease c = register_with("t-1");
+	uint64_t last_ns = 0, low_ns = RG_NEVER, high_ns = 0;
+
+	while (lease_of(&c) != NULL) {
+		uint64_t gap_ns;
+
+		env_sim_advance(rig.env, RG_NS_PER_S / 10);
+		if (n_asked == 0)
+			continue;
+		answer("t-1", "");
+		gap_ns = env_now_ns(rig.env) - last_ns;
+		if (last_ns != 0) {
+			low_ns = gap_ns < low_ns ? gap_ns : low_ns;
+			high_ns = gap_ns > high_ns ? gap_ns : high_ns;
+		}
+		last_ns = env_now_ns(rig.env);
+	}
+	ck_assert_uint_ge(low_ns, 5 * RG_NS_PER_S);
+	ck_assert_uint_gt(high_ns, low_ns + RG_NS_PER_S);
+	ck_assert_uint_le(high_ns, 16 * RG_NS_PER_S);
+}
+END_TEST
+
 static void add(void *suite) {
 	TCase *tc = tcase_create("recheck");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, prolonged);
 	tcase_add_test(tc, old_token_withdrawn);
+	tcase_add_test(tc, asked_again_during_a_flood);
+	tcase_add_test(tc, first_asked_so_often);
+	tcase_add_test(tc, asked_until_it_answers);
 	suite_add_tcase(suite, tc);
 }
 

@@ -458,6 +458,30 @@ START_TEST(a_hanging_issuer_is_alone) {
 }
 END_TEST
 
+// Slots of its own for what a lease has.
+START_TEST(again_beside_a_flood) {
+	struct env_sock *listener;
+	struct rg_addr at;
+	char url[64];
+	unsigned n = 0;
+
+	start_asking();
+	ck_assert_int_eq(rg_addr_parse(rg_str("127.0.0.1:0"), &at), 0);
+	ck_assert_int_eq(env_tcp_listen(r.env, &at, on_silent, NULL, &listener), 0);
+	ck_assert_int_eq(env_sock_local(listener, &at), 0);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", at.port);
+	r.cfg.introspection_uri = url;
+	while (token_issuers_verify(r.issuers, RG_LIT("x"), 3, ignore, NULL) == 0)
+		n++;
+	ck_assert_uint_eq(n, 16);
+	n = 0;
+	while (token_issuers_verify_again(r.issuers, RG_LIT("t"), 3, ignore, NULL) == 0)
+		n++;
+	ck_assert_uint_eq(n, 64);
+	stop();
+}
+END_TEST
+
 START_TEST(many_at_once) {
 	struct token_claims c;
 	unsigned n = 0;
@@ -523,6 +547,7 @@ int main(void) {
 	tcase_add_test(tc, introspection_of_another_wwsf);
 	tcase_add_test(tc, nobody_to_ask);
 	tcase_add_test(tc, a_hanging_issuer_is_alone);
+	tcase_add_test(tc, again_beside_a_flood);
 	tcase_add_test(tc, many_at_once);
 	tcase_add_loop_test(tc, free_under_way, 0, 2);
 	suite_add_tcase(s, tc);
