@@ -34,12 +34,16 @@ static bool is_our_tag(const struct store_etcd *s, struct rg_slice value) {
 static void refused(struct store_etcd *s, const struct etcd_kv *now) {
 	struct etcd_pulse *p = &s->pulse;
 
-	if (now->value.len == 0 || is_our_tag(s, now->value)) {
-		// given back, gone, or ours: the answer of that was lost
+	if (is_our_tag(s, now->value)) { // the answer of that was lost
 		p->revision = now->mod_revision;
 		p->sent_ns = 0;
-		p->state = now->value.len == 0 ? p->state : PULSE_OURS;
-	} else if (p->state == PULSE_OURS || (p->n_still > 0 && p->seen != now->mod_revision)) {
+		p->state = PULSE_OURS;
+	} else if (p->state == PULSE_OURS && now->key.len > 0) {
+		p->state = PULSE_TAKEN;   // also when it was given back since
+	} else if (now->value.len == 0) { // given back, or gone
+		p->revision = now->mod_revision;
+		p->sent_ns = 0;
+	} else if (p->n_still > 0 && p->seen != now->mod_revision) {
 		p->state = PULSE_TAKEN;
 	} else {
 		p->seen = now->mod_revision;

@@ -12,6 +12,7 @@
 #include "store/store_etcd.h"
 
 #define HANDLES 4 // more than are open at a time
+#define NAME_TURNS 100
 
 static char prefix[64];
 static const char *endpoints[1];
@@ -107,6 +108,26 @@ START_TEST(a_name_is_of_one_handle) {
 }
 END_TEST
 
+// Another one had the name, and gave it back, while this one slept: what it did is not known here.
+START_TEST(a_name_may_be_lost_in_sleep) {
+	struct env *e = env_real_new(), *f = env_real_new();
+	struct store *s, *t;
+	char err[256];
+
+	start();
+	is_lost = false;
+	ck_assert_int_eq(store_etcd_open(e, &named, &s, err, sizeof(err)), 0);
+	ck_assert_int_eq(store_etcd_open(f, &named, &t, err, sizeof(err)), 0);
+	store_close(t);
+	for (unsigned i = 0; i < NAME_TURNS && !is_lost; i++)
+		turn(e);
+	ck_assert(is_lost);
+	store_close(s);
+	env_real_free(e);
+	env_real_free(f);
+}
+END_TEST
+
 static struct store *open_handle(struct env *e) {
 	static char names[HANDLES][32];
 	static struct store_etcd_cfg cfgs[HANDLES];
@@ -179,6 +200,7 @@ int main(void) {
 	}
 	contract_add(suite, &c);
 	tcase_add_test(own, a_name_is_of_one_handle);
+	tcase_add_test(own, a_name_may_be_lost_in_sleep);
 	tcase_add_test(own, what_is_too_large_together_goes_alone);
 	tcase_set_timeout(own, 60);
 	suite_add_tcase(suite, own);
