@@ -57,6 +57,9 @@ static int restore_live(struct lease_pair *p, const struct store_lease *row) {
 	// What was under way when we ended.
 	p->lost_register_ns = p->lost_dereg_ns =
 		lease_add_ns(env_now_ns(p->e->env), p->e->cfg.t_sip_ns);
+	// One of our name may live on, cut off, and register it: that it ends early nobody can say.
+	if (lease_is_ours(p) && store_has_taken_name(p->e->store))
+		l->is_moved = p->is_dirty = true;
 	lease_pair_set_state(p, is_offered ? LEASE_OFFERED : LEASE_ACTIVE);
 	lease_pair_arm(p);
 	return lease_pair_publish(p);
@@ -214,6 +217,8 @@ static void sort_out(struct load *ld, struct freed *freed) {
 			lease_pair_set_state(p, LEASE_QUARANTINE);
 			lease_pool_hold(p);
 			lease_pair_go(p);
+		} else if (p->is_dirty) {
+			lease_pair_go(p);
 		}
 	}
 	qsort(freed, n, sizeof(*freed), compare_freed);
@@ -237,6 +242,7 @@ int lease_engine_load(struct lease_engine *e) {
 		for (struct lease_pool *pool = e->first_pool; pool != NULL; pool = pool->next)
 			pool->first_free = pool->last_free = LEASE_NO_PAIR, pool->n_listed = 0;
 		sort_out(&ld, freed);
+		store_settle_name(e->store);
 		lease_drain_load(e, NULL);
 		lease_baseline_load(e);
 	}

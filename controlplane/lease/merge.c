@@ -280,6 +280,7 @@ static void merge_apart(struct lease_pair *p, const struct lease_news *n) {
 
 static void merge(struct lease_pair *p, const struct lease_news *n) {
 	bool is_beaten = p->is_unsure && n->gateway != LEASE_GATEWAY_OURS;
+	bool was_moved = p->l.is_moved && n->row.gen == p->l.gen && !is_beaten;
 
 	p->e->slots[p->l.idx].rev = n->row.rev;
 	if (n->is_apart) {
@@ -298,7 +299,7 @@ static void merge(struct lease_pair *p, const struct lease_news *n) {
 	} else {
 		merge_same(p, n);
 	}
-	p->l.is_moved = p->is_moving || (n->row.flags & STORE_MOVED) != 0;
+	p->l.is_moved = was_moved || p->is_moving || (n->row.flags & STORE_MOVED) != 0;
 	lease_import_follow(p, &n->row);
 	if (!p->is_marked && !p->e->slots[p->l.idx].is_removed)
 		lease_mark(p->e, p->l.idx, lease_row_cause(&n->row));

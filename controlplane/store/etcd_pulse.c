@@ -43,12 +43,14 @@ static void refused(struct store_etcd *s, const struct etcd_kv *now) {
 	} else if (now->value.len == 0) { // given back, or gone
 		p->revision = now->mod_revision;
 		p->sent_ns = 0;
+		s->s.has_taken_name &= now->key.len == 0;
 	} else if (p->n_still > 0 && p->seen != now->mod_revision) {
 		p->state = PULSE_TAKEN;
 	} else {
 		p->seen = now->mod_revision;
 		p->n_still++;
-		p->revision = p->n_still < STILL_MAX ? 0 : p->seen;
+		s->s.has_taken_name = p->n_still >= STILL_MAX;
+		p->revision = s->s.has_taken_name ? p->seen : 0;
 	}
 }
 
@@ -148,7 +150,7 @@ void etcd_pulse_end(struct store_etcd *s) {
 	s->pulse.state = PULSE_OFF; // no other is begun
 	while (is_under_way(s)) {
 	}
-	if (is_ours && s->pulse.state != PULSE_TAKEN)
+	if (is_ours && s->pulse.state != PULSE_TAKEN && !s->s.has_taken_name)
 		send_pulse(s, true);
 	s->pulse.state = PULSE_OFF;
 	while (is_under_way(s)) {

@@ -34,6 +34,14 @@ void store_get_stats(const struct store *s, struct store_stats *out) {
 	s->ops->get_stats(s, out);
 }
 
+bool store_has_taken_name(const struct store *s) {
+	return s->has_taken_name;
+}
+
+void store_settle_name(struct store *s) {
+	s->has_taken_name = false;
+}
+
 void store_get_info(struct store *s, struct store_info *out) {
 	*out = (struct store_info){.kind = s->ops->kind, .backup = {.file = ""}};
 	if (s->ops->get_info != NULL)

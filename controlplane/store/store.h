@@ -111,6 +111,11 @@ struct store_stats {
 	bool is_up;      // the last write or contact succeeded: leases may be given out
 };
 void store_get_stats(const struct store *s, struct store_stats *out);
+// Was the name of this handle taken from one that fell silent and did not give it back? That one may live
+// on, cut off, and do what its records let it. True for the next handle as well, until
+// store_settle_name(): records of that are queued.
+bool store_has_taken_name(const struct store *s);
+void store_settle_name(struct store *s);
 
 // --- a copy of all that is stored, while it is in use
 enum store_backup_state {

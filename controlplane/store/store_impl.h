@@ -43,6 +43,7 @@ struct store { // first in every implementation
 	const struct store_ops *ops;
 	struct store_watch watch;
 	struct store_value *values; // a list: there are few
+	bool has_taken_name;
 };
 
 struct store_queue {

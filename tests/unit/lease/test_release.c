@@ -301,6 +301,47 @@ START_TEST(not_ours_to_release) {
 }
 END_TEST
 
+// Whoever had f's name before may live on, cut off from the store but not from the core.
+START_TEST(of_a_taken_name) {
+	uint32_t i;
+
+	fix_grant(&f, "a");
+	i = f.done.idx;
+	store_mem_set_taken_name(f.store, true);
+	store_mem_set_delay(f.store, 10 * RG_NS_PER_MS);
+	fix_restart(&f, 0);
+	ck_assert(!store_has_taken_name(f.store)); // all is queued
+	if (_i == 1)                               // comes before it
+		ck_assert_int_eq(lease_set_suspect(b.e, i, LEASE_SUSPECT_OPERATOR), 0);
+	fix_advance(&f, 50 * RG_NS_PER_MS);
+	ck_assert(fix_lease(&f, i)->is_moved);
+	ck_assert(fix_lease(&b, i)->is_moved); // f need not touch it for that
+	fix_restart(&f, 0);
+	fix_advance(&f, 100 * SEC); // what may have been under way
+	ck_assert_int_eq(lease_revoke(f.e, i, 1), 0);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	lease_dereg_done(f.e, i, 1, false);
+	fix_advance(&f, 10 * SEC);
+	ck_assert_int_eq(fix_lease(&f, i)->state, LEASE_QUARANTINE);
+	ck_assert_int_eq(fix_lease(&b, i)->state, LEASE_QUARANTINE);
+	ck_assert_uint_gt(left_ns(i), 300 * SEC);
+}
+END_TEST
+
+START_TEST(of_a_taken_name_then_given_anew) {
+	fix_grant(&f, "a");
+	store_mem_set_taken_name(f.store, true);
+	fix_restart(&f, 0);
+	fix_advance(&f, FIX_LIFE + FIX_GUARD + SEC);
+	fix_grant(&f, "b");
+	fix_grant(&f, "c");
+	for (uint32_t i = 0; i < 3; i += 2) // 1 is the account's
+		ck_assert(!fix_lease(&f, i)->is_moved);
+	ck_assert_uint_eq(fix_lease(&f, 0)->gen + fix_lease(&f, 2)->gen, 3);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_release");
 	TCase *one = tcase_create("alone"), *two = tcase_create("two");
@@ -323,6 +364,8 @@ int main(void) {
 	tcase_add_test(two, removed_everywhere);
 	tcase_add_test(two, given_out_meanwhile);
 	tcase_add_test(two, not_ours_to_release);
+	tcase_add_loop_test(two, of_a_taken_name, 0, 2);
+	tcase_add_test(two, of_a_taken_name_then_given_anew);
 	suite_add_tcase(s, two);
 	return fix_main(s);
 }
