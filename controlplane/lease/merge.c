@@ -157,9 +157,6 @@ static void take_over(struct lease_pair *p, const struct lease_news *n) {
 		log_put(e->log, LOG_ERROR, "lease.given_twice", LOG_U("lease", p->l.idx),
 			LOG_S("impu", p->l.impu), LOG_U("gen", p->l.gen), LOG_U("other", row->gen));
 	}
-	// What was revoked here has never been, and this one is not revoked.
-	if (p->is_void && row->gen == p->l.gen)
-		lease_waits_end(p, RG_E_CONFLICT);
 	reset(p);
 	to_quarantine(p, row_reassign_ns(p, row));
 	lease_pair_set_sub(p, sub);
@@ -281,6 +278,7 @@ static void merge_apart(struct lease_pair *p, const struct lease_news *n) {
 static void merge(struct lease_pair *p, const struct lease_news *n) {
 	bool is_beaten = p->is_unsure && n->gateway != LEASE_GATEWAY_OURS;
 	bool was_moved = p->l.is_moved && n->row.gen == p->l.gen && !is_beaten;
+	bool was_void = p->is_void && n->row.gen == p->l.gen && is_beaten;
 
 	p->e->slots[p->l.idx].rev = n->row.rev;
 	if (n->is_apart) {
@@ -303,6 +301,13 @@ static void merge(struct lease_pair *p, const struct lease_news *n) {
 	lease_import_follow(p, &n->row);
 	if (!p->is_marked && !p->e->slots[p->l.idx].is_removed)
 		lease_mark(p->e, p->l.idx, lease_row_cause(&n->row));
+	if (!was_void)
+		return;
+	// What was revoked here has never been, and this one is not revoked. Last, as who waited may go on
+	// with the pair at once.
+	p->n_holds++;
+	lease_waits_end(p, RG_E_CONFLICT);
+	p->n_holds--;
 }
 
 static void keep_news(struct lease_pair *p, const struct lease_news *n) {

@@ -75,6 +75,8 @@ START_TEST(a_record_under_way_may_be_beaten) {
 END_TEST
 
 static unsigned n_waits;
+static int suspect_rc;
+static unsigned n_over; // records
 static int wait_rc;
 
 static void on_wait(struct lease_wait *, int rc) {
@@ -126,6 +128,40 @@ START_TEST(revocation_of_what_was_lost) {
 }
 END_TEST
 
+static void on_wait_suspect(struct lease_wait *w, int rc) {
+	on_wait(w, rc);
+	suspect_rc = lease_set_suspect(b.e, 0, LEASE_SUSPECT_OPERATOR);
+}
+
+static void on_record(void *, const struct store_lease *l) {
+	n_over += l->state == LEASE_QUARANTINE;
+}
+
+// Who hears that goes on with the pair at once: as it is now, not as it was.
+START_TEST(who_waited_goes_on_at_once) {
+	struct lease_wait w = {.done = on_wait_suspect};
+
+	store_mem_set_trace(a.store, on_record, NULL);
+	start(&a);
+	start(&b);
+	ck_assert_int_eq(lease_revoke(b.e, 0, 1), 0);
+	ck_assert_int_eq(lease_await(b.e, 0, &w), RG_MORE);
+	advance(100 * RG_NS_PER_MS);
+	ck_assert_int_eq(a.done.rc, 0);
+	ck_assert_int_eq(wait_rc, RG_E_CONFLICT);
+	ck_assert_int_eq(suspect_rc, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct lease *l = fix_lease(i == 0 ? &a : &b, 0);
+
+		ck_assert_int_eq(l->state, LEASE_OFFERED);
+		ck_assert_int_eq(l->suspect, LEASE_SUSPECT_OPERATOR);
+		ck_assert_str_eq(lease_gateway_name(i == 0 ? a.e : b.e, l), "a");
+		ck_assert_int_eq(fix_seen(i == 0 ? &a : &b, &a.done.digest), RG_LEASE_OFFERED);
+	}
+	ck_assert_uint_eq(n_over, 0);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_late_news");
 	TCase *tc = tcase_create("late news");
@@ -133,6 +169,7 @@ int main(void) {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, one_pair_two_gateways);
 	tcase_add_test(tc, revocation_of_what_was_lost);
+	tcase_add_test(tc, who_waited_goes_on_at_once);
 	tcase_add_test(tc, a_later_end_holds_what_is_free);
 	tcase_add_test(tc, a_record_under_way_may_be_beaten);
 	suite_add_tcase(s, tc);
