@@ -263,11 +263,28 @@ static void merge_same(struct lease_pair *p, const struct lease_news *n) {
 
 // --- records
 
+// Who imports it is told that there is another pair of its IMPI. Nothing is written over that, also when
+// it is tried again: the store keeps the IMPU of a record from others only where it begins with it.
+static void refuse_import(struct lease_pair *p) {
+	struct lease_slot *slot = &p->e->slots[p->l.idx];
+
+	slot->rev = 0;
+	p->is_dirty = false;
+	lease_hide(p->e, p->l.idx);
+	p->n_holds++; // who hears that may import at once
+	lease_import_end(p, RG_E_CONFLICT);
+	p->n_holds--;
+}
+
 // Identities that are paired otherwise here: the pair waits for the end of what they were.
 static void merge_apart(struct lease_pair *p, const struct lease_news *n) {
 	log_put(p->e->log, LOG_ERROR, "lease.paired_otherwise", LOG_S("impi", p->l.impi),
 		LOG_S("effect", "not given out before the other gateway's lease is over"),
 		LOG_S("cure", "give all gateways the same pools"));
+	if (p->import_done != NULL && p->l.state == LEASE_FREE && !p->e->slots[p->l.idx].is_filed) {
+		refuse_import(p);
+		return;
+	}
 	if (n->row.gen <= p->l.gen)
 		return;
 	reset(p);
@@ -280,7 +297,8 @@ static void merge(struct lease_pair *p, const struct lease_news *n) {
 	bool was_moved = p->l.is_moved && n->row.gen == p->l.gen && !is_beaten;
 	bool was_void = p->is_void && n->row.gen == p->l.gen && is_beaten;
 
-	p->e->slots[p->l.idx].rev = n->row.rev;
+	if (!n->is_apart || !lease_is_removed(p->e, p->l.idx))
+		p->e->slots[p->l.idx].rev = n->row.rev;
 	if (n->is_apart) {
 		merge_apart(p, n);
 		return;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Pairs that come in at run time: durable before they go out, found again, and disjoint.
 #include <errno.h>
+#include <stdio.h>
 
 #include "lease_fixture.h"
 #include "regate/err.h"
+
+#define IMPU_MAX 64
 
 static struct fix f;
 
@@ -292,6 +295,42 @@ START_TEST(of_another_record) {
 }
 END_TEST
 
+static int on_row(void *arg, const struct store_lease *row) {
+	if (strcmp(row->impi, "q@x") == 0)
+		snprintf(arg, IMPU_MAX, "%s", row->impu);
+	return 0;
+}
+
+// Its IMPI has a record with another IMPU: of a pair that was taken back, or of another gateway's file.
+START_TEST(paired_otherwise) {
+	struct store_lease row = {.impi = "q@x", .impu = "sip:q@x", .pool = "p1"};
+	char impu[IMPU_MAX] = "";
+	struct store *other;
+
+	ck_assert_int_eq(store_mem_join(f.store, f.env, &other), 0);
+	ck_assert_int_eq(store_commit(f.store, &row, NULL, NULL), 0);
+	env_sim_advance(f.env, RG_NS_PER_MS);
+	for (unsigned i = 1; i <= 2; i++) {
+		ck_assert_int_eq(import(0, "q@x", "sip:r@x"), 0);
+		fix_advance(&f, 10 * SEC);
+		ck_assert_uint_eq(heard.n, i);
+		ck_assert_int_eq(heard.rc, RG_E_CONFLICT);
+		ck_assert_uint_eq(n_free(0), 1);
+		row.rev = i; // others go on with theirs
+		ck_assert_int_eq(store_commit(other, &row, NULL, NULL), 0);
+		fix_advance(&f, SEC);
+	}
+	store_close(other);
+	ck_assert_int_eq(store_load_all(f.store, &(struct store_load){on_row, impu}), 0);
+	ck_assert_str_eq(impu, "sip:q@x");
+	fix_restart(&f, 0);
+	ck_assert_int_eq(import(0, "q@x", "sip:q@x"), 0);
+	fix_advance(&f, SEC);
+	ck_assert_int_eq(heard.rc, 0);
+	ck_assert_uint_eq(n_free(0), 2);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_import");
 	TCase *tc = tcase_create("import");
@@ -314,6 +353,7 @@ int main(void) {
 	tcase_add_loop_test(tc, files_before_leases, 0, sizeof(rows) / sizeof(*rows));
 	tcase_add_test(tc, pool_not_configured);
 	tcase_add_test(tc, imported_twice);
+	tcase_add_test(tc, paired_otherwise);
 	suite_add_tcase(s, tc);
 	return fix_main(s);
 }
