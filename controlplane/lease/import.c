@@ -16,6 +16,10 @@ int lease_import_find(const struct lease_engine *e, uint16_t pool, const char *i
 	return *idx == LEASE_NO_PAIR || e->slots[*idx].pool == pool ? 0 : RG_E_CONFLICT;
 }
 
+bool lease_import_is_stored(const struct lease_slot *slot) {
+	return slot->pair == NULL || (!slot->pair->is_dirty && !slot->pair->is_committing);
+}
+
 void lease_import_start(struct lease_pair *p, lease_import_fn *done, void *arg) {
 	p->import_done = done;
 	p->import_arg = arg;
@@ -35,7 +39,8 @@ int lease_import(struct lease_engine *e, uint16_t pool, const char *impi, const 
 	p = idx == LEASE_NO_PAIR ? NULL : e->slots[idx].pair;
 	if (p != NULL && p->import_done != NULL)
 		return p->import_arg == arg ? LEASE_IS_THERE : -EBUSY;
-	if (idx != LEASE_NO_PAIR && e->slots[idx].is_imported && !e->slots[idx].is_withheld)
+	if (idx != LEASE_NO_PAIR && e->slots[idx].is_imported && !e->slots[idx].is_withheld &&
+	    lease_import_is_stored(&e->slots[idx]))
 		return LEASE_IS_THERE;
 	if (idx == LEASE_NO_PAIR) {
 		rc = lease_pair_add(e, pool, e->pool_wwsfs[pool], impi, impu, NULL);

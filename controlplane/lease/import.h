@@ -14,6 +14,8 @@ void lease_import_end(struct lease_pair *p, int rc); // a record of p is durable
 // them is elsewhere (INV-2).
 [[nodiscard]] int lease_import_find(const struct lease_engine *e, uint16_t pool, const char *impi,
 				    const char *impu, uint32_t *idx);
+// Is all durable that is known of the slot's provisioning?
+bool lease_import_is_stored(const struct lease_slot *slot);
 // Writes the record anew; done is told.
 void lease_import_start(struct lease_pair *p, lease_import_fn *done, void *arg);
 

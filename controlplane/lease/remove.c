@@ -37,8 +37,8 @@ static int admit(const struct lease_engine *e, uint32_t idx) {
 
 	if (slot->pair != NULL && slot->pair->import_done != NULL)
 		return -EALREADY;
-	if (slot->is_removed) // perhaps not on record yet
-		return slot->pair != NULL && slot->pair->is_dirty ? 0 : RG_E_STALE;
+	if (slot->is_removed)
+		return lease_import_is_stored(slot) ? RG_E_STALE : 0;
 	if (slot->is_filed || !slot->is_imported)
 		return RG_E_UNSUPPORTED;
 	return slot->state == LEASE_FREE ? 0 : -EBUSY;

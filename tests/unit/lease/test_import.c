@@ -169,6 +169,21 @@ START_TEST(store_fails) {
 }
 END_TEST
 
+// "There already" is an acknowledgement as well.
+START_TEST(there_once_it_is_durable) {
+	store_mem_fail(f.store, 1, -EIO);
+	ck_assert_int_eq(import(0, "p0@x", "sip:p0@x"), 0);
+	fix_advance(&f, _i == 0 ? RG_NS_PER_MS : 5 * SEC + RG_NS_PER_MS + RG_NS_PER_MS / 2);
+	ck_assert_int_eq(heard.rc, -EIO);
+	ck_assert_int_eq(import(0, "p0@x", "sip:p0@x"), 0);
+	ck_assert_uint_eq(heard.n, 1);
+	fix_advance(&f, 2 * RG_NS_PER_MS);
+	ck_assert_uint_eq(heard.n, 2);
+	ck_assert_int_eq(heard.rc, 0);
+	ck_assert_int_eq(import(0, "p0@x", "sip:p0@x"), LEASE_IS_THERE);
+}
+END_TEST
+
 START_TEST(engine_tries_again) {
 	store_mem_fail(f.store, 1, -EIO);
 	ck_assert_int_eq(import(1, "q@x", "sip:q@x"), 0);
@@ -345,6 +360,7 @@ int main(void) {
 	tcase_add_test(tc, two_at_once);
 	tcase_add_test(tc, no_room);
 	tcase_add_test(tc, store_fails);
+	tcase_add_loop_test(tc, there_once_it_is_durable, 0, 2);
 	tcase_add_test(tc, engine_tries_again);
 	tcase_add_test(tc, of_another_record);
 	tcase_add_test(tc, file_pair_while_leased);

@@ -241,6 +241,20 @@ START_TEST(store_fails) {
 }
 END_TEST
 
+START_TEST(gone_once_it_is_durable) {
+	import("q@x", "sip:q@x");
+	store_mem_fail(f.store, 1, -EIO);
+	ck_assert_int_eq(remove_pair("q@x", "sip:q@x"), 0);
+	fix_advance(&f, 5 * SEC + RG_NS_PER_MS + RG_NS_PER_MS / 2); // the engine tries again
+	ck_assert_int_eq(heard.rc, -EIO);
+	ck_assert_int_eq(remove_pair("q@x", "sip:q@x"), 0);
+	fix_advance(&f, 2 * RG_NS_PER_MS);
+	ck_assert_uint_eq(heard.n, 2);
+	ck_assert_int_eq(heard.rc, 0);
+	ck_assert_int_eq(remove_pair("q@x", "sip:q@x"), RG_E_STALE);
+}
+END_TEST
+
 // --- beside another gateway
 
 static void setup_two(void) {
@@ -359,6 +373,7 @@ int main(void) {
 	tcase_add_loop_test(one, removed_and_back, 0, 2);
 	tcase_add_test(one, not_to_remove);
 	tcase_add_test(one, store_fails);
+	tcase_add_test(one, gone_once_it_is_durable);
 	suite_add_tcase(s, one);
 	tcase_add_checked_fixture(two, setup_two, teardown_two);
 	tcase_add_test(two, removed_everywhere);
