@@ -30,13 +30,21 @@ static void close_flow(struct lease_pair *p) {
 	p->l.flow = (struct rg_conn_id){0};
 }
 
+// A pair that was removed here counts while another gateway, which still has it in a file, says that it is
+// in use; free again, it is hidden again. A removal that is under way is answered first.
+static void leave_free(struct lease_pair *p) {
+	if (p->import_done == NULL)
+		lease_unhide(p->e, p->l.idx);
+	lease_pool_unlink(p->e, p->l.idx);
+}
+
 // Out of the list or heap that it is in, and into quarantine, from where it becomes free or offered.
 static void to_quarantine(struct lease_pair *p, uint64_t reassign_ns) {
 	if (p->l.state == LEASE_QUARANTINE)
 		lease_pool_release(p);
 	else if (lease_is_live(&p->l) && p->e->fence.ask != NULL)
 		p->fence = p->e->fence.ask(p->e->fence.ctx);
-	lease_pool_unlink(p->e, p->l.idx);
+	leave_free(p);
 	p->l.reassign_ns = reassign_ns;
 	lease_pair_set_state(p, LEASE_QUARANTINE);
 	lease_pool_hold(p);
@@ -122,7 +130,7 @@ static void take_tokens(struct lease_pair *p, const struct lease_token tokens[ST
 static void offer(struct lease_pair *p, const struct lease_token tokens[STORE_TOKENS]) {
 	if (p->l.state == LEASE_QUARANTINE)
 		lease_pool_release(p);
-	lease_pool_unlink(p->e, p->l.idx);
+	leave_free(p);
 	p->fence = 0;
 	p->is_released = false;
 	p->l.is_stale = true;

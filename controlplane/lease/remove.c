@@ -83,7 +83,7 @@ void lease_import_follow(struct lease_pair *p, const struct store_lease *row) {
 	if (p->import_done != NULL || is_imported == slot->is_imported)
 		return;
 	slot->is_imported = is_imported;
-	if (is_imported && slot->is_removed) {
+	if (is_imported) {
 		lease_unhide(p->e, p->l.idx);
 		slot->is_withheld = false;
 	}

@@ -304,6 +304,37 @@ START_TEST(given_out_meanwhile) { // the store decides who was first
 }
 END_TEST
 
+// Removed here, while another gateway has it in a file and gives it out: it counts until it is free. One
+// that was imported there stays.
+START_TEST(in_use_where_a_file_has_it) {
+	struct store_lease row = {.impi = "q@x",
+				  .impu = "sip:q@x",
+				  .pool = "p1",
+				  .sub = "b1",
+				  .gateway = "b",
+				  .gen = 1,
+				  .rev = 2,
+				  .state = _i == 1 ? LEASE_QUARANTINE : LEASE_OFFERED,
+				  .flags = _i == 2 ? STORE_IMPORTED : 0};
+
+	ck_assert_int_eq(remove_pair("q@x", "sip:q@x"), 0);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(n_pairs(&f), 1);
+	row.reassign_ms = env_wall_ms(f.env) + 2000000;
+	row.tokens[0] = (struct store_token){{"digest"}, env_wall_ms(f.env) + 1000000};
+	ck_assert_int_eq(store_commit(b.store, &row, NULL, NULL), 0);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(n_pairs(&f), 2);
+	ck_assert_int_eq(fix_lease(&f, 2)->state, row.state);
+	fix_advance(&f, 3000 * SEC);
+	ck_assert_int_eq(fix_lease(&f, 2)->state, LEASE_FREE);
+	ck_assert_uint_eq(n_pairs(&f), _i == 2 ? 2 : 1);
+	fix_grant(&f, "a");
+	fix_grant(&f, "b");
+	ck_assert_int_eq(f.done.rc, _i == 2 ? 0 : RG_E_EXHAUSTED);
+}
+END_TEST
+
 // Who did not give it out cannot say that it was never registered.
 START_TEST(not_ours_to_release) {
 	fix_grant(&b, "b1");
@@ -378,6 +409,7 @@ int main(void) {
 	tcase_add_checked_fixture(two, setup_two, teardown_two);
 	tcase_add_test(two, removed_everywhere);
 	tcase_add_test(two, given_out_meanwhile);
+	tcase_add_loop_test(two, in_use_where_a_file_has_it, 0, 3);
 	tcase_add_test(two, not_ours_to_release);
 	tcase_add_loop_test(two, of_a_taken_name, 0, 2);
 	tcase_add_test(two, of_a_taken_name_then_given_anew);
