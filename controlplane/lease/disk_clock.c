@@ -135,17 +135,19 @@ static bool is_store_lost(const struct lease_engine *e) {
 
 // As long as anything that was given out before may last, and generations beyond all of them: a
 // second can have no million of grants. The wall clock counts as well, so that an old copy that is
-// restored twice does not get the same floor twice.
+// restored twice does not get the same floor twice. The lower 20 bits are others after each loss as well:
+// the etcd store tells by them that an assignment begins.
 static int hold_begin(struct lease_engine *e, struct hold *h) {
 	uint64_t span_ns = e->cfg.token_max_ns + e->cfg.clock_error_ns + e->cfg.t_sip_ns +
 			   e->cfg.reg_max_ns + e->cfg.core_slack_ns;
 	int64_t now_ms = lease_clock_now_ms(e), wall_ms = env_wall_ms(e->env);
 	int64_t until_ms = now_ms + (int64_t)(span_ns / RG_NS_PER_MS);
-	uint64_t floor = (uint64_t)((wall_ms > now_ms ? wall_ms : now_ms) / 1000) << 20;
+	uint64_t s = (uint64_t)((wall_ms > now_ms ? wall_ms : now_ms) / 1000);
+	uint64_t floor = s << 20 | (s % 1023 + 1) << 10;
 	int rc;
 
 	h->until_ms = until_ms > h->until_ms ? until_ms : h->until_ms;
-	h->gen_floor = lease_later_ns(floor, h->gen_floor + (1u << 20));
+	h->gen_floor = lease_later_ns(floor, h->gen_floor + (1u << 20) + (1u << 10));
 	rc = put_now(e, HOLD_KEY, h, sizeof(*h));
 	if (rc == 0) // a crash before it only begins anew
 		rc = put_now(e, STORE_LOST, &(uint8_t){0}, 1);
