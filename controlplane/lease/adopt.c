@@ -103,17 +103,22 @@ void lease_end_token(struct lease_engine *e, uint32_t idx, uint64_t gen,
 	lease_pair_arm(p);
 }
 
-static bool is_signed_by(const struct lease *l, const uint64_t *keys, size_t n) {
-	for (unsigned i = 0; i < STORE_TOKENS; i++) {
-		const struct lease_token *t = &l->tokens[i];
-
-		if (t->end_ns != 0 && t->key == 0)
+static bool is_one_of(uint64_t key, const uint64_t *keys, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		if (key == keys[i])
 			return true;
-		for (size_t k = 0; t->end_ns != 0 && k < n; k++)
-			if (t->key == keys[k])
-				return true;
-	}
-	return false;
+	return key == 0;
+}
+
+// Also what is on its way to the store.
+static bool is_signed_by(const struct lease_pair *p, const uint64_t *keys, size_t n) {
+	for (unsigned i = 0; i < STORE_TOKENS; i++)
+		if (p->l.tokens[i].end_ns != 0 && is_one_of(p->l.tokens[i].key, keys, n))
+			return true;
+	for (const struct lease_op *op = p->ops; op != NULL; op = op->next)
+		if (is_one_of(op->ask.key, keys, n))
+			return true;
+	return p->running != NULL && is_one_of(p->running->ask.key, keys, n);
 }
 
 unsigned lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys, size_t n) {
@@ -121,10 +126,11 @@ unsigned lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *k
 
 	for (uint32_t i = 0; i < e->n_pairs; i++) {
 		const struct lease_slot *slot = &e->slots[i];
-		const struct lease *l = slot->pair == NULL ? NULL : &slot->pair->l;
+		const struct lease_pair *p = slot->pair;
 
-		if (l != NULL && slot->wwsf == wwsf && e->pools[slot->pool]->is_foreign &&
-		    lease_is_live(l) && is_signed_by(l, keys, n) && lease_revoke(e, i, l->gen) == 0)
+		if (p != NULL && slot->wwsf == wwsf && e->pools[slot->pool]->is_foreign &&
+		    lease_is_live(&p->l) && is_signed_by(p, keys, n) &&
+		    lease_revoke(e, i, p->l.gen) == 0)
 			n_ended++;
 	}
 	return n_ended;

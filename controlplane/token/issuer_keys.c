@@ -92,6 +92,15 @@ static void forget_old(struct issuer *is) {
 		cfg->gone(cfg->arg, is->cfg->wwsf_idx, tags, n);
 }
 
+bool issuer_has_key(const struct issuer *is, uint64_t tag) {
+	uint64_t now_ns = env_now_ns(is->all->env);
+
+	for (size_t i = 0; i < is->n_sets; i++)
+		if (is->sets[i]->until_ns > now_ns && has_tag(is->sets[i], tag))
+			return true;
+	return false;
+}
+
 struct set *issuer_set_with(const struct issuer *is, const char *kid) {
 	uint64_t now_ns = env_now_ns(is->all->env);
 

@@ -77,13 +77,15 @@ static void job_done(void *arg) {
 	int rc = j->rc;
 
 	j->claims.key = j->key->tag;
-	issuer_set_put(j->set);
-	if (j->all == NULL) { // answered already
+	issuer_set_put(j->set); // and j->key, perhaps
+	if (j->all == NULL) {   // answered already
 		job_free(j);
 		return;
 	}
 	if (rc == 0 && strcmp(j->claims.wwsf, j->issuer->cfg->wwsf) != 0)
 		rc = RG_E_AUTH;
+	if (rc == 0 && !issuer_has_key(j->issuer, j->claims.key)) // withdrawn meanwhile
+		rc = RG_E_STALE;
 	if (rc == 0 && j->claims.exp > j->now_s + j->all->cfg.life_max_s)
 		rc = RG_E_LIMIT;
 	job_end(j, rc);

@@ -48,6 +48,7 @@ void issuer_wake_jobs(struct issuer *is); // those that waited for its keys
 void issuer_keys_stop(struct issuer *is);
 // The newest set with that key that is good still; borrowed. NULL: none.
 struct set *issuer_set_with(const struct issuer *is, const char *kid);
-void issuer_set_put(struct set *s); // one reference less; accepts NULL
+bool issuer_has_key(const struct issuer *is, uint64_t tag); // in a set that is good still
+void issuer_set_put(struct set *s);                         // one reference less; accepts NULL
 // Will there be new keys soon? Fetches them for one that nobody has heard of, at most once in a while.
 bool issuer_keys_are_coming(struct issuer *is);

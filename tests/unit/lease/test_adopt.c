@@ -358,6 +358,32 @@ START_TEST(key_withdrawn) {
 }
 END_TEST
 
+// Its token is in the store's hands, or waits for that.
+START_TEST(key_withdrawn_under_way) {
+	static const uint64_t gone[] = {8};
+	struct lease_ask ask = {.sub = "u",
+				.key = _i == 0 ? 8 : 9,
+				.token_end_ns = env_now_ns(env) + FIX_LIFE,
+				.issue = issue,
+				.done = done,
+				.digester = digester};
+
+	token = "token-1";
+	n_done = 0;
+	store_mem_set_delay(store, 5 * SEC);
+	lease_adopt(e, &good, &ask);
+	ask.key = 8;
+	if (_i == 1)
+		lease_adopt(e, &good, &ask);
+	ck_assert_uint_eq(lease_end_keys(e, WWSF, gone, 1), 1);
+	env_sim_advance(env, 20 * SEC);
+	ck_assert_uint_eq(n_done, 1 + (unsigned)_i);
+	ck_assert_int_eq(rc, RG_E_STALE);
+	ck_assert_ptr_null(by_token("token-1"));
+	ck_assert_ptr_null(lease_engine_check(e));
+}
+END_TEST
+
 START_TEST(drained_pool) {
 	struct lease_adoption other = good;
 
@@ -421,6 +447,7 @@ int main(void) {
 	tcase_add_loop_test(tc, token_withdrawn, 0, 4);
 	tcase_add_loop_test(tc, token_withdrawn_before_the_next, 0, 2);
 	tcase_add_loop_test(tc, key_withdrawn, 0, 2);
+	tcase_add_loop_test(tc, key_withdrawn_under_way, 0, 2);
 	tcase_add_test(tc, drained_pool);
 	tcase_add_test(tc, never_granted_here);
 	suite_add_tcase(s, tc);

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Key sets of other issuers that are files: given again, withdrawn. Threads: no fork.
+#include "token/issuers.h"
+#include "tokens.h"
+
+#define LIFE 7200
+#define LIMIT_NS (10 * RG_NS_PER_S)
+
+static struct env *env;
+static struct token_issuers *issuers;
+static struct token_issuer_cfg list[2]; // WWSFs 3 and 4
+static struct token_key *old, *new;
+static char *old_set, *new_set;
+static struct env_timer limit;
+static int rc;
+static unsigned n_gone[2]; // calls
+static size_t n_tags;      // of the last
+
+static void on_limit(struct env_timer *, uint64_t) {
+	ck_abort_msg("no answer");
+}
+
+static char *set_of(const struct token_key *k) {
+	json_t *set = json_pack("{s:[o]}", "keys", jwk_export(token_key_jws(k)));
+	char *text = json_dumps(set, 0);
+
+	json_decref(set);
+	return text;
+}
+
+static void on_gone(void *, uint16_t wwsf, const uint64_t *, size_t n) {
+	n_gone[wwsf - 3]++;
+	n_tags = n;
+}
+
+static void start(const char *keys) {
+	const struct token_issuers_cfg cfg = {.audience = AUD, .life_max_s = LIFE, .gone = on_gone};
+	char err[256];
+
+	list[0] = list[1] = (struct token_issuer_cfg){.issuer = "https://third.example.net",
+						      .keys = rg_str(keys),
+						      .wwsf = "third",
+						      .wwsf_idx = 3};
+	list[1].issuer = "https://fourth.example.net";
+	list[1].wwsf = "fourth";
+	list[1].wwsf_idx = 4;
+	issuers = token_issuers_new(&cfg, list, 2, env, NULL, NULL, err, sizeof(err));
+	ck_assert_msg(issuers != NULL, "%s", err);
+}
+
+static void setup(void) {
+	env = env_real_new();
+	old = key_new();
+	new = key_new();
+	old_set = set_of(old);
+	new_set = set_of(new);
+	memset(n_gone, 0, sizeof(n_gone));
+	n_tags = SIZE_MAX;
+	limit = (struct env_timer){.fn = on_limit};
+	start(old_set);
+}
+
+static void teardown(void) {
+	token_issuers_free(issuers);
+	env_real_free(env);
+	token_key_free(old);
+	token_key_free(new);
+	free(old_set);
+	free(new_set);
+}
+
+static void give(uint16_t wwsf, const char *keys) {
+	char err[256];
+
+	ck_assert_int_eq(token_issuers_give(issuers, wwsf, rg_str(keys), err, sizeof(err)), 0);
+}
+
+static void on_done(void *, int got, uint16_t, const struct token_claims *) {
+	rc = got;
+	env_stop(env);
+}
+
+static void ask(const struct token_key *k, unsigned i) {
+	static const uint8_t jti[16];
+	char text[RG_TOKEN_MAX];
+	struct rg_wr w = rg_wr(text, sizeof(text));
+	struct token_claims c = good_claims();
+
+	c.iss = list[i].issuer;
+	c.wwsf = list[i].wwsf;
+	c.iat = c.nbf = env_wall_ms(env) / 1000;
+	c.exp = c.iat + 3600;
+	ck_assert_int_eq(token_issue(k, &c, jti, &w), 0);
+	ck_assert_int_eq(token_issuers_verify(issuers, rg_wr_slice(&w), UINT16_MAX, on_done, NULL),
+			 0);
+}
+
+static int told(void) {
+	env_timer_set(env, &limit, env_now_ns(env) + LIMIT_NS);
+	ck_assert_int_eq(env_real_run(env), 0);
+	env_timer_cancel(env, &limit);
+	return rc;
+}
+
+// While a token that it signed is in the crypto pool. A set that only gives way is good still.
+START_TEST(withdrawn_under_way) {
+	ask(old, 0);
+	give(3, new_set);
+	if (_i == 1)
+		token_issuers_forget(issuers);
+	ck_assert_int_eq(told(), _i == 0 ? 0 : RG_E_STALE);
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("token_issuers_given");
+	TCase *tc = tcase_create("given");
+	SRunner *sr = srunner_create(s);
+	int n_failed;
+
+	srunner_set_fork_status(sr, CK_NOFORK);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, withdrawn_under_way, 0, 2);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_ENV);
+	n_failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
