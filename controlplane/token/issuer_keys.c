@@ -71,7 +71,8 @@ static bool has_tag(const struct set *s, uint64_t tag) {
 	return false;
 }
 
-// All but the newest set, and whatever only they had.
+// All but the newest set, and whatever only they had. What the sets of before the start had is not known:
+// there are tokens left that they signed.
 static void forget_old(struct issuer *is) {
 	const struct token_issuers_cfg *cfg = &is->all->cfg;
 	uint64_t tags[SETS_MAX * JWK_SET_MAX];
@@ -88,8 +89,9 @@ static void forget_old(struct issuer *is) {
 	}
 	log_put(is->all->log, LOG_INFO, "token.keys_forgotten", LOG_S("wwsf", is->cfg->wwsf),
 		LOG_U("keys", n));
-	if (n > 0 && cfg->gone != NULL)
+	if ((n > 0 || !is->did_forget) && cfg->gone != NULL)
 		cfg->gone(cfg->arg, is->cfg->wwsf_idx, tags, n);
+	is->did_forget = true;
 }
 
 bool issuer_has_key(const struct issuer *is, uint64_t tag) {

@@ -28,7 +28,8 @@ struct token_issuers_cfg {
 	uint64_t poll_ns;   // between fetches, such as 15 min
 	uint64_t refetch_ns; // between fetches for an unknown key at least, such as 60 s
 	// Keys of that WWSF were withdrawn: what they verified is no good. tags: as token_claims.key;
-	// good for the call. May be NULL.
+	// good for the call. n 0, once after the start: those of before, which nobody knows any more, may
+	// have been. May be NULL.
 	void (*gone)(void *arg, uint16_t wwsf_idx, const uint64_t *tags, size_t n);
 	void *arg;
 };

@@ -27,6 +27,7 @@ struct issuer {
 	unsigned n_asks;    // first ones, in
 	uint64_t asks_s;    // this second
 	bool is_forgetting; // with the next good set
+	bool did_forget;    // before, in this process
 };
 
 struct token_issuers {

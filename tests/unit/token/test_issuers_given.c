@@ -112,6 +112,23 @@ START_TEST(withdrawn_under_way) {
 }
 END_TEST
 
+// Which keys the sets of before had is not known: what only they signed is to end, once.
+START_TEST(withdrawn_before_the_start) {
+	token_issuers_free(issuers);
+	start(new_set);
+	token_issuers_forget(issuers);
+	ck_assert_uint_eq(n_gone[0], 1);
+	ck_assert_uint_eq(n_tags, 0);
+	give(3, new_set);
+	token_issuers_forget(issuers);
+	ck_assert_uint_eq(n_gone[0], 1);
+	give(3, old_set);
+	token_issuers_forget(issuers);
+	ck_assert_uint_eq(n_gone[0], 2);
+	ck_assert_uint_eq(n_tags, 1);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("token_issuers_given");
 	TCase *tc = tcase_create("given");
@@ -121,6 +138,7 @@ int main(void) {
 	srunner_set_fork_status(sr, CK_NOFORK);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, withdrawn_under_way, 0, 2);
+	tcase_add_test(tc, withdrawn_before_the_start);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	n_failed = srunner_ntests_failed(sr);
