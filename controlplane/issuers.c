@@ -129,33 +129,43 @@ int issuers_start(struct issuers *s, const struct conf *conf, struct env *env, s
 	return -EINVAL;
 }
 
+static int give(struct issuers *s, uint16_t wwsf, const char *path, struct env *env, char *err,
+		size_t err_len) {
+	char why[256];
+	uint8_t *text;
+	size_t len;
+	int rc = env_read_file(env, path, FILE_MAX, &text, &len);
+
+	if (rc != 0) {
+		snprintf(err, err_len, "wwsfs.jwks: %s: %s; correct the file", path,
+			 rg_strerror(rc));
+		return rc;
+	}
+	rc = token_issuers_give(s->issuers, wwsf, rg_slice(text, len), why, sizeof(why));
+	if (rc != 0)
+		snprintf(err, err_len, "wwsfs.jwks: %s: %s; correct the file", path, why);
+	explicit_bzero(text, len);
+	free(text);
+	return rc;
+}
+
 int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env, char *err,
 		   size_t err_len) {
-	char why[256];
 	int rc = 0;
 
-	for (size_t i = 0; i < s->n && rc == 0; i++) {
-		const char *path = conf->wwsfs[s->cfgs[i].wwsf_idx].jwks;
-		uint8_t *text;
-		size_t len;
+	for (size_t i = 0; i < s->n; i++) {
+		uint16_t wwsf = s->cfgs[i].wwsf_idx;
+		const char *path = conf->wwsfs[wwsf].jwks;
+		char unused[1];
+		int one = path == NULL ? 0
+				       : give(s, wwsf, path, env, rc == 0 ? err : unused,
+					      rc == 0 ? err_len : sizeof(unused));
 
-		if (path == NULL)
-			continue;
-		rc = env_read_file(env, path, FILE_MAX, &text, &len);
-		if (rc != 0) {
-			snprintf(err, err_len, "wwsfs.jwks: %s: %s; correct the file", path,
-				 rg_strerror(rc));
-			return rc;
-		}
-		rc = token_issuers_give(s->issuers, s->cfgs[i].wwsf_idx, rg_slice(text, len), why,
-					sizeof(why));
-		if (rc != 0)
-			snprintf(err, err_len, "wwsfs.jwks: %s: %s; correct the file", path, why);
-		explicit_bzero(text, len);
-		free(text);
+		if (one == 0)
+			token_issuers_forget(s->issuers, wwsf);
+		if (rc == 0)
+			rc = one;
 	}
-	if (rc == 0 && s->issuers != NULL)
-		token_issuers_forget(s->issuers);
 	return rc;
 }
 

@@ -23,7 +23,7 @@ struct issuers {
 				struct log *log, struct lease_engine *leases, char *err,
 				size_t err_len);
 // Reads and fetches all keys anew. What their WWSF withdrew meanwhile is good no more, and tokens that it
-// verified end. 0 or negative with one line in err.
+// verified end. 0 or negative with one line in err: the first bad file, whose WWSF keeps what it had.
 [[nodiscard]] int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env,
 				 char *err, size_t err_len);
 bool issuers_has_opaque(const struct issuers *s); // tokens that are no JWT may be one's

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // `token keys`, `token reload`: the keys of our own tokens. Control thread; answers at once.
+#include <errno.h>
+
 #include "ctl/ctl_int.h"
 
 static json_t *key_json(const struct token_key_info *info) {
@@ -21,22 +23,40 @@ void ctl_token_keys(struct ctl_client *cl) {
 	ctl_answer(cl, json_pack("{s:o}", "keys", list));
 }
 
-void ctl_token_reload(struct ctl_client *cl) {
-	const struct ctl *c = cl->ctl;
-	char err[512] = "there are no keys in this process";
+static int reload_ours(const struct ctl_deps *d, char *err, size_t err_len) {
+	int rc;
 
-	if (c->deps.keys == NULL || token_keys_reload(c->deps.keys, err, sizeof(err)) != 0) {
-		log_put(c->deps.log, LOG_ERROR, "token.reload_failed", LOG_S("cause", err));
-		ctl_refuse(cl, RG_CTL_REFUSED, "token reload: nothing changed: %s", err);
-		return;
-	}
-	log_put(c->deps.log, LOG_INFO, "token.reloaded",
-		LOG_S("kid", token_key_kid(token_keys_signer(c->deps.keys))));
-	if (c->deps.reload_issuers != NULL &&
-	    c->deps.reload_issuers(c->deps.reload_arg, err, sizeof(err)) != 0) {
-		log_put(c->deps.log, LOG_ERROR, "token.reload_failed", LOG_S("cause", err));
-		ctl_refuse(cl, RG_CTL_REFUSED, "token reload: token.keys are in use; %s", err);
-		return;
-	}
-	ctl_token_keys(cl);
+	snprintf(err, err_len, "there are no keys in this process");
+	rc = d->keys == NULL ? -ENOENT : token_keys_reload(d->keys, err, err_len);
+	if (rc != 0)
+		log_put(d->log, LOG_ERROR, "token.reload_failed", LOG_S("cause", err));
+	else
+		log_put(d->log, LOG_INFO, "token.reloaded",
+			LOG_S("kid", token_key_kid(token_keys_signer(d->keys))));
+	return rc;
+}
+
+static int reload_theirs(const struct ctl_deps *d, char *err, size_t err_len) {
+	int rc = d->reload_issuers == NULL ? 0 : d->reload_issuers(d->reload_arg, err, err_len);
+
+	if (rc != 0)
+		log_put(d->log, LOG_ERROR, "token.reload_failed", LOG_S("cause", err));
+	return rc;
+}
+
+// Both, whatever becomes of one: a bad file of ours does not keep a key of theirs that leaked.
+void ctl_token_reload(struct ctl_client *cl) {
+	const struct ctl_deps *d = &cl->ctl->deps;
+	char ours[512], theirs[512];
+	int rc = reload_ours(d, ours, sizeof(ours));
+	int rc_theirs = reload_theirs(d, theirs, sizeof(theirs));
+
+	if (rc == 0 && rc_theirs == 0)
+		ctl_token_keys(cl);
+	else if (rc_theirs == 0)
+		ctl_refuse(cl, RG_CTL_REFUSED, "token reload: token.keys as before: %s", ours);
+	else
+		ctl_refuse(cl, RG_CTL_REFUSED, "token reload: %s%s; %s",
+			   rc == 0 ? "token.keys are in use" : "token.keys as before: ",
+			   rc == 0 ? "" : ours, theirs);
 }

@@ -207,25 +207,27 @@ static void on_poll(struct env_timer *t, uint64_t now_ns) {
 		env_timer_set(is->all->env, t, now_ns + is->all->cfg.refetch_ns);
 }
 
-void token_issuers_forget(struct token_issuers *s) {
-	for (size_t i = 0; i < s->n_issuers; i++) {
-		struct issuer *is = &s->issuers[i];
-
-		if (is->cfg->introspection_uri != NULL)
-			continue;
-		if (is->cfg->jwks_uri == NULL) {
-			forget_old(is);
-			continue;
-		}
-		is->is_forgetting = true;
-		if (is->fetch != NULL) // of before
-			http_request_cancel(is->fetch);
-		if (is->parse != NULL)
-			is->parse->issuer = NULL;
-		is->fetch = NULL;
-		is->parse = NULL;
-		env_timer_set(s->env, &is->poll, env_now_ns(s->env));
+static void forget(struct issuer *is) {
+	if (is->cfg->introspection_uri != NULL)
+		return;
+	if (is->cfg->jwks_uri == NULL) {
+		forget_old(is);
+		return;
 	}
+	is->is_forgetting = true;
+	if (is->fetch != NULL) // of before
+		http_request_cancel(is->fetch);
+	if (is->parse != NULL)
+		is->parse->issuer = NULL;
+	is->fetch = NULL;
+	is->parse = NULL;
+	env_timer_set(is->all->env, &is->poll, env_now_ns(is->all->env));
+}
+
+void token_issuers_forget(struct token_issuers *s, uint16_t wwsf) {
+	for (size_t i = 0; i < s->n_issuers; i++)
+		if (s->issuers[i].cfg->wwsf_idx == wwsf)
+			forget(&s->issuers[i]);
 }
 
 int token_issuers_give(struct token_issuers *s, uint16_t wwsf, struct rg_slice keys, char *err,

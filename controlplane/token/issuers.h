@@ -54,9 +54,9 @@ typedef void token_issuers_fn(void *arg, int rc, uint16_t wwsf_idx, const struct
 // The same for a token that a lease has: what anybody sends cannot keep it from being asked about.
 [[nodiscard]] int token_issuers_verify_again(struct token_issuers *s, struct rg_slice token,
 					     uint16_t wwsf, token_issuers_fn *done, void *arg);
-// All sets are fetched anew, or as given by token_issuers_give(); what is in none of the newest is
-// withdrawn, also those that were kept for the tokens they had signed.
-void token_issuers_forget(struct token_issuers *s);
+// The set of that WWSF is fetched anew, or is as given by token_issuers_give(); what is not in it is
+// withdrawn, also what was kept for the tokens that it had signed.
+void token_issuers_forget(struct token_issuers *s, uint16_t wwsf);
 // A new set for an issuer without URI, before that. Negative with one line in err.
 [[nodiscard]] int token_issuers_give(struct token_issuers *s, uint16_t wwsf, struct rg_slice keys,
 				     char *err, size_t err_len);

@@ -245,7 +245,7 @@ START_TEST(withdrawn) {
 	publish(new);
 	ck_assert_int_eq(verify(new, &c), 0);
 	ck_assert_int_eq(verify(r.key, &c), 0); // it signed before
-	token_issuers_forget(r.issuers);
+	token_issuers_forget(r.issuers, 3);
 	run();
 	ck_assert_uint_ne(gone, 0);
 	ck_assert_int_eq(verify(r.key, &c), RG_E_STALE);

@@ -107,7 +107,7 @@ START_TEST(withdrawn_under_way) {
 	ask(old, 0);
 	give(3, new_set);
 	if (_i == 1)
-		token_issuers_forget(issuers);
+		token_issuers_forget(issuers, 3);
 	ck_assert_int_eq(told(), _i == 0 ? 0 : RG_E_STALE);
 }
 END_TEST
@@ -116,14 +116,14 @@ END_TEST
 START_TEST(withdrawn_before_the_start) {
 	token_issuers_free(issuers);
 	start(new_set);
-	token_issuers_forget(issuers);
+	token_issuers_forget(issuers, 3);
 	ck_assert_uint_eq(n_gone[0], 1);
 	ck_assert_uint_eq(n_tags, 0);
 	give(3, new_set);
-	token_issuers_forget(issuers);
+	token_issuers_forget(issuers, 3);
 	ck_assert_uint_eq(n_gone[0], 1);
 	give(3, old_set);
-	token_issuers_forget(issuers);
+	token_issuers_forget(issuers, 3);
 	ck_assert_uint_eq(n_gone[0], 2);
 	ck_assert_uint_eq(n_tags, 1);
 }

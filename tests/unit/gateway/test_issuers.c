@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Other issuers of the configuration, read again: files of the simulated environment.
+#include <check.h>
+#include <errno.h>
+#include <jansson.h>
+#include <openssl/ec.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/env_sim.h"
+#include "issuers.h"
+#include "lease/adopt.h"
+#include "regate/err.h"
+
+static struct env *env;
+static struct conf conf;
+static struct conf_wwsf wwsfs[3];
+static struct issuers issuers;
+static unsigned n_ended[3];
+static char err[512];
+
+// In place of the lease engine's.
+unsigned lease_end_keys(struct lease_engine *, uint16_t wwsf, const uint64_t *, size_t) {
+	n_ended[wwsf]++;
+	return 0;
+}
+
+// A set of one new key.
+static void put_set(const char *path) {
+	static const char *const text =
+		"{\"keys\":[{\"kty\":\"oct\",\"kid\":\"k%u\",\"alg\":\"HS256\",\"k\":"
+		"\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdH%u4\"}]}";
+	static unsigned n;
+	char set[512];
+
+	n = (n + 1) % 10;
+	snprintf(set, sizeof(set), text, n, n);
+	env_sim_file(env, path, rg_str(set));
+}
+
+static void setup(void) {
+	static char *const ids[] = {"w0", "w1", "w2"}, *const files[] = {"0.json", "1.json",
+									 "2.json"};
+	static char *const names[] = {"https://w0", "https://w1", "https://w2"};
+
+	env = env_sim_new(1);
+	memset(wwsfs, 0, sizeof(wwsfs));
+	for (unsigned i = 0; i < 3; i++) {
+		wwsfs[i].id = ids[i];
+		wwsfs[i].issuer = names[i];
+		wwsfs[i].jwks = files[i];
+		put_set(files[i]);
+	}
+	conf = (struct conf){.wwsfs = wwsfs, .n_wwsfs = 3};
+	conf.token.life_s = 7200;
+	ck_assert_msg(issuers_load(&issuers, &conf, env, err, sizeof(err)) == 0, "%s", err);
+	ck_assert_msg(issuers_start(&issuers, &conf, env, NULL, NULL, err, sizeof(err)) == 0, "%s",
+		      err);
+	memset(n_ended, 0, sizeof(n_ended));
+}
+
+static void teardown(void) {
+	issuers_fini(&issuers);
+	env_sim_free(env);
+}
+
+// Of the WWSF whose file is bad nothing changes; the others' keys are withdrawn.
+START_TEST(one_is_bad) {
+	for (unsigned i = 0; i < 3; i++)
+		put_set(wwsfs[i].jwks);
+	if (_i == 0)
+		env_sim_file_error(env, "1.json", EACCES);
+	else
+		env_sim_file(env, "1.json", RG_LIT("{}"));
+	ck_assert_int_ne(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	ck_assert_ptr_nonnull(strstr(err, "1.json: "));
+	ck_assert_uint_eq(n_ended[0], 1);
+	ck_assert_uint_eq(n_ended[1], 0);
+	ck_assert_uint_eq(n_ended[2], 1);
+	env_sim_file_error(env, "2.json", EACCES);
+	ck_assert_int_ne(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	ck_assert_ptr_nonnull(strstr(err, "1.json: ")); // the first
+}
+END_TEST
+
+int main(void) {
+	Suite *s = suite_create("gateway_issuers");
+	TCase *tc = tcase_create("issuers");
+	SRunner *sr;
+	int n_failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, one_is_bad, 0, 2);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	n_failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
