@@ -35,9 +35,21 @@ static bool is_under_way(const json_t *backup) {
 	return true;
 }
 
+static json_t *backup_of(const json_t *answer) {
+	return json_object_get(json_object_get(answer, "data"), "backup");
+}
+
+// The daemon tells of the newest only: one that was begun since for another file says nothing of ours.
+static int check_is_ours(const json_t *file, const json_t *answer) {
+	return !json_is_true(json_object_get(answer, "ok")) ||
+			       json_equal(file, json_object_get(backup_of(answer), "file"))
+		       ? 0
+		       : RG_E_CONFLICT;
+}
+
 static int tell(const struct cli_opts *o, const char *place, const json_t *answer,
 		const char *text) {
-	json_t *backup = json_object_get(json_object_get(answer, "data"), "backup");
+	json_t *backup = backup_of(answer);
 	const char *error = json_string_value(
 		json_object_get(json_is_true(json_object_get(answer, "ok")) ? backup : answer,
 				"error"));
@@ -78,21 +90,30 @@ static int make_absolute(const struct cli_request *r) {
 int cli_store_copy(const struct cli_opts *o, const struct cli_request *r, const char *place) {
 	const struct cli_request look = {ctl_cmd_at(CTL_STORE_SHOW), CTL_STORE_SHOW, json_object()};
 	int sock = cli_connect(o->socket), rc = sock < 0 ? sock : make_absolute(r);
-	json_t *answer = NULL;
+	json_t *answer = NULL, *file;
 	char *text = NULL;
 
 	if (rc == 0)
 		rc = ask(sock, r, &answer, &text);
-	while (rc == 0 &&
-	       is_under_way(json_object_get(json_object_get(answer, "data"), "backup"))) {
+	file = json_incref(json_object_get(backup_of(answer), "file"));
+	while (rc == 0 && is_under_way(backup_of(answer))) {
 		json_decref(answer);
 		free(text);
 		answer = NULL;
 		text = NULL;
 		usleep(LOOK_US);
 		rc = ask(sock, &look, &answer, &text);
+		if (rc == 0)
+			rc = check_is_ours(file, answer);
 	}
-	rc = rc == 0 ? tell(o, place, answer, text) : cli_no_daemon(place, o->socket, rc);
+	if (rc == RG_E_CONFLICT) {
+		cli_complain(place, "another copy was begun, which hides how this one ended; try "
+				    "again");
+		rc = RG_CTL_REFUSED;
+	} else {
+		rc = rc == 0 ? tell(o, place, answer, text) : cli_no_daemon(place, o->socket, rc);
+	}
+	json_decref(file);
 	json_decref(answer);
 	json_decref(look.args);
 	free(text);
