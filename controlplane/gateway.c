@@ -505,6 +505,12 @@ static int on_reload_issuers(void *arg, char *err, size_t err_len) {
 	return issuers_reload(&g->issuers, g->conf, g->env, err, err_len);
 }
 
+static const char *on_issuer_pending(void *arg, size_t n) {
+	const struct gateway *g = arg;
+
+	return issuers_pending(&g->issuers, n);
+}
+
 static int start_ctl(struct gateway *g, char *err, size_t err_len) {
 	struct ctl_deps deps = {
 		.conf = g->conf,
@@ -515,6 +521,7 @@ static int start_ctl(struct gateway *g, char *err, size_t err_len) {
 		.wwsf = g->wwsf,
 		.keys = g->keys,
 		.reload_issuers = on_reload_issuers,
+		.issuer_pending = on_issuer_pending,
 		.reload_arg = g,
 		.store = g->store,
 		.dp = g->dp,

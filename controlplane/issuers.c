@@ -169,6 +169,10 @@ int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env, 
 	return rc;
 }
 
+const char *issuers_pending(const struct issuers *s, size_t n) {
+	return s->issuers == NULL ? NULL : token_issuers_pending(s->issuers, n);
+}
+
 bool issuers_has_opaque(const struct issuers *s) {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->cfgs[i].introspection_uri != NULL)

@@ -26,5 +26,7 @@ struct issuers {
 // verified end. 0 or negative with one line in err: the first bad file, whose WWSF keeps what it had.
 [[nodiscard]] int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env,
 				 char *err, size_t err_len);
+// After that: the n-th WWSF whose keys have not come yet, so that nothing is withdrawn. NULL: past the end.
+const char *issuers_pending(const struct issuers *s, size_t n);
 bool issuers_has_opaque(const struct issuers *s); // tokens that are no JWT may be one's
 void issuers_fini(struct issuers *s);             // accepts a zeroed one

@@ -23,7 +23,9 @@ struct ctl_deps { // all borrowed
 	struct token_keys *keys;
 	// Of other issuers; NULL: there are none. 0 or negative with one line in err.
 	int (*reload_issuers)(void *arg, char *err, size_t err_len);
-	void *reload_arg;
+	// After that: the n-th WWSF whose keys have not come yet; NULL: past the end.
+	const char *(*issuer_pending)(void *arg, size_t n);
+	void *reload_arg; // of both
 	struct store *store;
 	struct rg_dp *dp; // NULL in tests without a dataplane
 };

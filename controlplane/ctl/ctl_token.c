@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// `token keys`, `token reload`: the keys of our own tokens. Control thread; answers at once.
+// `token keys`, `token reload`: the keys of our own tokens, and whose of other issuers are still to be
+// fetched. Control thread; answers at once.
 #include <errno.h>
 
 #include "ctl/ctl_int.h"
@@ -13,6 +14,17 @@ static json_t *key_json(const struct token_key_info *info) {
 			 ctl_json_text(rg_str(info->file)));
 }
 
+// The WWSFs whose withdrawn keys are good still.
+static json_t *pending_json(const struct ctl_deps *d) {
+	json_t *list = json_array();
+	const char *id;
+
+	for (size_t i = 0;
+	     d->issuer_pending != NULL && (id = d->issuer_pending(d->reload_arg, i)) != NULL; i++)
+		ctl_json_add(&list, json_string(id));
+	return list;
+}
+
 void ctl_token_keys(struct ctl_client *cl) {
 	struct token_keys *keys = cl->ctl->deps.keys;
 	json_t *list = json_array();
@@ -20,7 +32,8 @@ void ctl_token_keys(struct ctl_client *cl) {
 
 	for (size_t i = 0; keys != NULL && token_keys_info(keys, i, &info); i++)
 		ctl_json_add(&list, key_json(&info));
-	ctl_answer(cl, json_pack("{s:o}", "keys", list));
+	ctl_answer(cl, json_pack("{s:o, s:o}", "keys", list, "withdrawal_pending",
+				 pending_json(&cl->ctl->deps)));
 }
 
 static int reload_ours(const struct ctl_deps *d, char *err, size_t err_len) {

@@ -230,6 +230,13 @@ void token_issuers_forget(struct token_issuers *s, uint16_t wwsf) {
 			forget(&s->issuers[i]);
 }
 
+const char *token_issuers_pending(const struct token_issuers *s, size_t n) {
+	for (size_t i = 0; i < s->n_issuers; i++)
+		if (s->issuers[i].is_forgetting && n-- == 0)
+			return s->issuers[i].cfg->wwsf;
+	return NULL;
+}
+
 int token_issuers_give(struct token_issuers *s, uint16_t wwsf, struct rg_slice keys, char *err,
 		       size_t err_len) {
 	struct set *set = set_new(keys, true, err, err_len);

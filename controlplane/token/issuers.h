@@ -57,6 +57,8 @@ typedef void token_issuers_fn(void *arg, int rc, uint16_t wwsf_idx, const struct
 // The set of that WWSF is fetched anew, or is as given by token_issuers_give(); what is not in it is
 // withdrawn, also what was kept for the tokens that it had signed.
 void token_issuers_forget(struct token_issuers *s, uint16_t wwsf);
+// The n-th WWSF whose set is still to come: until then its old keys are good. NULL: past the end.
+const char *token_issuers_pending(const struct token_issuers *s, size_t n);
 // A new set for an issuer without URI, before that. Negative with one line in err.
 [[nodiscard]] int token_issuers_give(struct token_issuers *s, uint16_t wwsf, struct rg_slice keys,
 				     char *err, size_t err_len);

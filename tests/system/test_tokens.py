@@ -100,7 +100,9 @@ class Tokens(GatewayCase):
         self.assertEqual(published(), [kid_of(old["token"])])
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out",
                         self.lab.path("token.key")], check=True, capture_output=True)
-        keys = self.lab.ctl("token", "reload")["data"]["keys"]
+        answer = self.lab.ctl("token", "reload")["data"]
+        keys = answer["keys"]
+        self.assertEqual(answer["withdrawal_pending"], [])
         self.assertEqual([(k["alg"], k["state"]) for k in keys],
                          [("EdDSA", "signs"), ("ES256", "ending")])
         new = lease()

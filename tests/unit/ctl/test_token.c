@@ -13,12 +13,17 @@ static struct token_keys *keys;
 static struct env_sim_end *end;
 static unsigned n_reloads;
 static int theirs_rc;
+static const char *pending[3];
 
 static int on_reload(void *, char *err, size_t err_len) {
 	n_reloads++;
 	if (theirs_rc != 0)
 		snprintf(err, err_len, "wwsfs.jwks: t.json: bad");
 	return theirs_rc;
+}
+
+static const char *on_pending(void *, size_t n) {
+	return pending[n];
 }
 
 static void setup(void) {
@@ -37,9 +42,11 @@ static void setup(void) {
 	ck_assert_msg(keys != NULL, "%s", err);
 	h.ctl->deps.keys = keys;
 	h.ctl->deps.reload_issuers = on_reload;
+	h.ctl->deps.issuer_pending = on_pending;
 	end = harness_connect(&h);
 	n_reloads = 0;
 	theirs_rc = 0;
+	memset(pending, 0, sizeof(pending));
 }
 
 static void teardown(void) {
@@ -75,6 +82,25 @@ START_TEST(one_is_bad) {
 }
 END_TEST
 
+START_TEST(not_all_is_withdrawn_yet) {
+	static const char *const cmds[] = {"{\"cmd\":\"token reload\"}",
+					   "{\"cmd\":\"token keys\"}"};
+
+	for (unsigned n = 0; n < 3; n++) {
+		json_t *a, *list;
+
+		pending[0] = n > 0 ? "w1" : NULL;
+		pending[1] = n > 1 ? "w2" : NULL;
+		a = harness_ask(&h, end, cmds[_i]);
+		list = json_object_get(json_object_get(a, "data"), "withdrawal_pending");
+		ck_assert(json_is_array(list));
+		ck_assert_uint_eq(json_array_size(list), n);
+		ck_assert_pstr_eq(json_string_value(json_array_get(list, 1)), pending[1]);
+		json_decref(a);
+	}
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("ctl_token");
 	TCase *tc = tcase_create("token");
@@ -84,6 +110,7 @@ int main(void) {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, good);
 	tcase_add_test(tc, one_is_bad);
+	tcase_add_loop_test(tc, not_all_is_withdrawn_yet, 0, 2);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -245,8 +245,12 @@ START_TEST(withdrawn) {
 	publish(new);
 	ck_assert_int_eq(verify(new, &c), 0);
 	ck_assert_int_eq(verify(r.key, &c), 0); // it signed before
+	ck_assert_ptr_null(token_issuers_pending(r.issuers, 0));
 	token_issuers_forget(r.issuers, 3);
+	ck_assert_str_eq(token_issuers_pending(r.issuers, 0), "other");
+	ck_assert_ptr_null(token_issuers_pending(r.issuers, 1));
 	run();
+	ck_assert_ptr_null(token_issuers_pending(r.issuers, 0));
 	ck_assert_uint_ne(gone, 0);
 	ck_assert_int_eq(verify(r.key, &c), RG_E_STALE);
 	ck_assert_int_eq(verify(new, &c), 0);
