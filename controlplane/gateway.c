@@ -501,8 +501,12 @@ static int start_dp(struct gateway *g, char *err, size_t err_len) {
 
 static int on_reload_issuers(void *arg, char *err, size_t err_len) {
 	struct gateway *g = arg;
+	char second[512];
+	int rc = issuers_reload(&g->issuers, g->conf, g->env, err, err_len);
+	int rc_clients = wwsf_clients_reload(g->clients, g->conf, g->env, rc == 0 ? err : second,
+					     rc == 0 ? err_len : sizeof(second));
 
-	return issuers_reload(&g->issuers, g->conf, g->env, err, err_len);
+	return rc == 0 ? rc_clients : rc;
 }
 
 static const char *on_issuer_pending(void *arg, size_t n) {

@@ -16,7 +16,13 @@
 #define POLL_NS (900 * RG_NS_PER_S) // ims.md 2.5
 #define REFETCH_NS (60 * RG_NS_PER_S)
 
-// The first line of the file, as a header line.
+static void wipe(const char *text) {
+	if (text != NULL)
+		explicit_bzero((char *)text, strlen(text));
+	free((char *)text);
+}
+
+// The first line of the file, as a header line, in place of the one before.
 static int load_secret(struct token_issuer_cfg *cfg, const struct conf_wwsf *w, struct env *env,
 		       char *err, size_t err_len) {
 	char line[4096];
@@ -26,6 +32,7 @@ static int load_secret(struct token_issuer_cfg *cfg, const struct conf_wwsf *w, 
 	int rc = env_read_file(env, w->introspection.secret_file, SECRET_MAX, &text, &len);
 	struct rg_slice secret;
 	const uint8_t *end;
+	char *copy = NULL;
 
 	if (rc != 0) {
 		snprintf(err, err_len,
@@ -41,14 +48,18 @@ static int load_secret(struct token_issuer_cfg *cfg, const struct conf_wwsf *w, 
 	if (secret.len == 0 || out.overflow)
 		rc = RG_E_PROTO;
 	else
-		cfg->authorization = strdup(line);
-	if (rc == 0 && cfg->authorization == NULL)
+		copy = strdup(line);
+	if (rc == 0 && copy == NULL)
 		rc = -ENOMEM;
-	if (rc != 0)
+	if (rc == 0) {
+		wipe(cfg->authorization);
+		cfg->authorization = copy;
+	} else {
 		snprintf(err, err_len,
 			 "wwsfs.introspection_secret_file: %s: write the secret in the first line, "
 			 "at most %d characters",
 			 w->introspection.secret_file, SECRET_MAX);
+	}
 	explicit_bzero(line, sizeof(line));
 	explicit_bzero(text, len);
 	free(text);
@@ -149,20 +160,29 @@ static int give(struct issuers *s, uint16_t wwsf, const char *path, struct env *
 	return rc;
 }
 
+static int reload_one(struct issuers *s, struct token_issuer_cfg *cfg, const struct conf_wwsf *w,
+		      struct env *env, char *err, size_t err_len) {
+	int rc = 0;
+
+	if (w->introspection.uri != NULL)
+		rc = load_secret(cfg, w, env, err, err_len);
+	else if (w->jwks != NULL)
+		rc = give(s, cfg->wwsf_idx, w->jwks, env, err, err_len);
+	if (rc == 0)
+		token_issuers_forget(s->issuers, cfg->wwsf_idx);
+	return rc;
+}
+
 int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env, char *err,
 		   size_t err_len) {
 	int rc = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
-		uint16_t wwsf = s->cfgs[i].wwsf_idx;
-		const char *path = conf->wwsfs[wwsf].jwks;
-		char unused[1];
-		int one = path == NULL ? 0
-				       : give(s, wwsf, path, env, rc == 0 ? err : unused,
-					      rc == 0 ? err_len : sizeof(unused));
+		struct token_issuer_cfg *cfg = &s->cfgs[i];
+		char second[512];
+		int one = reload_one(s, cfg, &conf->wwsfs[cfg->wwsf_idx], env,
+				     rc == 0 ? err : second, rc == 0 ? err_len : sizeof(second));
 
-		if (one == 0)
-			token_issuers_forget(s->issuers, wwsf);
 		if (rc == 0)
 			rc = one;
 	}
@@ -184,10 +204,7 @@ void issuers_fini(struct issuers *s) {
 	token_issuers_free(s->issuers);
 	http_client_free(s->http);
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->cfgs[i].authorization != NULL)
-			explicit_bzero((char *)s->cfgs[i].authorization,
-				       strlen(s->cfgs[i].authorization));
-		free((char *)s->cfgs[i].authorization);
+		wipe(s->cfgs[i].authorization);
 		if (s->cfgs[i].keys.p != NULL)
 			explicit_bzero((void *)s->cfgs[i].keys.p, s->cfgs[i].keys.len);
 		free((void *)s->cfgs[i].keys.p);

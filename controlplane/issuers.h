@@ -22,7 +22,7 @@ struct issuers {
 [[nodiscard]] int issuers_start(struct issuers *s, const struct conf *conf, struct env *env,
 				struct log *log, struct lease_engine *leases, char *err,
 				size_t err_len);
-// Reads and fetches all keys anew. What their WWSF withdrew meanwhile is good no more, and tokens that it
+// Reads and fetches all keys, and secrets, anew. What their WWSF withdrew meanwhile is good no more, and tokens that it
 // verified end. 0 or negative with one line in err: the first bad file, whose WWSF keeps what it had.
 [[nodiscard]] int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env,
 				 char *err, size_t err_len);

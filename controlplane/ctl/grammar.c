@@ -222,8 +222,8 @@ static const struct ctl_cmd cmds[CTL_N_CMDS] = {
 	[CTL_TOKEN_RELOAD] =
 		{.name = "token reload",
 		 .schema = "regate.token/1",
-		 .help = "read the keys again, ours and those of other issuers: what an "
-			 "issuer withdrew ends",
+		 .help = "read the keys again, ours and those of other issuers, and secrets: "
+			 "what an issuer withdrew ends",
 		 .is_write = true},
 	[CTL_HELP] = {.name = "help", .schema = "regate.help/1", .help = "list of commands"},
 };

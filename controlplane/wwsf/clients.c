@@ -95,6 +95,18 @@ struct wwsf_clients *wwsf_clients_load(const struct conf *conf, struct env *env,
 	return NULL;
 }
 
+int wwsf_clients_reload(struct wwsf_clients *c, const struct conf *conf, struct env *env, char *err,
+			size_t err_len) {
+	struct wwsf_clients *new = wwsf_clients_load(conf, env, err, err_len), old = *c;
+
+	if (new == NULL)
+		return -EINVAL;
+	*c = *new;
+	*new = old;
+	wwsf_clients_free(new);
+	return 0;
+}
+
 void wwsf_clients_free(struct wwsf_clients *c) {
 	if (c == NULL)
 		return;

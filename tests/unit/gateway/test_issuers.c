@@ -14,7 +14,7 @@
 
 static struct env *env;
 static struct conf conf;
-static struct conf_wwsf wwsfs[3];
+static struct conf_wwsf wwsfs[4];
 static struct issuers issuers;
 static unsigned n_ended[3];
 static char err[512];
@@ -83,6 +83,31 @@ START_TEST(one_is_bad) {
 }
 END_TEST
 
+// One that is asked about its tokens: with the secret as it is now.
+START_TEST(secret) {
+	wwsfs[3] = (struct conf_wwsf){
+		.id = (char *)"w3",
+		.issuer = (char *)"https://w3",
+		.introspection = {.uri = (char *)"https://w3/i",
+				  .id = (char *)"g",
+				  .secret_file = (char *)"3.secret"},
+	};
+	conf.n_wwsfs = 4;
+	issuers_fini(&issuers);
+	env_sim_file(env, "3.secret", RG_LIT("one\n"));
+	ck_assert_int_eq(issuers_load(&issuers, &conf, env, err, sizeof(err)), 0);
+	ck_assert_int_eq(issuers_start(&issuers, &conf, env, NULL, NULL, err, sizeof(err)), 0);
+	ck_assert_str_eq(issuers.cfgs[3].authorization, "Authorization: Basic ZzpvbmU=");
+	env_sim_file(env, "3.secret", RG_LIT("\n"));
+	ck_assert_int_ne(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	ck_assert_ptr_nonnull(strstr(err, "3.secret: "));
+	ck_assert_str_eq(issuers.cfgs[3].authorization, "Authorization: Basic ZzpvbmU=");
+	env_sim_file(env, "3.secret", RG_LIT("two\n"));
+	ck_assert_int_eq(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	ck_assert_str_eq(issuers.cfgs[3].authorization, "Authorization: Basic Zzp0d28=");
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("gateway_issuers");
 	TCase *tc = tcase_create("issuers");
@@ -91,6 +116,7 @@ int main(void) {
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, one_is_bad, 0, 2);
+	tcase_add_test(tc, secret);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -162,6 +162,26 @@ START_TEST(wrong_credentials_look_the_same) {
 }
 END_TEST
 
+#define NEW_SECRET "ffffffffffffffffffffffffffffffff"
+
+// A bad file leaves all of them as they were.
+START_TEST(changed_secrets) {
+	char err[256];
+
+	env_sim_file(fx.env, "/im.secret", RG_LIT(NEW_SECRET));
+	env_sim_file(fx.env, "/far.secret", RG_LIT("short"));
+	ck_assert_int_ne(wwsf_clients_reload(clients, &fx.conf, fx.env, err, sizeof(err)), 0);
+	ck_assert_ptr_nonnull(strstr(err, "clients.secret_file: /far.secret: "));
+	ck_assert_uint_eq(ask("/v1/introspect", "im:" SECRET, "x", ""), 200);
+	ck_assert_uint_eq(ask("/v1/introspect", "im:" NEW_SECRET, "x", ""), 401);
+	env_sim_file(fx.env, "/far.secret", RG_LIT(OTHER_SECRET));
+	ck_assert_int_eq(wwsf_clients_reload(clients, &fx.conf, fx.env, err, sizeof(err)), 0);
+	ck_assert_uint_eq(ask("/v1/introspect", "im:" SECRET, "x", ""), 401);
+	ck_assert_uint_eq(ask("/v1/introspect", "im:" NEW_SECRET, "x", ""), 200);
+	ck_assert_uint_eq(ask("/v1/introspect", "far:" OTHER_SECRET, "x", ""), 200);
+}
+END_TEST
+
 static const struct {
 	const char *body;
 	unsigned status;
@@ -288,6 +308,7 @@ int main(void) {
 	SRunner *sr;
 	int n_failed;
 
+	tcase_add_test(tc, changed_secrets);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, active);
 	tcase_add_test(tc, inactive);
