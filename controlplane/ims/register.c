@@ -111,13 +111,21 @@ static void log_registered(struct op *op, const struct lease *l, uint32_t expire
 			LOG_U("asked", op->expires), LOG_U("granted", granted));
 }
 
+static bool is_good(const struct op *op) {
+	const struct lease *l = op_lease(op);
+
+	return l != NULL && lease_token_end_ns(l) > env_now_ns(op->ims->env);
+}
+
 static void answer_bound(struct op *op, const struct lease *l) {
 	struct request *r = op->client;
 
 	op->client = NULL;
 	if (r != NULL && l != NULL && l->state == LEASE_ACTIVE)
 		reply_registered(op->ims, r, &l->binding, op->told, &op->bound);
-	else if (r != NULL) // over meanwhile
+	else if (r != NULL && is_good(op)) // moved to another gateway meanwhile
+		reply_later(op->ims, r, 503, OP_STORE_RETRY_S);
+	else if (r != NULL) // over
 		reply_challenge(op->ims, r, "invalid_token");
 	op_end(op);
 }
@@ -318,12 +326,6 @@ static void describe(struct op *op, const struct lease *l) {
 	op_set_ours(op, rg_wr_slice(&w));
 	set_old(op, l);
 	op->has_ob = reg->has_outbound && op->ours.reg_id != 0 && op->ours.instance.len > 0;
-}
-
-static bool is_good(const struct op *op) {
-	const struct lease *l = op_lease(op);
-
-	return l != NULL && lease_token_end_ns(l) > env_now_ns(op->ims->env);
 }
 
 // The core is asked once the record says what must be on record before.

@@ -72,8 +72,8 @@ static void make_conf(bool is_udp) {
 	ck_assert_int_eq(rg_addr_parse(RG_LIT("192.0.2.10:5060"), &rig.conf.core.local), 0);
 }
 
-static void make_leases(void) {
-	static const struct lease_ops ops = {.deregister = on_deregister, .close_flow = on_close};
+static struct lease_engine *make_engine(struct store *store, const char *name,
+					const struct lease_ops *ops) {
 	static char names[PAIRS + 1][2][64];
 	static const char *const pools[] = {"ours", "theirs"};
 	struct lease_cfg cfg = {
@@ -83,25 +83,43 @@ static void make_leases(void) {
 		.release_guard_ns = 5 * RG_NS_PER_S,
 		.flow_grace_ns = 60 * RG_NS_PER_S,
 		.reg_max_ns = 3600 * RG_NS_PER_S,
+		.gateway = name,
+		.is_shared = rig.is_shared,
 	};
+	struct lease_engine *e = lease_engine_new(&cfg, rig.env, store, NULL, ops, PAIRS + 2);
 
-	rig.leases = lease_engine_new(&cfg, rig.env, rig.store, NULL, &ops, PAIRS + 2);
-	ck_assert_ptr_nonnull(rig.leases);
+	ck_assert_ptr_nonnull(e);
 	for (unsigned i = 0; i < PAIRS; i++) {
 		snprintf(names[i][0], 64, "pool-0000%u@ims.example.net", i);
 		snprintf(names[i][1], 64, "sip:pool-0000%u@ims.example.net", i);
-		ck_assert_int_eq(lease_add_pair(rig.leases, 0, 0, names[i][0], names[i][1], NULL),
-				 0);
+		ck_assert_int_eq(lease_add_pair(e, 0, 0, names[i][0], names[i][1], NULL), 0);
 	}
-	ck_assert_int_eq(lease_add_pair(rig.leases, UINT16_MAX, 1, "alice@ims.example.net",
+	ck_assert_int_eq(lease_add_pair(e, UINT16_MAX, 1, "alice@ims.example.net",
 					"sip:alice@ims.example.net", "alice"),
 			 0);
-	lease_set_pool_names(rig.leases, pools, 2);
-	ck_assert_int_eq(lease_set_pool_foreign(rig.leases, 1), 0);
-	ck_assert_int_eq(lease_add_pair(rig.leases, 1, 2, "their-0@ims.example.net",
+	lease_set_pool_names(e, pools, 2);
+	ck_assert_int_eq(lease_set_pool_foreign(e, 1), 0);
+	ck_assert_int_eq(lease_add_pair(e, 1, 2, "their-0@ims.example.net",
 					"sip:their-0@ims.example.net", NULL),
 			 0);
-	ck_assert_int_eq(lease_engine_load(rig.leases), 0);
+	ck_assert_int_eq(lease_engine_load(e), 0);
+	return e;
+}
+
+static void end_no_binding(void *, const struct lease *) {
+}
+
+static void close_no_flow(void *, struct rg_conn_id, uint16_t) {
+}
+
+static void make_leases(void) {
+	static const struct lease_ops ops = {.deregister = on_deregister, .close_flow = on_close};
+	static const struct lease_ops none = {.deregister = end_no_binding,
+					      .close_flow = close_no_flow};
+
+	rig.leases = make_engine(rig.store, "here", &ops);
+	if (rig.is_shared)
+		rig.other = make_engine(rig.other_store, "there", &none);
 }
 
 static void make_ims(void) {
@@ -128,7 +146,7 @@ static struct token_key *make_key(void) {
 	return key;
 }
 
-static void start(bool is_udp) {
+static void start(bool is_udp, bool is_shared) {
 	static const uint8_t key[RG_DIGEST_KEY_LEN] = {7};
 
 	memset(&rig, 0, sizeof(rig));
@@ -137,6 +155,9 @@ static void start(bool is_udp) {
 	make_conf(is_udp);
 	ck_assert_int_eq(store_mem_open(rig.env, &rig.store), 0);
 	store_mem_set_delay(rig.store, 0);
+	rig.is_shared = is_shared;
+	if (is_shared)
+		ck_assert_int_eq(store_mem_join(rig.store, rig.env, &rig.other_store), 0);
 	make_leases();
 	rig.digester = rg_digester_new(key);
 	rig.key = make_key();
@@ -154,11 +175,15 @@ void rig_restart(void) {
 }
 
 void rig_start(void) {
-	start(false);
+	start(false, false);
 }
 
 void rig_start_udp(void) {
-	start(true);
+	start(true, false);
+}
+
+void rig_start_shared(void) {
+	start(false, true);
 }
 
 void rig_stop(void) {
@@ -167,6 +192,8 @@ void rig_stop(void) {
 	ck_assert_msg(broken == NULL, "%s", broken);
 	ims_free(rig.ims);
 	lease_engine_free(rig.leases);
+	lease_engine_free(rig.other);
+	store_close(rig.other_store);
 	store_close(rig.store);
 	token_key_free(rig.key);
 	rg_digester_free(rig.digester);

@@ -48,6 +48,9 @@ struct rig {
 	struct conf conf;
 	struct store *store;
 	struct lease_engine *leases;
+	bool is_shared; // the store, with another gateway
+	struct store *other_store;
+	struct lease_engine *other;
 	struct token_key *key;
 	struct rg_digester *digester;
 	struct ims *ims;
@@ -66,7 +69,8 @@ extern struct rig rig;
 
 void rig_start(void); // TCP
 void rig_start_udp(void);
-void rig_restart(void); // a new process over the same store
+void rig_start_shared(void); // TCP
+void rig_restart(void);      // a new process over the same store
 void rig_stop(void);
 // The last pair, of pool "theirs", is handed out by WWSF 2.
 // A pool lease (WWSF 0) or the account alice's (WWSF 1), with a token of that life.
