@@ -50,8 +50,10 @@ void lease_flow_expired(struct lease_engine *e, uint32_t idx, uint64_t gen,
 	struct lease_pair *p = lease_pair_find(e, idx, gen);
 
 	// A promise of ours may be on its way down while the old one's end comes up.
-	if (p != NULL && rg_conn_eq(p->l.flow, conn) && p->l.promise_end_ns <= env_now_ns(e->env))
-		start_grace(p);
+	if (p == NULL || !rg_conn_eq(p->l.flow, conn) || p->l.promise_end_ns > env_now_ns(e->env))
+		return;
+	p->l.promise_end_ns = 0;
+	start_grace(p);
 }
 
 static void end_early(struct lease_pair *p) {

@@ -72,7 +72,7 @@ struct lease { // read-only outside this folder; there may be millions
 	struct lease_token tokens[STORE_TOKENS]; // [0] newest
 	uint64_t reassign_ns;                    // CLOCK_BOOTTIME
 	struct lease_binding binding; // contact.len 0 = never registered in this process's life
-	uint64_t promise_end_ns;      // what the client was told last
+	uint64_t promise_end_ns;      // what the client was told last; 0 = it is over
 	struct rg_conn_id flow;       // gen 0 = none
 	char core_call_id[LEASE_CALL_ID_MAX]; // ims/: towards the core; empty = none yet
 };

@@ -156,6 +156,20 @@ START_TEST(flow_ends_with_what_it_is_bound_to) {
 }
 END_TEST
 
+// What the worker promised on the same flow since then, the engine is not told; only when that is over.
+START_TEST(flow_with_a_later_promise) {
+	begin();
+	fix_advance(&f, 301 * SEC);
+	if (_i == 1)
+		lease_flow_expired(f.e, 0, 1, fix_conn(5));
+	ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+	lease_dereg_done(f.e, 0, 1, true);
+	ck_assert_int_eq(state(), LEASE_OFFERED);
+	ck_assert_uint_eq(f.n_close, _i == 0);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(revocation_of_a_registered_lease) {
 	begin();
 	fix_renew(&f, 0, 1);
@@ -283,6 +297,7 @@ int main(void) {
 	tcase_add_test(tc, flow_of_a_lease_that_is_gone);
 	tcase_add_loop_test(tc, renewed_while_the_binding_ends, 0, 2);
 	tcase_add_loop_test(tc, flow_ends_with_what_it_is_bound_to, 0, 2);
+	tcase_add_loop_test(tc, flow_with_a_later_promise, 0, 2);
 	tcase_add_test(tc, revocation_of_a_registered_lease);
 	tcase_add_test(tc, revocation_of_an_unused_lease);
 	tcase_add_test(tc, revocation_while_a_token_is_stored);
