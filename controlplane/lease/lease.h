@@ -247,9 +247,10 @@ void lease_refresh_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bo
 void lease_register_failed(struct lease_engine *e, uint32_t idx, uint64_t gen, bool is_unknown);
 // De-registration for a client: begin fences the workers (ENDING); RG_E_CONFLICT while another request
 // is under way; RG_MORE as above, and resume is told what lease_await() said: 0, the core may be asked;
-// else nothing was begun. RG_E_STALE: the lease is over. done: the core confirmed, or said so by itself (reg-event); keep_token false gives the pair
-// back. unknown: no answer; tried again through ops.deregister. A flow whose promise still runs is
-// closed 1008 at the end; that of a client whose answer unbinds it is lease_flow_closed() before.
+// else nothing was begun (RG_E_STALE: the lease is over). done: the core confirmed, or said so by
+// itself (reg-event); keep_token false gives the pair back. unknown: no answer; tried again through
+// ops.deregister. A flow whose promise is not over is closed 1008 at the end; that of a client whose
+// answer unbinds it is lease_flow_closed() before.
 [[nodiscard]] int lease_dereg_begin(struct lease_engine *e, uint32_t idx, uint64_t gen);
 [[nodiscard]] int lease_dereg_resume(struct lease_engine *e, uint32_t idx, uint64_t gen, int rc);
 void lease_dereg_done(struct lease_engine *e, uint32_t idx, uint64_t gen, bool keep_token);
