@@ -172,6 +172,13 @@ static struct message_register make_message(struct op *op, const struct lease *l
 	return r;
 }
 
+// On its way it must not meet the pair's next owner in the core (INV-5).
+static bool is_too_late(const struct op *op, const struct lease *l) {
+	uint64_t t_sip_ns = op->ims->conf->life.t_sip_s * RG_NS_PER_S;
+
+	return env_now_ns(op->ims->env) + t_sip_ns > l->reassign_ns;
+}
+
 static int try_send(struct op *op) {
 	const struct lease *l = op_lease(op);
 	struct client *client = op->ims->client;
@@ -181,7 +188,7 @@ static int try_send(struct op *op) {
 	struct client_id id;
 	struct ids ids;
 
-	if (l == NULL || (!op->is_star && op->ours.element.len == 0))
+	if (l == NULL || is_too_late(op, l) || (!op->is_star && op->ours.element.len == 0))
 		return RG_E_STALE;
 	r = make_message(op, l, &ids);
 	r.is_udp = client_is_udp(client, 0);

@@ -268,6 +268,22 @@ START_TEST(token_ends) {
 }
 END_TEST
 
+// The process stood still past the token's end: what it sends may take T_sip, and the pair is free at
+// 7634.
+START_TEST(token_ended_long_ago) {
+	struct rig_lease c = rig_grant(7200);
+
+	rig_register_well(&c);
+	env_sim_pause(rig.env, (_i == 0 ? 7550 : 7580) * RG_NS_PER_S);
+	env_sim_settle(rig.env);
+	if (_i == 0)
+		expect_dereg_request();
+	rig_expect_silence();
+	env_sim_advance(rig.env, 90 * RG_NS_PER_S);
+	ck_assert_int_eq(lease_at(rig.leases, c.idx)->state, LEASE_FREE);
+}
+END_TEST
+
 START_TEST(revoked) {
 	struct rig_lease c = rig_grant(7200);
 
@@ -366,6 +382,7 @@ static void add(void *suite) {
 	tcase_add_test(t, flow_lost);
 	tcase_add_test(t, account_flow_lost);
 	tcase_add_test(t, token_ends);
+	tcase_add_loop_test(t, token_ended_long_ago, 0, 2);
 	tcase_add_test(t, revoked);
 	tcase_add_test(t, unknown_contact_of_a_pool_pair);
 	tcase_add_test(t, star_frees_no_pair);
