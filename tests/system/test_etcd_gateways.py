@@ -58,9 +58,9 @@ class Sharing:
         return gateway.shown(given)["gateway"] == owner.name
 
     def refused(self, gateway, given):
-        """The token is good for nothing there."""
+        """The token is good for nothing there: it is over, or as new as one that is not known yet (503)."""
         with gateway.ws() as ws:
-            return Sip(ws, given).register().status == 401
+            return Sip(ws, given).register().status in (401, 503)
 
     def told(self, gateway, given):
         """It knows that lease."""
