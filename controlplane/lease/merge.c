@@ -301,7 +301,7 @@ static void merge_apart(struct lease_pair *p, const struct lease_news *n) {
 }
 
 static void merge(struct lease_pair *p, const struct lease_news *n) {
-	bool is_beaten = p->is_unsure && n->gateway != LEASE_GATEWAY_OURS;
+	bool is_beaten = p->e->cfg.is_shared && p->is_unsure && n->gateway != LEASE_GATEWAY_OURS;
 	bool was_moved = p->l.is_moved && n->row.gen == p->l.gen && !is_beaten;
 	bool was_void = p->is_void && n->row.gen == p->l.gen && is_beaten;
 

@@ -110,6 +110,29 @@ START_TEST(failed_commit_costs_a_quarantine) {
 }
 END_TEST
 
+// The store had the record of the free pair, and could not say so: the next one ends in a conflict with it
+// while the pair is being given out. Nobody else has it.
+START_TEST(own_record_takes_nothing_back) {
+	struct lease_ask ask;
+
+	fix_init(&f, 1);
+	ask = fix_ask(&f, "a");
+	store_mem_fail_late(f.store, 1, -5);
+	ck_assert_int_eq(lease_set_suspect(f.e, 0, LEASE_SUSPECT_OPERATOR), 0);
+	fix_advance(&f, SEC);
+	ck_assert_int_eq(lease_set_suspect(f.e, 0, LEASE_SUSPECT_NONE), 0);
+	store_mem_set_delay(f.store, SEC);
+	fix_advance(&f, 4 * SEC + SEC / 2);
+	lease_grant(f.e, &ask);
+	ck_assert_int_eq(fix_lease(&f, 0)->state, LEASE_OFFERED);
+	fix_advance(&f, 5 * SEC);
+	ck_assert_uint_eq(f.done.n, 1);
+	ck_assert_int_eq(f.done.rc, 0);
+	ck_assert_uint_eq(f.done.gen, 1);
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(refused_issue_frees_the_pair) {
 	fix_init(&f, 1);
 	f.issue_rc = RG_E_LIMIT;
@@ -314,6 +337,7 @@ int main(void) {
 	tcase_add_test(tc, no_pair_is_left);
 	tcase_add_test(tc, oldest_free_pair_goes_first);
 	tcase_add_test(tc, failed_commit_costs_a_quarantine);
+	tcase_add_test(tc, own_record_takes_nothing_back);
 	tcase_add_test(tc, refused_issue_frees_the_pair);
 	tcase_add_test(tc, renewal_keeps_two_tokens);
 	tcase_add_test(tc, renewal_of_what_is_over);
