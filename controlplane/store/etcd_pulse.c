@@ -30,6 +30,13 @@ static bool is_our_tag(const struct store_etcd *s, struct rg_slice value) {
 	return rg_eq(value, rg_slice(tag, put_tag(s, tag)));
 }
 
+// What was ours is another's also when that one has given it back since.
+static bool is_taken(const struct etcd_pulse *p, const struct etcd_kv *now) {
+	if (p->state == PULSE_OURS && now->key.len > 0)
+		return true;
+	return now->value.len > 0 && p->n_still > 0 && p->seen != now->mod_revision;
+}
+
 // The key is there, and not as we knew it.
 static void refused(struct store_etcd *s, const struct etcd_kv *now) {
 	struct etcd_pulse *p = &s->pulse;
@@ -38,14 +45,12 @@ static void refused(struct store_etcd *s, const struct etcd_kv *now) {
 		p->revision = now->mod_revision;
 		p->sent_ns = 0;
 		p->state = PULSE_OURS;
-	} else if (p->state == PULSE_OURS && now->key.len > 0) {
-		p->state = PULSE_TAKEN;   // also when it was given back since
+	} else if (is_taken(p, now)) {
+		p->state = PULSE_TAKEN;
 	} else if (now->value.len == 0) { // given back, or gone
 		p->revision = now->mod_revision;
 		p->sent_ns = 0;
 		s->s.has_taken_name &= now->key.len == 0;
-	} else if (p->n_still > 0 && p->seen != now->mod_revision) {
-		p->state = PULSE_TAKEN;
 	} else {
 		p->seen = now->mod_revision;
 		p->n_still++;
