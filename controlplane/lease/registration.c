@@ -187,7 +187,9 @@ int lease_refresh_done(struct lease_engine *e, uint32_t idx, uint64_t gen,
 // The request is over; what the core holds is told by before and is_unknown. Of another gateway's
 // lease that one ends it.
 static void end_after_failure(struct lease_pair *p, bool is_unknown) {
-	if (lease_is_ours(p) && (is_unknown || p->before != LEASE_OFFERED || p->l.is_stale))
+	bool is_maybe_bound = is_unknown || p->before != LEASE_OFFERED || p->l.is_stale;
+
+	if (is_maybe_bound && lease_is_ours(p))
 		lease_pair_deregister(p);
 	else
 		lease_pair_quarantine(p);
