@@ -110,8 +110,9 @@ int issuers_load(struct issuers *s, const struct conf *conf, struct env *env, ch
 static void on_gone(void *arg, uint16_t wwsf, const uint64_t *keys, size_t n) {
 	const struct issuers *s = arg;
 
-	log_put(s->log, LOG_WARN, "token.keys_withdrawn", LOG_U("keys", n),
-		LOG_U("leases", lease_end_keys(s->leases, wwsf, keys, n)));
+	if (lease_end_keys(s->leases, wwsf, keys, n) != 0)
+		log_put(s->log, LOG_ERROR, "token.keys_not_withdrawn", LOG_U("wwsf", wwsf),
+			LOG_S("why", "no memory; say `token reload` again"));
 }
 
 int issuers_start(struct issuers *s, const struct conf *conf, struct env *env, struct log *log,

@@ -4,9 +4,22 @@
 #include "lease/adopt.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "lease/grant.h"
 #include "regate/err.h"
+
+#define STEP 1024            // pairs in one turn
+#define STEP_NS RG_NS_PER_MS // the others' turn
+
+struct lease_withdrawal { // of keys: a walk over all pairs
+	struct lease_withdrawal *next;
+	uint32_t at;
+	unsigned n_ended;
+	uint16_t wwsf;
+	size_t n;
+	uint64_t keys[];
+};
 
 int lease_set_pool_foreign(struct lease_engine *e, uint16_t pool) {
 	struct lease_pool *p = lease_pool_grow(e, pool);
@@ -121,17 +134,58 @@ static bool is_signed_by(const struct lease_pair *p, const uint64_t *keys, size_
 	return p->running != NULL && is_one_of(p->running->ask.key, keys, n);
 }
 
-unsigned lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys, size_t n) {
-	unsigned n_ended = 0;
-
-	for (uint32_t i = 0; i < e->n_pairs; i++) {
-		const struct lease_slot *slot = &e->slots[i];
+static void step(struct lease_engine *e, struct lease_withdrawal *w) {
+	for (unsigned n = 0; n < STEP && w->at < e->n_pairs; n++, w->at++) {
+		const struct lease_slot *slot = &e->slots[w->at];
 		const struct lease_pair *p = slot->pair;
 
-		if (p != NULL && slot->wwsf == wwsf && e->pools[slot->pool]->is_foreign &&
-		    lease_is_live(&p->l) && is_signed_by(p, keys, n) &&
-		    lease_revoke(e, i, p->l.gen) == 0)
-			n_ended++;
+		if (p != NULL && slot->wwsf == w->wwsf && e->pools[slot->pool]->is_foreign &&
+		    lease_is_live(&p->l) && is_signed_by(p, w->keys, w->n) &&
+		    lease_revoke(e, w->at, p->l.gen) == 0)
+			w->n_ended++;
 	}
-	return n_ended;
+}
+
+static void end_first(struct lease_engine *e) {
+	struct lease_withdrawal *w = e->withdrawals;
+
+	e->withdrawals = w->next;
+	free(w);
+}
+
+void lease_withdrawal_fn(struct env_timer *t, uint64_t now_ns) {
+	struct lease_engine *e =
+		(struct lease_engine *)((uint8_t *)t - offsetof(struct lease_engine, walk_timer));
+	struct lease_withdrawal *w = e->withdrawals;
+
+	step(e, w);
+	if (w->at == e->n_pairs) {
+		log_put(e->log, LOG_WARN, "lease.keys_withdrawn", LOG_U("wwsf", w->wwsf),
+			LOG_U("keys", w->n), LOG_U("leases", w->n_ended));
+		end_first(e);
+	}
+	if (e->withdrawals != NULL)
+		env_timer_set(e->env, t, lease_add_ns(now_ns, STEP_NS));
+}
+
+void lease_withdrawals_stop(struct lease_engine *e) {
+	env_timer_cancel(e->env, &e->walk_timer);
+	while (e->withdrawals != NULL)
+		end_first(e);
+}
+
+int lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys, size_t n) {
+	struct lease_withdrawal *w = malloc(sizeof(*w) + n * sizeof(*keys)), **last;
+
+	if (w == NULL)
+		return -ENOMEM;
+	*w = (struct lease_withdrawal){.wwsf = wwsf, .n = n};
+	if (n > 0)
+		memcpy(w->keys, keys, n * sizeof(*keys));
+	for (last = &e->withdrawals; *last != NULL;)
+		last = &(*last)->next;
+	*last = w;
+	if (!env_timer_is_set(&e->walk_timer))
+		env_timer_set(e->env, &e->walk_timer, env_now_ns(e->env));
+	return 0;
 }

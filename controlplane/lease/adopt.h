@@ -22,5 +22,7 @@ void lease_adopt(struct lease_engine *e, const struct lease_adoption *a,
 // lease. The last one ends it, as lease_revoke().
 void lease_end_token(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct rg_digest *d);
 // That WWSF withdrew these keys: every lease in its pools ends that has or gets a token of theirs, or one of
-// which nobody knows any more who signed it (it is of before a restart, or of another gateway). How many?
-unsigned lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys, size_t n);
+// which nobody knows any more who signed it (it is of before a restart, or of another gateway). From the
+// next turn on, step by step. 0 or -ENOMEM.
+[[nodiscard]] int lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys,
+				 size_t n);

@@ -38,6 +38,7 @@ struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *e
 	e->late_timer.fn = lease_late_fn;
 	e->to_sign_last = &e->to_sign;
 	e->sign_timer.fn = lease_sign_fn;
+	e->walk_timer.fn = lease_withdrawal_fn;
 	if (e->cfg.gateway == NULL)
 		e->cfg.gateway = "";
 	if (e->cfg.outage_ns == 0)
@@ -94,6 +95,7 @@ void lease_engine_free(struct lease_engine *e) {
 	if (e == NULL)
 		return;
 	lease_sign_stop(e);
+	lease_withdrawals_stop(e);
 	for (uint32_t i = 0; i < e->n_pairs; i++)
 		if (e->slots[i].pair != NULL)
 			pair_free(e->slots[i].pair);

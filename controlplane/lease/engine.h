@@ -182,6 +182,8 @@ struct lease_engine {
 	struct lease_op *to_sign, **to_sign_last; // oldest first
 	unsigned n_to_sign, n_batches;            // n_batches: in the crypto pool
 	struct env_timer sign_timer;
+	struct lease_withdrawal *withdrawals; // oldest first; the first is under way
+	struct env_timer walk_timer;
 	uint32_t n_commits; // being signed, or in the store's hands
 	bool is_dead;       // goes with the last of them
 	uint8_t scratch[RG_TOKEN_MAX];
@@ -299,6 +301,10 @@ void lease_pair_lower(struct lease_pair *p); // reassign_ns to the guard: eviden
 
 // --- baseline.c
 void lease_baseline_load(struct lease_engine *e);
+
+// --- adopt.c
+void lease_withdrawal_fn(struct env_timer *t, uint64_t now_ns);
+void lease_withdrawals_stop(struct lease_engine *e);
 
 // --- timers.c
 void lease_pair_void(struct lease_pair *p); // none of its tokens is good, whatever they say

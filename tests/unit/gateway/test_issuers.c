@@ -20,7 +20,7 @@ static unsigned n_ended[3];
 static char err[512];
 
 // In place of the lease engine's.
-unsigned lease_end_keys(struct lease_engine *, uint16_t wwsf, const uint64_t *, size_t) {
+int lease_end_keys(struct lease_engine *, uint16_t wwsf, const uint64_t *, size_t) {
 	n_ended[wwsf]++;
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Leases by tokens that a WWSF issued itself: whose pairs, which generations, when again.
 #include <errno.h>
+#include <stdio.h>
 #include <urcu/urcu-qsbr.h>
 
 #include "lease/adopt.h"
@@ -19,7 +20,9 @@ static unsigned n_done;
 static int rc;
 static uint32_t idx;
 static const char *token;
-static uint64_t signed_by; // of what is adopted next
+static uint32_t max_pairs = 8;
+static char (*more)[2][16]; // pairs of the WWSF
+static uint64_t signed_by;  // of what is adopted next
 
 static void on_deregister(void *, const struct lease *) {
 }
@@ -37,12 +40,15 @@ static void make_engine(void) {
 					     .reg_max_ns = 3600 * SEC};
 	static const char *const names[] = {"ours", "theirs"};
 
-	e = lease_engine_new(&cfg, env, store, NULL, &ops, 8);
+	e = lease_engine_new(&cfg, env, store, NULL, &ops, max_pairs);
 	lease_set_pool_names(e, names, 2);
 	ck_assert_int_eq(lease_set_pool_foreign(e, 1), 0);
 	ck_assert_int_eq(lease_add_pair(e, 0, 0, "o0@x", "sip:o0@x", NULL), 0);
 	ck_assert_int_eq(lease_add_pair(e, 1, WWSF, "t0@x", "sip:t0@x", NULL), 0);
 	ck_assert_int_eq(lease_add_pair(e, 1, WWSF, "t1@x", "sip:t1@x", NULL), 0);
+	for (uint32_t i = 3; more != NULL && i < max_pairs; i++)
+		ck_assert_int_eq(lease_add_pair(e, 1, WWSF, more[i - 3][0], more[i - 3][1], NULL),
+				 0);
 	ck_assert_int_eq(lease_engine_load(e), 0);
 }
 
@@ -347,14 +353,57 @@ START_TEST(key_withdrawn) {
 		env_sim_settle(env);
 		make_engine();
 	}
-	ck_assert_uint_eq(lease_end_keys(e, WWSF + 1, gone, 2), 0);
-	ck_assert_uint_eq(lease_end_keys(e, WWSF, gone, 2), _i == 0 ? 1 : 2);
+	ck_assert_int_eq(lease_end_keys(e, WWSF + 1, gone, 2), 0);
+	env_sim_advance(env, SEC);
+	ck_assert_ptr_nonnull(by_token("token-2"));
+	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 2), 0);
+	env_sim_advance(env, SEC);
 	ck_assert_ptr_null(by_token("token-1"));
 	ck_assert_ptr_null(by_token("token-2"));
 	ck_assert((by_token("token-3") != NULL) == (_i == 0));
 	env_sim_advance(env, SEC);
 	ck_assert_ptr_null(lease_engine_check(e));
 	signed_by = 0;
+}
+END_TEST
+
+// Others have their turn meanwhile; a second one waits for the first.
+START_TEST(keys_withdrawn_step_by_step) {
+	static char names[3000][2][16];
+	static const uint64_t gone[] = {8, 9};
+	struct lease_adoption far = good;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		snprintf(names[i][0], sizeof(names[i][0]), "m%u@x", i);
+		snprintf(names[i][1], sizeof(names[i][1]), "sip:m%u@x", i);
+	}
+	lease_engine_free(e);
+	max_pairs = 3003;
+	more = names;
+	make_engine();
+	max_pairs = 8;
+	more = NULL;
+	far.impi = names[2999][0];
+	far.impu = names[2999][1];
+	signed_by = 8;
+	ck_assert_int_eq(adopt(&good, "u", "token-1"), 0);
+	ck_assert_int_eq(adopt(&far, "v", "token-2"), 0);
+	signed_by = 9;
+	good.impi = "t1@x";
+	good.impu = "sip:t1@x";
+	ck_assert_int_eq(adopt(&good, "w", "token-3"), 0);
+	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 1), 0);
+	ck_assert_int_eq(lease_end_keys(e, WWSF, gone + 1, 1), 0);
+	ck_assert_ptr_nonnull(by_token("token-1"));
+	env_sim_settle(env);
+	ck_assert_ptr_null(by_token("token-1"));
+	ck_assert_ptr_nonnull(by_token("token-2"));
+	ck_assert_ptr_nonnull(by_token("token-3"));
+	if (_i == 1) // under way
+		return;
+	env_sim_advance(env, SEC);
+	ck_assert_ptr_null(by_token("token-2"));
+	ck_assert_ptr_null(by_token("token-3"));
 }
 END_TEST
 
@@ -375,7 +424,7 @@ START_TEST(key_withdrawn_under_way) {
 	ask.key = 8;
 	if (_i == 1)
 		lease_adopt(e, &good, &ask);
-	ck_assert_uint_eq(lease_end_keys(e, WWSF, gone, 1), 1);
+	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 1), 0);
 	env_sim_advance(env, 20 * SEC);
 	ck_assert_uint_eq(n_done, 1 + (unsigned)_i);
 	ck_assert_int_eq(rc, RG_E_STALE);
@@ -447,6 +496,7 @@ int main(void) {
 	tcase_add_loop_test(tc, token_withdrawn, 0, 4);
 	tcase_add_loop_test(tc, token_withdrawn_before_the_next, 0, 2);
 	tcase_add_loop_test(tc, key_withdrawn, 0, 2);
+	tcase_add_loop_test(tc, keys_withdrawn_step_by_step, 0, 2);
 	tcase_add_loop_test(tc, key_withdrawn_under_way, 0, 2);
 	tcase_add_test(tc, drained_pool);
 	tcase_add_test(tc, never_granted_here);
