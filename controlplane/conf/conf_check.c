@@ -140,14 +140,21 @@ static void check_introspection(const struct checker *c, const struct conf_wwsf 
 			conf_error(c->errs, n->pos,
 				   "wwsfs.introspection_uri needs %s beside it: add that", keys[i]);
 	}
+	if (!is_asked || (cache != NULL && cache->is_bad))
+		return;
 	// It is asked again at half time; what is left then must still register.
-	if (is_asked && w->introspection.cache_s / 2 <= least_s &&
-	    (cache == NULL || !cache->is_bad))
+	if (w->introspection.cache_s / 2 <= least_s)
 		conf_error(c->errs, cache == NULL ? n->pos : cache->pos,
 			   "wwsfs.introspection_cache (%" PRIu32
 			   "s) must be more than twice registration.client_min and guard "
 			   "together (%" PRIu32 "s): change one of them",
 			   w->introspection.cache_s, least_s);
+	// A token that lives longer than any of ours is not reckoned with.
+	if (w->introspection.cache_s > c->conf->token.life_s)
+		conf_error(c->errs, cache == NULL ? n->pos : cache->pos,
+			   "wwsfs.introspection_cache (%" PRIu32
+			   "s) must be at most token.life (%" PRIu32 "s): change one of them",
+			   w->introspection.cache_s, c->conf->token.life_s);
 }
 
 // A WWSF that issues its own tokens: one name, one place of the keys.

@@ -217,7 +217,7 @@ static const struct conf_key wwsfs_keys[] = {
 	 .min = 2, .max = DAY,
 	 .text = "how long an answer holds; it is asked again after half of that, so a token that "
 		 "was withdrawn there ends within it. More than twice client_min and guard "
-		 "together, and longer than the core's Min-Expires"},
+		 "together, longer than the core's Min-Expires, and at most token.life"},
 	{"max", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration", CONF_T_REFUSED, .text = ONE_T_REG},
 	{"registration_max", CONF_T_REFUSED, .text = ONE_T_REG},

@@ -39,6 +39,8 @@ static const struct {
 	{W ASKED ", introspection_ca: ca.pem, introspection_cache: 141s}]\n",
 	 "must be more than twice"},
 	{W ASKED ", introspection_cache: 142s}]\n", NULL},
+	{W ASKED ", introspection_cache: 7200s}]\n", NULL},
+	{W ASKED ", introspection_cache: 7201s}]\n", "must be at most token.life (7200s)"},
 	{W ASKED ", jwks: j}]\n", "issuer and its keys belong together"},
 	{W "issuer: i, introspection_uri: https://w, introspection_id: g}]\n",
 	 "introspection_uri needs introspection_secret_file beside it"},
