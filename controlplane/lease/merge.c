@@ -255,9 +255,14 @@ static void set_gateway(struct lease_pair *p, uint16_t gateway) {
 		lease_pair_offer(p, true);
 }
 
+// Alone on a store no record is another gateway's, whatever name it bears.
+static bool is_anothers(const struct lease_pair *p, const struct lease_news *n) {
+	return p->e->cfg.is_shared && n->gateway != LEASE_GATEWAY_OURS;
+}
+
 static void merge_same(struct lease_pair *p, const struct lease_news *n) {
 	// Its client has not gone, but to another gateway, where it was told that it is registered.
-	if (p->is_left && !is_over(&n->row) && n->gateway != LEASE_GATEWAY_OURS)
+	if (p->is_left && !is_over(&n->row) && is_anothers(p, n))
 		p->is_void = p->is_left = false;
 	if (!p->is_void)
 		p->ended_ms = n->row.ended_ms;
@@ -301,7 +306,7 @@ static void merge_apart(struct lease_pair *p, const struct lease_news *n) {
 }
 
 static void merge(struct lease_pair *p, const struct lease_news *n) {
-	bool is_beaten = p->e->cfg.is_shared && p->is_unsure && n->gateway != LEASE_GATEWAY_OURS;
+	bool is_beaten = p->is_unsure && is_anothers(p, n);
 	bool was_moved = p->l.is_moved && n->row.gen == p->l.gen && !is_beaten;
 	bool was_void = p->is_void && n->row.gen == p->l.gen && is_beaten;
 
