@@ -156,6 +156,25 @@ START_TEST(flow_ends_with_what_it_is_bound_to) {
 }
 END_TEST
 
+// Alone on a store whose answer was lost: what it says then is not of another gateway.
+START_TEST(who_left_alone_has_left) {
+	begin();
+	lease_flow_closed(f.e, 0, 1, fix_conn(5));
+	fix_advance(&f, 61 * SEC);
+	ck_assert_uint_eq(f.n_deregister, 1);
+	store_mem_fail_late(f.store, 1, -5);
+	ck_assert_int_eq(lease_set_suspect(f.e, 0, LEASE_SUSPECT_OPERATOR), 0);
+	fix_advance(&f, 2 * RG_NS_PER_MS);
+	lease_dereg_done(f.e, 0, 1, false);
+	fix_advance(&f, 3 * SEC);
+	ck_assert_int_eq(state(), LEASE_QUARANTINE);
+	ck_assert_int_eq(fix_seen(&f, &f.done.digest), -1);
+	fix_advance(&f, 20 * SEC);
+	ck_assert_int_eq(state(), LEASE_FREE);
+	fix_fini(&f);
+}
+END_TEST
+
 // What the worker promised on the same flow since then, the engine is not told; only when that is over.
 START_TEST(flow_with_a_later_promise) {
 	begin();
@@ -297,6 +316,7 @@ int main(void) {
 	tcase_add_test(tc, flow_of_a_lease_that_is_gone);
 	tcase_add_loop_test(tc, renewed_while_the_binding_ends, 0, 2);
 	tcase_add_loop_test(tc, flow_ends_with_what_it_is_bound_to, 0, 2);
+	tcase_add_test(tc, who_left_alone_has_left);
 	tcase_add_loop_test(tc, flow_with_a_later_promise, 0, 2);
 	tcase_add_test(tc, revocation_of_a_registered_lease);
 	tcase_add_test(tc, revocation_of_an_unused_lease);
