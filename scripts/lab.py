@@ -379,7 +379,8 @@ class Lab:
         if subprocess.run(["ip", "-o", "addr", "show", "dev", iface], capture_output=True,
                           text=True).stdout.find(CLIENT_IP) < 0:
             sh("ip", "addr", "add", f"{CLIENT_IP}/{PREFIX}", "dev", iface, *(["nodad"] if IS_IP6 else []))
-        sh("ip", "link", "set", iface, "up")
+        # Longer than any burst of the tests: a reset lost in it is not sent again.
+        sh("ip", "link", "set", iface, "txqueuelen", "10000", "up")
 
     def up(self):
         if not self.host_net:
