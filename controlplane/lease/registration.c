@@ -93,13 +93,17 @@ static int binding_set(struct lease_pair *p, const struct lease_binding *b) {
 
 // A client that was told that it is registered for longer learns that it is not, and its flow does
 // not outlive what it is bound to (INV-10). Its worker may have promised more since we were told.
-void lease_binding_clear(struct lease_pair *p) {
+static void end_flow(struct lease_pair *p) {
 	if (p->l.flow.gen != 0 && p->l.promise_end_ns != 0)
 		p->e->ops.close_flow(p->e->ops.ctx, p->l.flow, 1008);
-	free(binding_bytes(p));
-	p->l.binding = (struct lease_binding){0};
 	p->l.flow = (struct rg_conn_id){0};
 	p->l.promise_end_ns = 0;
+}
+
+void lease_binding_clear(struct lease_pair *p) {
+	end_flow(p);
+	free(binding_bytes(p));
+	p->l.binding = (struct lease_binding){0};
 	p->l.core_call_id[0] = '\0';
 	p->l.core_cseq = 0;
 	p->l.is_stale = false;
@@ -304,7 +308,7 @@ static void void_tokens(struct lease_pair *p) {
 static void deregister_again(struct lease_pair *p) {
 	void_tokens(p);
 	lease_pair_drop_tokens(p);
-	p->l.flow = (struct rg_conn_id){0};
+	end_flow(p);
 	p->is_ending = true;
 	lease_pair_set_state(p, LEASE_UNKNOWN);
 	retry_at(p, p->lost_register_ns);

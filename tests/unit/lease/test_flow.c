@@ -156,6 +156,24 @@ START_TEST(flow_ends_with_what_it_is_bound_to) {
 }
 END_TEST
 
+// The same, and a REGISTER that was lost may still arrive: the core is asked once more, the lease is over.
+START_TEST(flow_ends_before_the_core_is_asked_again) {
+	begin();
+	ck_assert_int_eq(lease_register_begin(f.e, 0, 1, env_now_ns(f.env) + SEC), 0);
+	lease_register_failed(f.e, 0, 1, true);
+	ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+	lease_dereg_unknown(f.e, 0, 1);
+	fix_advance(&f, 10 * SEC);
+	ck_assert_uint_eq(f.n_close, 0);
+	lease_dereg_done(f.e, 0, 1, false);
+	ck_assert_int_eq(state(), LEASE_UNKNOWN);
+	ck_assert_uint_eq(f.n_close, 1);
+	ck_assert_uint_eq(f.closed.idx, 5);
+	ck_assert_uint_eq(f.close_code, 1008);
+	fix_fini(&f);
+}
+END_TEST
+
 // Alone on a store whose answer was lost: what it says then is not of another gateway.
 START_TEST(who_left_alone_has_left) {
 	begin();
@@ -315,6 +333,7 @@ int main(void) {
 	tcase_add_test(tc, grace_outlasts_a_refresh);
 	tcase_add_test(tc, flow_of_a_lease_that_is_gone);
 	tcase_add_loop_test(tc, renewed_while_the_binding_ends, 0, 2);
+	tcase_add_test(tc, flow_ends_before_the_core_is_asked_again);
 	tcase_add_loop_test(tc, flow_ends_with_what_it_is_bound_to, 0, 2);
 	tcase_add_test(tc, who_left_alone_has_left);
 	tcase_add_loop_test(tc, flow_with_a_later_promise, 0, 2);
