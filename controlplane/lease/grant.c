@@ -168,6 +168,8 @@ int lease_op_start(struct lease_pair *p, struct lease_op *op) {
 		rc = admit_account(p, op);
 	else
 		rc = is_current(p, op) ? 0 : RG_E_STALE;
+	if (rc == 0 && p->n_lost >= LEASE_LOST_MAX) // one more would make any token a lost one
+		rc = -EAGAIN;
 	if (rc == 0)
 		rc = issue(p, op);
 	if (rc != 0)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Two gateways on one store, one of which is told late what the other one wrote.
+#include <errno.h>
+
 #include "lease_fixture.h"
 #include "regate/err.h"
 
@@ -162,12 +164,34 @@ START_TEST(who_waited_goes_on_at_once) {
 }
 END_TEST
 
+// Renewals at b fail one after the other; what a renews meanwhile is no token of theirs.
+START_TEST(renewed_where_the_store_is_well) {
+	grant(&a, "u");
+	store_mem_fail(b.store, UINT32_MAX, -ENOSPC);
+	for (unsigned i = 0; i < 8; i++) {
+		fix_renew(&b, 0, 1);
+		ck_assert_int_eq(b.done.rc, i < 4 ? -ENOSPC : -EAGAIN);
+		advance(SEC);
+	}
+	fix_renew(&a, 0, 1);
+	ck_assert_int_eq(a.done.rc, 0);
+	advance(SEC);
+	store_mem_fail(b.store, 0, 0);
+	advance(20 * SEC);
+	ck_assert_int_eq(fix_seen(&a, &a.done.digest), RG_LEASE_OFFERED);
+	ck_assert_int_eq(fix_seen(&b, &a.done.digest), RG_LEASE_OFFERED);
+	fix_renew(&b, 0, 1);
+	ck_assert_int_eq(b.done.rc, 0);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_late_news");
 	TCase *tc = tcase_create("late news");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, one_pair_two_gateways);
+	tcase_add_test(tc, renewed_where_the_store_is_well);
 	tcase_add_test(tc, revocation_of_what_was_lost);
 	tcase_add_test(tc, who_waited_goes_on_at_once);
 	tcase_add_test(tc, a_later_end_holds_what_is_free);
