@@ -57,7 +57,10 @@ static const char *check_rest(const struct lease_pair *p) {
 		return NULL;
 	if (l->sub != NULL)
 		return "a free pair has an owner (INV-1)";
-	return p->is_committing || p->is_dirty ? NULL : "a free pair is not at rest";
+	// Who waits may wait for the baseline as well.
+	return p->is_committing || p->is_dirty || (p->waits != NULL && p->e->baseline.is_dirty)
+		       ? NULL
+		       : "a free pair is not at rest";
 }
 
 static const char *check_pair(const struct lease_engine *e, uint32_t idx, uint64_t *n_entries) {

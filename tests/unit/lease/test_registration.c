@@ -456,6 +456,26 @@ START_TEST(excess_is_durable_first) {
 }
 END_TEST
 
+// Who waits for that may wait for a pair that is free meanwhile.
+START_TEST(excess_outlasts_the_lease) {
+	begin(1);
+	fix_register(&f, 0, 1, 5);
+	ck_assert_int_eq(lease_dereg_begin(f.e, 0, 1), 0);
+	lease_dereg_done(f.e, 0, 1, false);
+	fix_advance(&f, 2 * RG_NS_PER_MS);
+	store_mem_set_delay(f.store, 60 * SEC);
+	lease_core_exceeded(f.e);
+	wait_for(0);
+	fix_advance(&f, 10 * SEC); // and checks
+	ck_assert_int_eq(state(), LEASE_FREE);
+	ck_assert_int_eq(n_waited, 0);
+	fix_advance(&f, 51 * SEC);
+	ck_assert_int_eq(n_waited, 1);
+	ck_assert_int_eq(waited_rc, 0);
+	fix_fini(&f);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_registration");
 	TCase *tc = tcase_create("registration");
@@ -469,6 +489,7 @@ int main(void) {
 	tcase_add_test(tc, a_later_end_is_durable_first);
 	tcase_add_test(tc, the_formula_without_feedback);
 	tcase_add_test(tc, excess_is_durable_first);
+	tcase_add_test(tc, excess_outlasts_the_lease);
 	tcase_add_loop_test(tc, evidence_of_before, 0, 2);
 	tcase_add_test(tc, user_leaves_and_comes_back);
 	tcase_add_test(tc, user_leaves_for_good);
