@@ -83,7 +83,7 @@ struct env_sim {
 	unsigned n_jobs;
 	struct sim_file *files;
 	struct sim_rule *rules;
-	struct env_sim_end *ends;
+	struct env_sim_end *ends, **unsettled; // of them the first that may be accepted; NULL: any
 	struct sim_dgrams sent;
 };
 

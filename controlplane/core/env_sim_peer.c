@@ -114,10 +114,20 @@ static bool can_accept(const struct env_sim *sim, const struct env_sim_end *end)
 	       (!end->is_code_closed && env_sim_rule(sim, &end->peer) == NULL);
 }
 
+// No accept will ever return it.
+static bool is_settled(const struct env_sim_end *end) {
+	return !end->is_outgoing || end->is_accepted ||
+	       (end->is_code_closed && !end->is_established);
+}
+
 struct env_sim_end *env_sim_accept(struct env *e, const struct rg_addr *peer) {
 	struct env_sim *sim = env_sim_of(e);
+	struct env_sim_end **first = sim->unsettled == NULL ? &sim->ends : sim->unsettled;
 
-	for (struct env_sim_end *end = sim->ends; end != NULL; end = end->next) {
+	while (*first != NULL && is_settled(*first))
+		first = &(*first)->next;
+	sim->unsettled = first;
+	for (struct env_sim_end *end = *first; end != NULL; end = end->next) {
 		if (!can_accept(sim, end) || !sim_addr_eq(&end->peer, peer))
 			continue;
 		end->is_established = true;

@@ -488,6 +488,10 @@ void store_mem_set_taken_name(struct store *s, bool has_taken) {
 	s->has_taken_name = has_taken;
 }
 
+bool store_mem_is_cut(const struct store *s) {
+	return ((const struct store_mem *)s)->is_cut;
+}
+
 bool store_mem_is_behind(const struct store *s) {
 	const struct store_mem *m = (const struct store_mem *)s;
 

@@ -22,6 +22,7 @@ void store_mem_fail_late(struct store *s, unsigned n, int rc);
 // before becomes durable, though its answer is lost. The watch is silent, and tells all that it
 // missed, in order, when the cut is over.
 void store_mem_cut(struct store *s, bool is_cut);
+bool store_mem_is_cut(const struct store *s);
 // What store_has_taken_name() says; false at first.
 void store_mem_set_taken_name(struct store *s, bool has_taken);
 // Is there anything that s has not told, or not answered?

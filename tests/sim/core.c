@@ -92,7 +92,7 @@ static uint64_t grant_ns(struct world *w, const struct core_job *j, uint32_t ask
 		return ns;
 	w->n.core_faults++;
 	if (world_chance(w, 60) || w->mood != CORE_WELL || !gateway_serves(j->g) ||
-	    j->life != j->g->life)
+	    j->life != j->g->life || j->end != j->g->core)
 		return (30 + world_random(w, asked_s)) * SEC;
 	// Longer than asked: the gateway notes it before anything else goes wrong (known limit).
 	w->calm_until_ns = w->now_ns + 200 * SEC;
@@ -269,7 +269,9 @@ static void run_job(struct world *w, const struct core_job *j) {
 	}
 }
 
-void core_run(struct world *w) {
+bool core_run(struct world *w) {
+	bool is_any = core_next_ns(w) <= w->now_ns;
+
 	while (core_next_ns(w) <= w->now_ns) {
 		struct core_job job = w->jobs[0];
 
@@ -277,6 +279,7 @@ void core_run(struct world *w) {
 		run_job(w, &job);
 		free(job.bytes);
 	}
+	return is_any;
 }
 
 // On its way: most arrive at once, some as late as they may (T_sip), some never.

@@ -37,7 +37,7 @@ struct core_job { // what the core does later
 enum core_mood { CORE_WELL, CORE_DEAD, CORE_SLOW, CORE_BUSY, CORE_REFUSES, CORE_LOSES, N_MOODS };
 
 void core_read(struct gateway *g); // takes what the gateway has sent
-void core_run(struct world *w);    // does what is due
+bool core_run(struct world *w);    // does what is due; false: nothing was
 uint64_t core_next_ns(const struct world *w);
 void core_forget(struct world *w, struct gateway *g, bool is_reboot); // its connections are gone
 void core_deregister(struct world *w);                                // by itself

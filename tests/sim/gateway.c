@@ -13,19 +13,25 @@
 #define LOCAL_MAX_NS (300 * SEC)
 #define MILLION 1000000
 #define MAX_DRIFT_PPM 10
+#define RETRY_NS (5 * SEC)
+
+static int64_t floor_div(int64_t a, int64_t b) {
+	return a / b - (a % b < 0);
+}
 
 // Rounded so that the true time of a timer is never before it.
 uint64_t gateway_to_true(const struct gateway *g, uint64_t env_ns) {
-	__int128 ns = (__int128)(int64_t)(env_ns - g->boot_env_ns) * MILLION;
-	__int128 rate = MILLION + g->drift_ppm;
+	int64_t ns = (int64_t)(env_ns - g->boot_env_ns);
 
-	return g->boot_true_ns + (uint64_t)((ns + (ns > 0 ? rate - 1 : 0)) / rate);
+	return env_ns - g->boot_env_ns + g->boot_true_ns -
+	       (uint64_t)floor_div(ns * g->drift_ppm, MILLION + g->drift_ppm);
 }
 
 uint64_t gateway_to_env(const struct gateway *g, uint64_t true_ns) {
-	__int128 ns = (__int128)(true_ns - g->boot_true_ns) * (MILLION + g->drift_ppm);
+	int64_t ns = (int64_t)(true_ns - g->boot_true_ns);
 
-	return g->boot_env_ns + (uint64_t)(ns / MILLION);
+	return true_ns - g->boot_true_ns + g->boot_env_ns +
+	       (uint64_t)floor_div(ns * g->drift_ppm, MILLION);
 }
 
 // --- what the engine and ims/ cause
@@ -206,7 +212,7 @@ static void on_record(void *arg, const struct store_lease *l) {
 
 void gateway_init(struct gateway *g, unsigned id) {
 	g->id = id;
-	g->resume_ns = RG_NEVER;
+	g->resume_ns = g->timer_env_ns = g->timer_ns = RG_NEVER;
 	make_conf(g);
 	g->env = env_sim_new(g->w->seed * 16 + id);
 	g->boot_true_ns = g->w->now_ns;
@@ -270,15 +276,20 @@ void gateway_start(struct gateway *g) {
 
 	if (g->cfg.is_shared) // it is set right before
 		set_clock(g);
+	// Cut off for hours: what failed to load would fail again, engine after engine.
+	if (g->is_load_failed && store_mem_is_cut(g->store)) {
+		g->resume_ns = g->w->now_ns + RETRY_NS;
+		return;
+	}
 	g->e = lease_engine_new(&g->cfg, g->env, g->store, NULL, &ops, N_PAIRS + 1);
 	world_assert(g->w, g->e != NULL, 0);
 	g->life++;
 	lease_set_pool_names(g->e, pools, 2);
 	add_pairs(g);
-	if (lease_engine_load(g->e) !=
-	    0) { // the store is away: whoever watches over it tries again
+	g->is_load_failed = lease_engine_load(g->e) != 0;
+	if (g->is_load_failed) { // the store is away: whoever watches over it tries again
 		stop(g);
-		g->resume_ns = g->w->now_ns + 5 * SEC;
+		g->resume_ns = g->w->now_ns + RETRY_NS;
 		return;
 	}
 	if (g->is_booting)

@@ -17,7 +17,7 @@ struct token {
 	uint16_t client;
 	uint32_t pair;
 	uint64_t gen, end_ns, asked_ns;  // shown last
-	unsigned n_newer, n_newer_acked; // of the same generation
+	unsigned n_newer, n_newer_acked; // of the same generation, good at one time
 	unsigned n_at_ask;               // acknowledged ones, then
 	bool is_acked;
 	size_t issued_at;     // event
@@ -65,6 +65,7 @@ struct check {
 	const struct history_rules *r;
 	struct pair p[HISTORY_PAIRS + 1]; // the last: what should not be
 	struct token t[HISTORY_TOKENS];
+	uint32_t n_tokens;
 	uint64_t hold_end_ns; // INV-11
 	const struct history_event *e;
 	size_t at; // its number
@@ -113,13 +114,28 @@ static const char *check_handover(const struct check *c, const struct pair *p) {
 // The two newest tokens are good, and one that was stored without an answer may be among them.
 static void set_claim(struct check *c, struct pair *p) {
 	p->claim_end_ns = 0;
-	for (unsigned i = 1; i <= c->e->token; i++) {
+	for (unsigned i = 1; i <= c->n_tokens; i++) {
 		const struct token *t = &c->t[i];
 
 		if (t->is_acked && t->pair == c->e->pair && t->gen == p->gen && t->n_newer <= 1 &&
 		    t->end_ns > p->claim_end_ns)
 			p->claim_end_ns = t->end_ns;
 	}
+}
+
+// The newer ones of its generation that are good at at_ns. One that has ended makes room for an older
+// one that has not.
+static unsigned count_newer(const struct check *c, uint32_t of, uint64_t at_ns, bool is_acked) {
+	unsigned n = 0;
+
+	for (uint32_t i = of + 1; i <= c->n_tokens; i++)
+		n += c->t[i].pair == c->t[of].pair && c->t[i].gen == c->t[of].gen &&
+		     c->t[i].end_ns > at_ns && (c->t[i].is_acked || !is_acked);
+	return n;
+}
+
+static unsigned max_n(unsigned a, unsigned b) {
+	return a > b ? a : b;
 }
 
 // A generation begins.
@@ -162,10 +178,12 @@ static const char *on_token(struct check *c, struct pair *p) {
 		return "more generations than the check can hold";
 	p->client = e->client;
 	p->gen = e->gen;
+	c->t[e->token].is_acked = true;
 	for (unsigned i = 1; i < e->token; i++)
 		if (c->t[i].pair == e->pair && c->t[i].gen == e->gen)
-			c->t[i].n_newer_acked++;
-	c->t[e->token].is_acked = true;
+			c->t[i].n_newer_acked =
+				max_n(c->t[i].n_newer_acked,
+				      count_newer(c, i, e->at_ns + c->r->clock_ns, true));
 	set_claim(c, p);
 	return fault;
 }
@@ -186,14 +204,18 @@ static const char *on_issue(struct check *c, struct pair *p) {
 
 	if (e->token >= HISTORY_TOKENS)
 		return "more tokens than the check can hold";
-	for (unsigned i = 1; i < e->token; i++)
-		if (c->t[i].pair == e->pair && c->t[i].gen == e->gen)
-			c->t[i].n_newer++;
 	c->t[e->token] = (struct token){.client = e->client,
 					.pair = e->pair,
 					.gen = e->gen,
 					.end_ns = e->end_ns,
 					.issued_at = c->at};
+	c->n_tokens = e->token;
+	for (unsigned i = 1; i < e->token; i++)
+		if (c->t[i].pair == e->pair && c->t[i].gen == e->gen)
+			c->t[i].n_newer =
+				max_n(c->t[i].n_newer,
+				      count_newer(c, i, e->at_ns - min_ns(e->at_ns, c->r->clock_ns),
+						  false));
 	if (e->gen == p->gen)
 		set_claim(c, p);
 	return e->op == OP_GRANT ? check_order(c, p) : NULL;

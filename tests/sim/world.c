@@ -95,35 +95,68 @@ static void note_freed(struct world *w) {
 
 // --- time
 
-void world_settle(struct world *w) {
+// Another turn would find nothing, unless a timer is due.
+static bool is_idle(const struct gateway *g) {
+	return g->is_idle && env_sim_next_ns(g->env) > env_now_ns(g->env);
+}
+
+static unsigned turn(struct gateway *g) {
+	unsigned n = g->is_paused ? 0 : env_sim_turn(g->env);
+
+	core_read(g);
+	n += g->n_closed;
+	if (g->n_closed > 0)
+		gateway_check(g);
+	return n;
+}
+
+static void set_idle(struct world *w, bool is_so) {
+	for (unsigned i = 0; i < w->n_gateways; i++)
+		w->gw[i].is_idle = is_so;
+}
+
+static void settle(struct world *w) {
 	unsigned n;
 
 	do {
 		n = 0;
 		for (unsigned i = 0; i < w->n_gateways; i++) {
 			struct gateway *g = &w->gw[i];
+			unsigned n_turn = is_idle(g) ? 0 : turn(g);
 
-			if (!g->is_paused)
-				n += env_sim_turn(g->env);
-			core_read(g);
-			n += g->n_closed;
-			if (g->n_closed > 0)
-				gateway_check(g);
+			g->is_idle = n_turn == 0;
+			n += n_turn;
 		}
-		core_run(w);
+		if (core_run(w))
+			set_idle(w, false);
 	} while (n > 0);
 	note_freed(w);
 }
 
-static uint64_t next_ns(const struct world *w) {
+void world_settle(struct world *w) {
+	set_idle(w, false);
+	settle(w);
+}
+
+// Of its timers, true time; most often none has changed.
+static uint64_t timer_ns(struct gateway *g) {
+	uint64_t at_ns = env_sim_next_ns(g->env);
+
+	if (at_ns != g->timer_env_ns) {
+		g->timer_env_ns = at_ns;
+		g->timer_ns = at_ns == RG_NEVER ? RG_NEVER : gateway_to_true(g, at_ns);
+	}
+	return g->timer_ns;
+}
+
+static uint64_t next_ns(struct world *w) {
 	uint64_t next_ns = core_next_ns(w);
 
 	for (unsigned i = 0; i < w->n_gateways; i++) {
-		const struct gateway *g = &w->gw[i];
-		uint64_t at_ns = env_sim_next_ns(g->env);
+		struct gateway *g = &w->gw[i];
 
-		if (at_ns != RG_NEVER && !g->is_paused && gateway_to_true(g, at_ns) < next_ns)
-			next_ns = gateway_to_true(g, at_ns);
+		if (!g->is_paused && timer_ns(g) < next_ns)
+			next_ns = timer_ns(g);
 		if (g->resume_ns < next_ns)
 			next_ns = g->resume_ns;
 	}
@@ -142,6 +175,7 @@ static void extend_by_pause(struct world *w, uint64_t pause_ns) {
 static void resume(struct gateway *g) {
 	bool is_down = g->e == NULL;
 
+	g->is_idle = false;
 	g->resume_ns = RG_NEVER;
 	if (is_down)
 		gateway_start(g);
@@ -175,10 +209,10 @@ void world_advance(struct world *w, uint64_t ns) {
 	world_settle(w);
 	while ((at_ns = next_ns(w)) <= end_ns) {
 		move_to(w, at_ns > w->now_ns ? at_ns : w->now_ns);
-		world_settle(w);
+		settle(w);
 	}
 	move_to(w, end_ns);
-	world_settle(w);
+	settle(w);
 }
 
 // To the moment when a pair is free; somebody has waited for that.
@@ -309,7 +343,7 @@ static void step_core(struct world *w) {
 	struct gateway *g = any(w);
 
 	w->mood = moods[world_random(w, sizeof(moods))];
-	if (world_chance(w, 20) && g->core != NULL) { // its connection breaks
+	if (world_chance(w, 20) && g->core != NULL && !is_calm(w)) { // its connection breaks
 		env_sim_reset(g->core, 104);
 		g->core = NULL;
 	}

@@ -43,15 +43,16 @@ struct gateway {
 	struct lease_engine *e; // NULL: down
 	struct ims *ims;
 	struct dpport port;
-	bool is_paused, is_booting;
-	uint64_t down_ns;            // since then
-	uint64_t behind_ns;          // until then it may not know what the others wrote
-	int drift_ppm;               // of its clock
-	uint64_t resume_ns;          // or start again, when down
-	unsigned life;               // of the process, counted
-	bool is_store_lost;          // since it ran last
-	uint64_t fence_n, fence_ns;  // the last ticket, and when it passes
-	uint32_t closed[MAX_CLOSED]; // connections that had gone when they were bound
+	bool is_paused, is_booting, is_load_failed, is_idle;
+	uint64_t timer_env_ns, timer_ns; // its next timer, in both clocks
+	uint64_t down_ns;                // since then
+	uint64_t behind_ns;              // until then it may not know what the others wrote
+	int drift_ppm;                   // of its clock
+	uint64_t resume_ns;              // or start again, when down
+	unsigned life;                   // of the process, counted
+	bool is_store_lost;              // since it ran last
+	uint64_t fence_n, fence_ns;      // the last ticket, and when it passes
+	uint32_t closed[MAX_CLOSED];     // connections that had gone when they were bound
 	unsigned n_closed;
 	// its connection to the core, at the core's end
 	struct env_sim_end *core;
