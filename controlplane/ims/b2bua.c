@@ -59,10 +59,20 @@ static const struct lease *lease_of_flow(struct ims *ims, const struct request *
 	return l != NULL && rg_conn_eq(l->flow, r->punt.conn) ? l : NULL;
 }
 
-// Another gateway's grant is known here a moment after its client has it: no reason to drop the token.
+// Another gateway's grant is known here a moment after its client has it: no reason to drop the token,
+// unless its lease is known to be over.
 static bool is_news_late(const struct ims *ims, const struct request *r) {
-	return ims->conf->store.is_etcd && token_is_recent(r->reg.bearer, ims->conf->token.issuer,
-							   env_wall_ms(ims->env) / 1000, RECENT_S);
+	int64_t age_s, now_s = env_wall_ms(ims->env) / 1000;
+	struct token_claims c;
+	bool is_late;
+
+	if (!ims->conf->store.is_etcd || !token_peek(r->reg.bearer, ims->conf->token.issuer, &c))
+		return false;
+	age_s = now_s - c.iat;
+	is_late = age_s <= RECENT_S && age_s >= -RECENT_S &&
+		  !lease_is_over(ims->leases, c.impi, c.gen);
+	token_claims_free(&c);
+	return is_late;
 }
 
 // The lease r is about, or NULL with r answered.

@@ -296,6 +296,7 @@ void lease_pair_rest(struct lease_pair *p) {
 
 void lease_pair_set_gen(struct lease_pair *p, uint64_t gen) {
 	p->l.gen = p->e->slots[p->l.idx].gen = gen;
+	p->e->slots[p->l.idx].is_over = false;
 }
 
 // What may follow what. Everything may become QUARANTINE, by which a takeover goes, too.

@@ -116,6 +116,7 @@ struct lease_slot {
 	bool is_withheld : 1; // FREE, but its first record is not durable yet, or it is removed
 	bool is_listed : 1;   // in the FREE list
 	bool is_removed : 1;  // provisioned no more: as if it were not there
+	bool is_over : 1;     // gen was ended before its tokens, here or elsewhere
 };
 
 struct lease_pool {

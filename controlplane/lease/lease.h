@@ -200,6 +200,8 @@ const char *lease_suspect_name(enum lease_suspect cause);
 
 // --- look-up; NULL when not that generation, or FREE or QUARANTINE
 const struct lease *lease_get(const struct lease_engine *e, uint32_t idx, uint64_t gen);
+// Has a later one begun, or was this one ended before its tokens? False: not that anybody here knows.
+bool lease_is_over(const struct lease_engine *e, const char *impi, uint64_t gen);
 // By a digest of one of its live tokens.
 const struct lease *lease_by_digest(const struct lease_engine *e, const struct rg_digest *d);
 // Any state; NULL past the end. Of a FREE pair it is good until the next call.

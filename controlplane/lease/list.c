@@ -25,6 +25,13 @@ uint32_t lease_find(const struct lease_engine *e, const char *name) {
 	return idx == LEASE_NO_PAIR || e->slots[idx].is_removed ? LEASE_NO_PAIR : idx;
 }
 
+bool lease_is_over(const struct lease_engine *e, const char *impi, uint64_t gen) {
+	uint32_t idx = lease_index_find(&e->by_impi, e, rg_str(impi));
+	const struct lease_slot *slot = idx == LEASE_NO_PAIR ? NULL : &e->slots[idx];
+
+	return slot != NULL && (slot->gen > gen || (slot->gen == gen && slot->is_over));
+}
+
 // Without regard to ASCII case, as identities are compared.
 static bool begins_with(const struct lease_key *k, struct rg_slice s) {
 	for (unsigned i = 0; i < LEASE_KEY_PARTS && s.len > 0; i++) {

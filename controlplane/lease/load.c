@@ -89,6 +89,7 @@ static int restore(struct load *ld, uint32_t idx, const struct store_lease *row)
 	char *sub;
 
 	set_gen(ld->e, idx, row->gen);
+	ld->e->slots[idx].is_over = row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE;
 	if (ld->e->slots[idx].pair == NULL && !has_token(ld->e, row))
 		return 0;
 	p = lease_pair_get(ld->e, idx);

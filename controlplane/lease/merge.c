@@ -169,6 +169,7 @@ static void take_over(struct lease_pair *p, const struct lease_news *n) {
 	to_quarantine(p, row_reassign_ns(p, row));
 	lease_pair_set_sub(p, sub);
 	lease_pair_set_gen(p, row->gen);
+	e->slots[p->l.idx].is_over = is_over(row);
 	p->l.scenario = row->scenario;
 	p->l.gateway = n->gateway;
 	p->granted_ms = row->granted_ms;
@@ -193,6 +194,7 @@ static void merge_over(struct lease_pair *p, const struct store_lease *row) {
 	bool is_lower =
 		p->l.state == LEASE_QUARANTINE && !p->is_dirty && (row->flags & STORE_MOVED) == 0;
 
+	p->e->slots[p->l.idx].is_over = true;
 	if (lease_is_live(&p->l)) {
 		lease_pair_not_before(p, reassign_ns);
 		if (!p->is_ending)
@@ -207,6 +209,7 @@ static void merge_live(struct lease_pair *p, const struct store_lease *row) {
 	unsigned n = live_tokens(p, row, tokens);
 	uint64_t reassign_ns = row_reassign_ns(p, row);
 
+	p->e->slots[p->l.idx].is_over = p->is_void;
 	if (p->is_void || n == 0) { // our decision stands, or time ends it on both sides
 		p->is_dirty |= p->is_void;
 		if (lease_is_live(&p->l))

@@ -76,7 +76,7 @@ static void note_end(struct lease_pair *p, uint64_t end_ns) {
 }
 
 void lease_pair_void(struct lease_pair *p) {
-	p->is_void = true;
+	p->is_void = p->e->slots[p->l.idx].is_over = true;
 	p->is_left = false;
 	note_end(p, env_now_ns(p->e->env));
 }

@@ -82,6 +82,42 @@ START_TEST(moved_while_a_200_waits) {
 }
 END_TEST
 
+// A grant elsewhere may be news still, but not of a lease that was ended: by us or by the other
+// gateway.
+START_TEST(young_token_of_an_ended_lease) {
+	struct rig_lease c = rig_grant(600);
+	struct rig_reply *r;
+
+	rig.conf.store.is_etcd = true;
+	advance(10 * RG_NS_PER_MS);
+	ck_assert_int_eq(lease_revoke(_i == 1 ? rig.other : rig.leases, c.idx, c.gen), 0);
+	advance(10 * RG_NS_PER_MS);
+	rig_send(&c, &(struct rig_register){.reason = RG_WHY_TOKEN_NEW});
+	r = rig_reply();
+	ck_assert_msg(r->m.status == 401, "%s", r->text);
+	ck_assert_ptr_nonnull(strstr(r->text, "error=\"invalid_token\""));
+}
+END_TEST
+
+// Nor of one whose pair has its next owner. What is not known to be over may be renewed elsewhere.
+START_TEST(young_token_of_a_later_generation) {
+	struct rig_lease c = rig_grant(600), later = c;
+
+	rig.conf.store.is_etcd = true;
+	later.digest.b[0] ^= 1;
+	rig_send(&later, &(struct rig_register){.reason = RG_WHY_TOKEN_NEW});
+	rig_expect_status(503);
+	advance(601 * RG_NS_PER_S);
+	ck_assert(!lease_is_over(rig.leases, "pool-00000@ims.example.net", 1));
+	advance(500 * RG_NS_PER_S);
+	while (rig_grant(600).idx != c.idx)
+		continue;
+	ck_assert(lease_is_over(rig.leases, lease_at(rig.leases, c.idx)->impi, c.gen));
+	ck_assert(!lease_is_over(rig.leases, lease_at(rig.leases, c.idx)->impi, c.gen + 1));
+	ck_assert(!lease_is_over(rig.leases, "nobody@ims.example.net", 1));
+}
+END_TEST
+
 static void add(void *suite) {
 	TCase *t = tcase_create("shared");
 
@@ -89,6 +125,8 @@ static void add(void *suite) {
 	tcase_add_test(t, an_end_is_on_record_first);
 	tcase_add_test(t, an_end_without_the_store);
 	tcase_add_test(t, moved_while_a_200_waits);
+	tcase_add_loop_test(t, young_token_of_an_ended_lease, 0, 2);
+	tcase_add_test(t, young_token_of_a_later_generation);
 	suite_add_tcase(suite, t);
 }
 

@@ -80,6 +80,8 @@ START_TEST(revocation_lasts) {
 	fix_restart(&f, 0);
 	ck_assert_int_eq(fix_seen(&f, &d), -1);
 	ck_assert_int_eq(pair()->state, LEASE_QUARANTINE);
+	ck_assert(lease_is_over(f.e, "p0@x", 1));
+	ck_assert(!lease_is_over(f.e, "p0@x", 2));
 	fix_fini(&f);
 }
 END_TEST
