@@ -9,6 +9,7 @@
 
 #define IMS_OP_BUCKETS 1024
 #define IMS_RECHECKS 1024
+#define IMS_REFUSALS 256
 #define IMS_CALL_ID_MAX 256
 #define IMS_LINES_MAX 2048
 #define IMS_RUN_MAX 8
@@ -20,16 +21,23 @@ struct ims_run { // pairs of one pool that the core refused, none accepted since
 	unsigned n;
 };
 
+struct ims_refusal { // an issuer said that this token is not active
+	struct rg_digest digest;
+	uint16_t wwsf; // whose page showed it
+	uint64_t until_ns;
+};
+
 struct ims {
 	const struct conf *conf;
 	struct env *env;
 	struct log *log;
 	struct lease_engine *leases;
 	const struct dpport *port;
-	struct token_issuers *issuers;          // NULL: all tokens are our own
-	struct rg_digester *digester;           // of tokens; with issuers
-	struct sight *sights;                   // under way
-	struct recheck *rechecks[IMS_RECHECKS]; // by digest
+	struct token_issuers *issuers;             // NULL: all tokens are our own
+	struct rg_digester *digester;              // of tokens; with issuers
+	struct sight *sights;                      // under way
+	struct recheck *rechecks[IMS_RECHECKS];    // by digest
+	struct ims_refusal refusals[IMS_REFUSALS]; // by digest
 	struct client *client;
 	struct rg_digester *mac;        // of the Path handle
 	struct op *ops[IMS_OP_BUCKETS]; // by lease index

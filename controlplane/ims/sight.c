@@ -10,6 +10,8 @@
 
 #define BUSY_S 1
 #define TAKEN_S 5 // until the pair may be free
+#define REFUSED_NS \
+	(5 * RG_NS_PER_S) // RFC 7662 4: a client that tries again costs the issuer nothing
 
 struct sight {
 	struct ims *ims; // NULL: it has gone, and r with it
@@ -145,6 +147,25 @@ static void adopt(struct sight *s, const struct token_claims *c) {
 	lease_adopt(ims->leases, &a, &ask);
 }
 
+// Where it is, or in whose place it would be.
+static struct ims_refusal *refusal_of(struct ims *ims, const struct request *r) {
+	const uint8_t *b = r->punt.digest.b; // keyed: nobody aims at another's place
+
+	return &ims->refusals[(b[0] << 8 | b[1]) % IMS_REFUSALS];
+}
+
+static bool is_refused(struct ims *ims, const struct request *r) {
+	const struct ims_refusal *f = refusal_of(ims, r);
+
+	return f->until_ns > env_now_ns(ims->env) && f->wwsf == r->punt.wwsf &&
+	       memcmp(&f->digest, &r->punt.digest, sizeof(f->digest)) == 0;
+}
+
+static void keep_refusal(struct ims *ims, const struct request *r) {
+	*refusal_of(ims, r) = (struct ims_refusal){r->punt.digest, r->punt.wwsf,
+						   env_now_ns(ims->env) + REFUSED_NS};
+}
+
 static void on_verified(void *arg, int rc, uint16_t wwsf, const struct token_claims *c) {
 	struct sight *s = arg;
 	struct ims *ims = s->ims;
@@ -155,6 +176,8 @@ static void on_verified(void *arg, int rc, uint16_t wwsf, const struct token_cla
 		return;
 	}
 	s->wwsf = wwsf;
+	if (rc == RG_E_STALE && token_issuers_cache_s(ims->issuers, wwsf) > 0)
+		keep_refusal(ims, r);
 	if (rc != 0) {
 		refuse(ims, sight_end(s), rc);
 	} else if (b2bua_is_foreign_page(ims, r, wwsf)) {
@@ -174,7 +197,7 @@ bool sight_begin(struct ims *ims, struct request *r) {
 	struct sight *s;
 	int rc;
 
-	if (ims->issuers == NULL || r->did_see || !r->punt.has_digest)
+	if (ims->issuers == NULL || r->did_see || !r->punt.has_digest || is_refused(ims, r))
 		return false;
 	s = calloc(1, sizeof(*s));
 	if (s == NULL) {

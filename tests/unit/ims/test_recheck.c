@@ -185,6 +185,26 @@ START_TEST(first_asked_so_often) {
 }
 END_TEST
 
+// RFC 7662 4: what is not active is not asked about at each try, for a moment; by itself, on its page.
+START_TEST(refused_for_a_moment) {
+	show("x");
+	answer("x", "{\"active\":false}");
+	rig_expect_status(401);
+	env_sim_advance(rig.env, 4 * RG_NS_PER_S);
+	show("x");
+	rig_expect_status(401);
+	ck_assert_ptr_nonnull(strstr(rig.replies[1].text, "error=\"invalid_token\""));
+	ck_assert_uint_eq(n_asked, 0);
+	show("y");
+	answer("y", ""); // no word: not kept
+	rig_expect_status(401);
+	show("y");
+	ck_assert_uint_eq(n_asked, 1);
+	env_sim_advance(rig.env, RG_NS_PER_S);
+	register_with("x"); // active by now
+}
+END_TEST
+
 // An issuer that cannot answer is asked again until the word has run out, not at one time by all.
 START_TEST(asked_until_it_answers) {
 	struct rig_lease c = register_with("t-1");
@@ -218,6 +238,7 @@ static void add(void *suite) {
 	tcase_add_test(tc, old_token_withdrawn);
 	tcase_add_test(tc, asked_again_during_a_flood);
 	tcase_add_test(tc, first_asked_so_often);
+	tcase_add_test(tc, refused_for_a_moment);
 	tcase_add_test(tc, asked_until_it_answers);
 	suite_add_tcase(suite, tc);
 }
