@@ -545,7 +545,8 @@ int gateway_start(struct gateway *g, char *err, size_t err_len) {
 	if (rc == 0)
 		rc = start_parts(g, err, err_len);
 	if (rc == 0)
-		rc = issuers_start(&g->issuers, g->conf, g->env, g->log, g->leases, err, err_len);
+		rc = issuers_start(&g->issuers, g->conf, g->env, g->log, g->leases, g->store, err,
+				   err_len);
 	if (rc == 0 && g->issuers.issuers != NULL)
 		ims_set_issuers(g->ims, g->issuers.issuers, g->digester);
 	if (rc == 0)

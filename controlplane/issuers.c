@@ -12,6 +12,7 @@
 #include "token/introspect.h"
 
 #define FILE_MAX 65536
+#define NAME_MAX 192 // of a value
 #define SECRET_MAX 256
 #define POLL_NS (900 * RG_NS_PER_S) // ims.md 2.5
 #define REFETCH_NS (60 * RG_NS_PER_S)
@@ -115,8 +116,50 @@ static void on_gone(void *arg, uint16_t wwsf, const uint64_t *keys, size_t n) {
 			LOG_S("why", "no memory; say `token reload` again"));
 }
 
+static void put_name(const struct issuers *s, uint16_t wwsf, char *out) {
+	snprintf(out, NAME_MAX, "token.known.%s.%s", s->conf->wwsfs[wwsf].id, s->conf->gateway_id);
+}
+
+static void on_put(void *arg, int rc, uint64_t) {
+	const struct issuers *s = arg;
+
+	if (rc != 0)
+		log_put(s->log, LOG_WARN, "token.keys_not_stored", LOG_S("why", rg_strerror(rc)),
+			LOG_S("effect",
+			      "after a restart `token reload` does not see which are gone"));
+}
+
+static void on_known(void *arg, uint16_t wwsf, const struct token_known *known, size_t n) {
+	struct issuers *s = arg;
+	char name[NAME_MAX];
+	int rc;
+
+	put_name(s, wwsf, name);
+	rc = store_put(s->store, name, known, n * sizeof(*known), false, on_put, s);
+	if (rc != 0)
+		on_put(s, rc, 0);
+}
+
+// Those whose tokens may live. Of a value that nobody here wrote none.
+static int load_known(const struct issuers *s, struct token_issuer_cfg *cfg, int64_t now_s) {
+	struct token_known *list = calloc(TOKEN_KNOWN_MAX, sizeof(*list));
+	size_t len = TOKEN_KNOWN_MAX * sizeof(*list);
+	char name[NAME_MAX];
+
+	if (list == NULL)
+		return -ENOMEM;
+	cfg->before = list;
+	put_name(s, cfg->wwsf_idx, name);
+	if (store_get(s->store, name, list, &len) != 0 || len % sizeof(*list) != 0)
+		return 0;
+	for (size_t i = 0; i < len / sizeof(*list); i++)
+		if (list[i].until_s > now_s)
+			list[cfg->n_before++] = list[i];
+	return 0;
+}
+
 int issuers_start(struct issuers *s, const struct conf *conf, struct env *env, struct log *log,
-		  struct lease_engine *leases, char *err, size_t err_len) {
+		  struct lease_engine *leases, struct store *store, char *err, size_t err_len) {
 	const struct token_issuers_cfg cfg = {
 		.audience = conf->token.audience,
 		.life_max_s = conf->token.life_s,
@@ -124,15 +167,21 @@ int issuers_start(struct issuers *s, const struct conf *conf, struct env *env, s
 		.refetch_ns = REFETCH_NS,
 		.gone = on_gone,
 		.arg = s,
+		.known = on_known,
 	};
 	char why[256] = "no memory";
+	bool has_memory = true;
 
 	if (s->n == 0)
 		return 0;
 	s->leases = leases;
+	s->store = store;
+	s->conf = conf;
 	s->log = log;
+	for (size_t i = 0; i < s->n; i++)
+		has_memory &= load_known(s, &s->cfgs[i], env_wall_ms(env) / 1000) == 0;
 	s->http = http_client_new(env);
-	if (s->http != NULL)
+	if (s->http != NULL && has_memory)
 		s->issuers =
 			token_issuers_new(&cfg, s->cfgs, s->n, env, s->http, log, why, sizeof(why));
 	if (s->issuers != NULL)
@@ -209,6 +258,7 @@ void issuers_fini(struct issuers *s) {
 		if (s->cfgs[i].keys.p != NULL)
 			explicit_bzero((void *)s->cfgs[i].keys.p, s->cfgs[i].keys.len);
 		free((void *)s->cfgs[i].keys.p);
+		free((void *)s->cfgs[i].before);
 	}
 	free(s->cfgs);
 	*s = (struct issuers){0};

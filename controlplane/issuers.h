@@ -11,6 +11,8 @@ struct issuers {
 	size_t n;
 	struct http_client *http;
 	struct lease_engine *leases;
+	struct store *store; // where the next process finds which keys there were
+	const struct conf *conf;
 	struct log *log;
 	struct token_issuers *issuers; // NULL: there are none
 };
@@ -20,8 +22,8 @@ struct issuers {
 			       char *err, size_t err_len);
 // Begins to fetch keys. 0 or negative with one line in err.
 [[nodiscard]] int issuers_start(struct issuers *s, const struct conf *conf, struct env *env,
-				struct log *log, struct lease_engine *leases, char *err,
-				size_t err_len);
+				struct log *log, struct lease_engine *leases, struct store *store,
+				char *err, size_t err_len);
 // Reads and fetches all keys, and secrets, anew. What their WWSF withdrew meanwhile is good no more, and tokens that it
 // verified end. 0 or negative with one line in err: the first bad file, whose WWSF keeps what it had.
 [[nodiscard]] int issuers_reload(struct issuers *s, const struct conf *conf, struct env *env,

@@ -47,6 +47,50 @@ static struct set *set_new(struct rg_slice text, bool may_be_secret, char *err, 
 	return NULL;
 }
 
+static bool has_tag(const struct set *s, uint64_t tag) {
+	for (size_t i = 0; i < s->keys.n; i++)
+		if (s->keys.keys[i].tag == tag)
+			return true;
+	return false;
+}
+
+// --- what the next process has to know
+
+// Newest first: what a key is good for longest goes before.
+static void add_known(struct token_known *list, size_t *n, uint64_t tag, int64_t until_s) {
+	for (size_t i = 0; i < *n; i++)
+		if (list[i].tag == tag)
+			return;
+	if (*n < TOKEN_KNOWN_MAX)
+		list[(*n)++] = (struct token_known){tag, until_s};
+}
+
+static int64_t wall_s(const struct issuer *is, uint64_t at_ns) {
+	uint64_t now_ns = env_now_ns(is->all->env);
+
+	return at_ns == RG_NEVER ? INT64_MAX
+				 : env_wall_ms(is->all->env) / 1000 +
+					   (int64_t)((at_ns - now_ns) / RG_NS_PER_S);
+}
+
+static void tell_known(const struct issuer *is) {
+	const struct token_issuers_cfg *cfg = &is->all->cfg;
+	uint64_t now_ns = env_now_ns(is->all->env);
+	struct token_known list[TOKEN_KNOWN_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < is->n_sets; i++)
+		for (size_t j = 0; is->sets[i]->until_ns > now_ns && j < is->sets[i]->keys.n; j++)
+			add_known(list, &n, is->sets[i]->keys.keys[j].tag,
+				  wall_s(is, is->sets[i]->until_ns));
+	for (size_t i = 0; is->before_ns > now_ns && i < is->cfg->n_before; i++)
+		add_known(list, &n, is->cfg->before[i].tag, wall_s(is, is->before_ns));
+	if (cfg->known != NULL)
+		cfg->known(cfg->arg, is->cfg->wwsf_idx, list, n);
+}
+
+// --- sets and keys that give way
+
 // The set before stays for what its keys have signed already (ims.md 2.5).
 static void set_newest(struct issuer *is, struct set *s) {
 	uint64_t now_ns = env_now_ns(is->all->env);
@@ -62,23 +106,20 @@ static void set_newest(struct issuer *is, struct set *s) {
 	is->n_sets++;
 	log_put(is->all->log, LOG_INFO, "token.keys_fetched", LOG_S("wwsf", is->cfg->wwsf),
 		LOG_U("keys", s->keys.n));
+	tell_known(is);
 }
 
-static bool has_tag(const struct set *s, uint64_t tag) {
-	for (size_t i = 0; i < s->keys.n; i++)
-		if (s->keys.keys[i].tag == tag)
-			return true;
-	return false;
-}
-
-// All but the newest set, and whatever only they had. What the sets of before the start had is not known:
-// there are tokens left that they signed.
+// All but the newest set, and whatever only they had, or the process before this one.
 static void forget_old(struct issuer *is) {
 	const struct token_issuers_cfg *cfg = &is->all->cfg;
-	uint64_t tags[SETS_MAX * JWK_SET_MAX];
+	uint64_t tags[SETS_MAX * JWK_SET_MAX + TOKEN_KNOWN_MAX];
 	size_t n = 0;
 
 	is->is_forgetting = false;
+	for (size_t i = 0; is->before_ns > env_now_ns(is->all->env) && i < is->cfg->n_before; i++)
+		if (!has_tag(is->sets[0], is->cfg->before[i].tag))
+			tags[n++] = is->cfg->before[i].tag;
+	is->before_ns = 0;
 	while (is->n_sets > 1) {
 		struct set *old = is->sets[--is->n_sets];
 
@@ -89,9 +130,9 @@ static void forget_old(struct issuer *is) {
 	}
 	log_put(is->all->log, LOG_INFO, "token.keys_forgotten", LOG_S("wwsf", is->cfg->wwsf),
 		LOG_U("keys", n));
-	if ((n > 0 || !is->did_forget) && cfg->gone != NULL)
+	if (n > 0 && cfg->gone != NULL)
 		cfg->gone(cfg->arg, is->cfg->wwsf_idx, tags, n);
-	is->did_forget = true;
+	tell_known(is);
 }
 
 bool issuer_has_key(const struct issuer *is, uint64_t tag) {
@@ -269,6 +310,7 @@ int issuer_keys_start(struct issuer *is, char *err, size_t err_len) {
 	struct set *set;
 
 	is->poll.fn = on_poll;
+	is->before_ns = env_now_ns(is->all->env) + is->all->cfg.life_max_s * RG_NS_PER_S;
 	if (is->cfg->jwks_uri != NULL) {
 		env_timer_set(is->all->env, &is->poll, env_now_ns(is->all->env));
 		return 0;

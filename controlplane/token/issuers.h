@@ -8,6 +8,12 @@
 #include "core/log.h"
 #include "token/token.h"
 
+struct token_known {  // a key of an issuer
+	uint64_t tag; // as token_claims.key
+	int64_t until_s; // wall clock: tokens that it signed are good so long; INT64_MAX: it may sign more
+};
+#define TOKEN_KNOWN_MAX 256
+
 struct token_issuer_cfg {     // strings are borrowed
 	const char *issuer;   // iss
 	const char *jwks_uri; // of its keys
@@ -19,6 +25,9 @@ struct token_issuer_cfg {     // strings are borrowed
 	uint32_t cache_s;
 	const char *wwsf; // ims.wwsf: it speaks for no other
 	uint16_t wwsf_idx;
+	// What known() told last, in the process before this one; oldest last.
+	const struct token_known *before;
+	size_t n_before;
 };
 
 struct token_issuers_cfg {
@@ -28,10 +37,12 @@ struct token_issuers_cfg {
 	uint64_t poll_ns;   // between fetches, such as 15 min
 	uint64_t refetch_ns; // between fetches for an unknown key at least, such as 60 s
 	// Keys of that WWSF were withdrawn: what they verified is no good. tags: as token_claims.key;
-	// good for the call. n 0, once after the start: those of before, which nobody knows any more, may
-	// have been. May be NULL.
+	// n > 0; good for the call. May be NULL.
 	void (*gone)(void *arg, uint16_t wwsf_idx, const uint64_t *tags, size_t n);
 	void *arg;
+	// The keys of that WWSF are others now; at most TOKEN_KNOWN_MAX, newest first; good for the call.
+	// May be NULL.
+	void (*known)(void *arg, uint16_t wwsf_idx, const struct token_known *known, size_t n);
 };
 
 struct token_issuers;

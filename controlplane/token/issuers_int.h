@@ -27,7 +27,7 @@ struct issuer {
 	unsigned n_asks;    // first ones, in
 	uint64_t asks_s;    // this second
 	bool is_forgetting; // with the next good set
-	bool did_forget;    // before, in this process
+	uint64_t before_ns; // until then tokens of before the start may be good; 0: forgotten
 };
 
 struct token_issuers {

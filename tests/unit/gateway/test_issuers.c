@@ -11,10 +11,12 @@
 #include "issuers.h"
 #include "lease/adopt.h"
 #include "regate/err.h"
+#include "store/store_mem.h"
 
 static struct env *env;
 static struct conf conf;
 static struct conf_wwsf wwsfs[4];
+static struct store *store;
 static struct issuers issuers;
 static unsigned n_ended[3];
 static char err[512];
@@ -38,6 +40,18 @@ static void put_set(const char *path) {
 	env_sim_file(env, path, rg_str(set));
 }
 
+static void start(void) {
+	ck_assert_msg(issuers_load(&issuers, &conf, env, err, sizeof(err)) == 0, "%s", err);
+	ck_assert_msg(issuers_start(&issuers, &conf, env, NULL, NULL, store, err, sizeof(err)) == 0,
+		      "%s", err);
+	env_sim_advance(env, RG_NS_PER_S); // the store has it
+}
+
+static void restart(void) {
+	issuers_fini(&issuers);
+	start();
+}
+
 static void setup(void) {
 	static char *const ids[] = {"w0", "w1", "w2"}, *const files[] = {"0.json", "1.json",
 									 "2.json"};
@@ -51,16 +65,16 @@ static void setup(void) {
 		wwsfs[i].jwks = files[i];
 		put_set(files[i]);
 	}
-	conf = (struct conf){.wwsfs = wwsfs, .n_wwsfs = 3};
+	conf = (struct conf){.wwsfs = wwsfs, .n_wwsfs = 3, .gateway_id = (char *)"g"};
 	conf.token.life_s = 7200;
-	ck_assert_msg(issuers_load(&issuers, &conf, env, err, sizeof(err)) == 0, "%s", err);
-	ck_assert_msg(issuers_start(&issuers, &conf, env, NULL, NULL, err, sizeof(err)) == 0, "%s",
-		      err);
+	ck_assert_int_eq(store_mem_open(env, &store), 0);
+	start();
 	memset(n_ended, 0, sizeof(n_ended));
 }
 
 static void teardown(void) {
 	issuers_fini(&issuers);
+	store_close(store);
 	env_sim_free(env);
 }
 
@@ -93,10 +107,8 @@ START_TEST(secret) {
 				  .secret_file = (char *)"3.secret"},
 	};
 	conf.n_wwsfs = 4;
-	issuers_fini(&issuers);
 	env_sim_file(env, "3.secret", RG_LIT("one\n"));
-	ck_assert_int_eq(issuers_load(&issuers, &conf, env, err, sizeof(err)), 0);
-	ck_assert_int_eq(issuers_start(&issuers, &conf, env, NULL, NULL, err, sizeof(err)), 0);
+	restart();
 	ck_assert_str_eq(issuers.cfgs[3].authorization, "Authorization: Basic ZzpvbmU=");
 	env_sim_file(env, "3.secret", RG_LIT("\n"));
 	ck_assert_int_ne(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
@@ -105,6 +117,35 @@ START_TEST(secret) {
 	env_sim_file(env, "3.secret", RG_LIT("two\n"));
 	ck_assert_int_eq(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
 	ck_assert_str_eq(issuers.cfgs[3].authorization, "Authorization: Basic Zzp0d28=");
+}
+END_TEST
+
+// After a start the first reload ends the leases of before only where a key has gone since; the second
+// none, nor one when all tokens of that key are over.
+START_TEST(reload_after_a_start) {
+	restart();
+	ck_assert_int_eq(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_eq(n_ended[i], 0);
+	put_set("1.json");
+	put_set("2.json");
+	restart();
+	restart();
+	env_sim_file(env, "2.json", RG_LIT("{}")); // not now
+	ck_assert_int_ne(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	put_set("2.json");
+	ck_assert_uint_eq(n_ended[0], 0);
+	ck_assert_uint_eq(n_ended[1], 1);
+	ck_assert_uint_eq(n_ended[2], 0);
+	ck_assert_int_eq(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	ck_assert_uint_eq(n_ended[1], 1);
+	ck_assert_uint_eq(n_ended[2], 1);
+	put_set("0.json");
+	restart();
+	env_sim_advance(env, 7200 * RG_NS_PER_S);
+	restart();
+	ck_assert_int_eq(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	ck_assert_uint_eq(n_ended[0], 0);
 }
 END_TEST
 
@@ -117,6 +158,7 @@ int main(void) {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, one_is_bad, 0, 2);
 	tcase_add_test(tc, secret);
+	tcase_add_test(tc, reload_after_a_start);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -68,7 +68,7 @@ static void answer_active(const char *token) {
 
 static void setup(void) {
 	static const struct token_issuers_cfg all = {
-		"ep-cscf.ims.example.net", 7200, RG_NS_PER_S, RG_NS_PER_S, NULL, NULL};
+		"ep-cscf.ims.example.net", 7200, RG_NS_PER_S, RG_NS_PER_S, NULL, NULL, NULL};
 	char err[256];
 
 	rig_start();

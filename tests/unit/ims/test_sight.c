@@ -19,7 +19,7 @@ static char *keys;
 
 static void setup(void) {
 	static const struct token_issuers_cfg all = {
-		"ep-cscf.ims.example.net", 7200, RG_NS_PER_S, RG_NS_PER_S, NULL, NULL};
+		"ep-cscf.ims.example.net", 7200, RG_NS_PER_S, RG_NS_PER_S, NULL, NULL, NULL};
 	json_t *set;
 	char err[256];
 

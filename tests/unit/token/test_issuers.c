@@ -88,7 +88,8 @@ static void publish(const struct token_key *k) {
 }
 
 static void start(uint64_t refetch_ns) {
-	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, refetch_ns, NULL, NULL};
+	const struct token_issuers_cfg cfg = {AUD,  LIFE, 900 * RG_NS_PER_S, refetch_ns, NULL,
+					      NULL, NULL};
 	struct env_sock *listener;
 	struct rg_addr at;
 	char err[256];
@@ -230,7 +231,8 @@ static void on_gone(void *arg, uint16_t wwsf, const uint64_t *tags, size_t n) {
 // As a key is forgotten that leaked: not after a life, but now.
 START_TEST(withdrawn) {
 	uint64_t gone = 0;
-	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0, on_gone, &gone};
+	const struct token_issuers_cfg cfg = {AUD,   LIFE, 900 * RG_NS_PER_S, 0, on_gone,
+					      &gone, NULL};
 	struct token_key *new;
 	struct token_claims c;
 	char err[256];
@@ -299,7 +301,7 @@ START_TEST(bad_answers) {
 END_TEST
 
 static void start_asking(void) {
-	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0, NULL, NULL};
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0, NULL, NULL, NULL};
 	char err[256];
 
 	start(0);
@@ -434,7 +436,7 @@ static void ignore(void *, int, uint16_t, const struct token_claims *) {
 
 // One that never answers has its own limit; the others go on.
 START_TEST(a_hanging_issuer_is_alone) {
-	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0, NULL, NULL};
+	const struct token_issuers_cfg cfg = {AUD, LIFE, 900 * RG_NS_PER_S, 0, NULL, NULL, NULL};
 	struct token_issuer_cfg list[2];
 	struct env_sock *listener;
 	struct rg_addr at;

@@ -15,6 +15,8 @@ static struct env_timer limit;
 static int rc;
 static unsigned n_gone[2]; // calls
 static size_t n_tags;      // of the last
+static struct token_known told_known[2][4], before[4];
+static size_t n_known[2], n_before;
 
 static void on_limit(struct env_timer *, uint64_t) {
 	ck_abort_msg("no answer");
@@ -33,8 +35,17 @@ static void on_gone(void *, uint16_t wwsf, const uint64_t *, size_t n) {
 	n_tags = n;
 }
 
+static void on_known(void *, uint16_t wwsf, const struct token_known *known, size_t n) {
+	ck_assert_uint_le(n, 4);
+	memcpy(told_known[wwsf - 3], known, n * sizeof(*known));
+	n_known[wwsf - 3] = n;
+}
+
 static void start(const char *keys) {
-	const struct token_issuers_cfg cfg = {.audience = AUD, .life_max_s = LIFE, .gone = on_gone};
+	const struct token_issuers_cfg cfg = {.audience = AUD,
+					      .life_max_s = LIFE,
+					      .gone = on_gone,
+					      .known = on_known};
 	char err[256];
 
 	list[0] = list[1] = (struct token_issuer_cfg){.issuer = "https://third.example.net",
@@ -44,6 +55,8 @@ static void start(const char *keys) {
 	list[1].issuer = "https://fourth.example.net";
 	list[1].wwsf = "fourth";
 	list[1].wwsf_idx = 4;
+	list[0].before = before;
+	list[0].n_before = n_before;
 	issuers = token_issuers_new(&cfg, list, 2, env, NULL, NULL, err, sizeof(err));
 	ck_assert_msg(issuers != NULL, "%s", err);
 }
@@ -112,20 +125,39 @@ START_TEST(withdrawn_under_way) {
 }
 END_TEST
 
-// Which keys the sets of before had is not known: what only they signed is to end, once.
+// A key that went while no process was there: only what the one before it knew can tell.
 START_TEST(withdrawn_before_the_start) {
+	n_before = n_known[0];
+	ck_assert_uint_eq(n_before, 1);
+	ck_assert_int_eq(told_known[0][0].until_s, INT64_MAX);
+	memcpy(before, told_known[0], sizeof(before));
 	token_issuers_free(issuers);
-	start(new_set);
+	start(_i == 0 ? old_set : new_set);
+	ck_assert_uint_eq(n_known[0], 1 + _i);
 	token_issuers_forget(issuers, 3);
-	ck_assert_uint_eq(n_gone[0], 1);
-	ck_assert_uint_eq(n_tags, 0);
+	ck_assert_uint_eq(n_gone[0], _i);
+	ck_assert_uint_eq(n_known[0], 1);
+	token_issuers_forget(issuers, 3);
+	ck_assert_uint_eq(n_gone[0], _i);
+	token_issuers_forget(issuers, 4);
+	ck_assert_uint_eq(n_gone[1], 0);
+	n_before = 0;
+}
+END_TEST
+
+START_TEST(keys_that_are_known) {
 	give(3, new_set);
+	ck_assert_uint_eq(n_known[0], 2);
+	ck_assert_int_eq(told_known[0][0].until_s, INT64_MAX);
+	ck_assert_int_lt(told_known[0][1].until_s - env_wall_ms(env) / 1000, LIFE + 2);
+	ck_assert_int_gt(told_known[0][1].until_s - env_wall_ms(env) / 1000, LIFE - 60);
+	give(3, old_set);
+	ck_assert_uint_eq(n_known[0], 2);
 	token_issuers_forget(issuers, 3);
 	ck_assert_uint_eq(n_gone[0], 1);
-	give(3, old_set);
-	token_issuers_forget(issuers, 3);
-	ck_assert_uint_eq(n_gone[0], 2);
 	ck_assert_uint_eq(n_tags, 1);
+	ck_assert_uint_eq(n_known[0], 1);
+	ck_assert_uint_eq(n_known[1], 1);
 }
 END_TEST
 
@@ -138,7 +170,8 @@ int main(void) {
 	srunner_set_fork_status(sr, CK_NOFORK);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, withdrawn_under_way, 0, 2);
-	tcase_add_test(tc, withdrawn_before_the_start);
+	tcase_add_loop_test(tc, withdrawn_before_the_start, 0, 2);
+	tcase_add_test(tc, keys_that_are_known);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	n_failed = srunner_ntests_failed(sr);
