@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "ims/b2bua.h"
+#include "ims/message.h"
 #include "regate/err.h"
 #include "token/token.h"
 
@@ -248,6 +249,18 @@ void ims_deregister(struct ims *ims, const struct lease *l) {
 	op_deregister(ims, l, NULL);
 }
 
+static bool is_flow(void *arg, struct rg_slice handle) {
+	const struct ims *ims = arg;
+	const struct lease *l;
+	uint64_t gen;
+	uint32_t idx;
+
+	if (!message_read_handle(handle, ims->mac, &idx, &gen))
+		return false;
+	l = lease_get(ims->leases, idx, gen);
+	return l != NULL && l->flow.gen != 0;
+}
+
 struct ims *ims_new(const struct conf *conf, struct env *env, struct log *log,
 		    struct lease_engine *leases, const struct dpport *port, char *err,
 		    size_t err_len) {
@@ -268,6 +281,7 @@ struct ims *ims_new(const struct conf *conf, struct env *env, struct log *log,
 	ims->runs = calloc(conf->n_pools + 1, sizeof(*ims->runs));
 	if (ims->mac == NULL || ims->client == NULL || ims->runs == NULL)
 		goto err;
+	client_set_flows(ims->client, is_flow, ims);
 	return ims;
 err:
 	snprintf(err, err_len, "core: no memory, or core.local cannot be used: check core.local");

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "ims/contact.h"
 #include "ims/transport.h"
 #include "regate/err.h"
 
@@ -39,6 +40,8 @@ struct client {
 	uint64_t timer_f_ns;
 	struct ims_stats *stats;
 	struct tx *buckets[N_BUCKETS];
+	bool (*is_flow)(void *arg, struct rg_slice handle);
+	void *flow_arg;
 };
 
 static size_t bucket(struct rg_slice branch) {
@@ -139,11 +142,44 @@ static struct tx *tx_match(struct client *c, const struct sip_msg *m) {
 	return NULL;
 }
 
+void client_set_flows(struct client *c, bool (*is_flow)(void *arg, struct rg_slice handle),
+		      void *arg) {
+	c->is_flow = is_flow;
+	c->flow_arg = arg;
+}
+
+// The user part of the first Route: whom the Path of a registration names. len 0 when there is none.
+static struct rg_slice handle_of(const struct sip_msg *m) {
+	const struct sip_hdr *h = sip_hdr_first(m, SIP_HDR_ROUTE);
+	struct rg_slice list, first;
+	struct contact c;
+	const uint8_t *at;
+
+	if (h == NULL)
+		return rg_slice(NULL, 0);
+	list = h->value;
+	if (!sip_list_next(&list, &first) || contact_parse(first, &c) != RG_OK ||
+	    !rg_is_prefix(c.uri, RG_LIT("sip:")))
+		return rg_slice(NULL, 0);
+	c.uri = rg_skip(c.uri, 4);
+	at = memchr(c.uri.p, '@', c.uri.len);
+	return at == NULL ? rg_slice(NULL, 0) : rg_slice(c.uri.p, (size_t)(at - c.uri.p));
+}
+
+// A flow that has gone, or is another owner's by now, gets 430 (RFC 5626 5.3, ims.md 6.4).
+static unsigned status_of(const struct client *c, const struct sip_msg *m) {
+	struct rg_slice handle = handle_of(m);
+
+	if (handle.len > 0 && c->is_flow != NULL && !c->is_flow(c->flow_arg, handle))
+		return 430;
+	return m->method == SIP_OPTIONS ? 200 : 405;
+}
+
 // We offer the core nothing but an end of its waiting (RFC 3261 8.2.1, 11.2).
 static void answer_request(struct client *c, const struct sip_msg *m, bool is_udp,
 			   const struct rg_addr *from) {
 	struct sip_answer a = {
-		.status = m->method == SIP_OPTIONS ? 200 : 405,
+		.status = status_of(c, m),
 		.peer = is_udp ? from : NULL,
 		.to_tag = RG_LIT("epcscf"),
 		.headers = RG_LIT("Allow: OPTIONS\r\n"),

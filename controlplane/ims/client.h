@@ -38,3 +38,7 @@ bool client_is_udp(const struct client *c, size_t len);
 [[nodiscard]] int client_send(struct client *c, struct rg_slice request, bool is_udp,
 			      const struct client_id *id, client_done_fn *done, void *arg);
 bool client_is_connected(const struct client *c);
+
+// Does this Path handle of ours name a flow that is there? Without it nobody asks.
+void client_set_flows(struct client *c, bool (*is_flow)(void *arg, struct rg_slice handle),
+		      void *arg);

@@ -20,6 +20,28 @@ void message_put_handle(struct rg_wr *w, struct rg_digester *d, uint32_t idx, ui
 	rg_put_hex(w, rg_slice(mac.b, MAC_LEN));
 }
 
+bool message_read_handle(struct rg_slice handle, struct rg_digester *d, uint32_t *idx,
+			 uint64_t *gen) {
+	struct rg_slice rest = handle, part[2];
+	uint8_t buf[64];
+	struct rg_wr w = rg_wr(buf, sizeof(buf));
+	uint64_t i;
+
+	for (unsigned n = 0; n < 2; n++) {
+		const uint8_t *dot = rest.len == 0 ? NULL : memchr(rest.p, '.', rest.len);
+
+		if (dot == NULL || *rest.p != "lg"[n])
+			return false;
+		part[n] = rg_slice(rest.p + 1, (size_t)(dot - rest.p) - 1);
+		rest = rg_skip(rest, (size_t)(dot - rest.p) + 1);
+	}
+	if (!rg_parse_u64(part[0], &i) || i > UINT32_MAX || !rg_parse_u64(part[1], gen))
+		return false;
+	*idx = (uint32_t)i;
+	message_put_handle(&w, d, *idx, *gen);
+	return rg_eq(rg_wr_slice(&w), handle);
+}
+
 void message_put_path(struct rg_wr *w, const struct message_register *r) {
 	rg_puts(w, "<sip:");
 	rg_put(w, r->handle);

@@ -30,6 +30,9 @@ struct message_register {
 
 // l<idx>.g<gen>.<MAC>: names the assignment, cannot be made up by others (RFC 5626 5.2).
 void message_put_handle(struct rg_wr *w, struct rg_digester *d, uint32_t idx, uint64_t gen);
+// The lease that such a handle names. False: it is none of this process's.
+bool message_read_handle(struct rg_slice handle, struct rg_digester *d, uint32_t *idx,
+			 uint64_t *gen);
 void message_put_path(struct rg_wr *w, const struct message_register *r); // the value
 void message_put_register(struct rg_wr *w, const struct message_register *r);
 

@@ -7,6 +7,8 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <urcu/urcu-qsbr.h>
 
 #include "lease/adopt.h"
@@ -86,7 +88,7 @@ static struct lease_engine *make_engine(struct store *store, const char *name,
 		.gateway = name,
 		.is_shared = rig.is_shared,
 	};
-	struct lease_engine *e = lease_engine_new(&cfg, rig.env, store, NULL, ops, PAIRS + 2);
+	struct lease_engine *e = lease_engine_new(&cfg, rig.env, store, rig.log, ops, PAIRS + 2);
 
 	ck_assert_ptr_nonnull(e);
 	for (unsigned i = 0; i < PAIRS; i++) {
@@ -126,7 +128,7 @@ static void make_ims(void) {
 	static const struct dpport port = {.reply = on_reply};
 	char err[256];
 
-	rig.ims = ims_new(&rig.conf, rig.env, NULL, rig.leases, &port, err, sizeof(err));
+	rig.ims = ims_new(&rig.conf, rig.env, rig.log, rig.leases, &port, err, sizeof(err));
 	ck_assert_msg(rig.ims != NULL, "%s", err);
 }
 
@@ -152,6 +154,8 @@ static void start(bool is_udp, bool is_shared) {
 	memset(&rig, 0, sizeof(rig));
 	urcu_qsbr_register_thread();
 	rig.env = env_sim_new(1);
+	rig.log_fd = memfd_create("log", MFD_CLOEXEC);
+	rig.log = log_new(rig.log_fd, LOG_INFO);
 	make_conf(is_udp);
 	ck_assert_int_eq(store_mem_open(rig.env, &rig.store), 0);
 	store_mem_set_delay(rig.store, 0);
@@ -197,6 +201,8 @@ void rig_stop(void) {
 	store_close(rig.store);
 	token_key_free(rig.key);
 	rg_digester_free(rig.digester);
+	log_free(rig.log);
+	close(rig.log_fd);
 	env_sim_free(rig.env);
 	urcu_qsbr_unregister_thread();
 }
@@ -446,6 +452,26 @@ unsigned rig_register_well(const struct rig_lease *c) {
 	ck_assert_ptr_nonnull(at);
 	rig.n_taken = rig.n_replies = 0;
 	return (unsigned)atoi(at + 9);
+}
+
+bool rig_said(const char *text) {
+	static char said[1 << 16];
+	ssize_t n = pread(rig.log_fd, said, sizeof(said) - 1, 0);
+
+	said[n < 0 ? 0 : n] = '\0';
+	return strstr(said, text) != NULL;
+}
+
+void rig_core_send(const char *text) {
+	ck_assert_int_eq(env_sim_write(rig.core, rg_str(text)), 0);
+	env_sim_settle(rig.env);
+}
+
+const char *rig_core_text(void) {
+	core_read();
+	rig.in[rig.in_len] = '\0';
+	rig.in_len = 0;
+	return rig.in;
 }
 
 int rig_main(const char *name, void (*add)(void *suite)) {

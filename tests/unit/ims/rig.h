@@ -57,6 +57,8 @@ struct rig {
 	struct rig_reply replies[8]; // taken by rig_reply()
 	unsigned n_replies, n_taken;
 	unsigned n_closed; // flows closed by the engine
+	struct log *log;
+	int log_fd;
 	// core
 	struct env_sim_end *core;
 	char in[1 << 16];
@@ -97,4 +99,10 @@ void rig_expect_no(const char *text);   // nowhere in it
 unsigned rig_count(const char *text);   // how often in it
 // A registration that goes well. Returns what the client was told.
 unsigned rig_register_well(const struct rig_lease *c);
+// Does the log say so?
+bool rig_said(const char *text);
+// What else the core says, over the same connection.
+void rig_core_send(const char *text);
+// All that was sent to the core since; "" when there is nothing.
+const char *rig_core_text(void);
 int rig_main(const char *name, void (*add)(void *suite));
