@@ -322,6 +322,10 @@ class Lab:
         """Location table as [(aor, contact line block)]."""
         return self.kamcmd("ul.dump")
 
+    def kamailio_aors(self, aors):
+        """{aor: its contact line block}; the whole table is too much for one answer of kamcmd."""
+        return {aor: self.kamcmd("ul.lookup", "location", aor) for aor in aors}
+
     def scscf_bindings(self):
         """What the S-CSCF has bound: [{impu, impi, contact, path, expires}]. It sweeps up what is
         over some seconds later; that is left out here."""

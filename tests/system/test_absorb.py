@@ -49,7 +49,8 @@ class Absorb(GatewayCase):
             self.assertEqual(sip.register().status, 200)
         first.sock.close()
 
-    def test_new_contact_goes_to_the_core_and_replaces_the_old(self):
+    def test_t18_token_in_two_tabs(self):
+        """T18: who registers last has the lease, alone; the core holds one Contact."""
         given = lease()
         with Ws() as a, Ws() as b:
             one, two = Sip(a, given), Sip(b, given)
@@ -57,6 +58,11 @@ class Absorb(GatewayCase):
             self.assertEqual(two.register().status, 200)
             last = self.lab.core_requests()[-1]
             self.assertIn(two.host, str(last))
+            self.assertRegex(str(last), rf"{one.host}[^,]*;expires=0")
+            with self.assertRaises(Closed) as e:
+                a.recv()
+            self.assertEqual(e.exception.code, 1008)
+            self.assertEqual(two.register().status, 200)
 
     def test_deregister_reaches_the_core_once(self):
         given = lease()

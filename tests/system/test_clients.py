@@ -3,6 +3,7 @@
 table holds one binding per WIC with the Path, and a capture shows every header of a REGISTER by
 Trusted Node Authentication."""
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
-from lab import DOMAIN, wait_for  # noqa: E402
+from lab import DOMAIN, IS_IP6, wait_for  # noqa: E402
 from wic import Sip, Ws, lease  # noqa: E402
 
 # Header and what its value must look like (TS 24.229 as in ims.md 1.5).
@@ -142,6 +143,27 @@ class Clients(GatewayCase):
         finally:
             for sip in clients:
                 sip.ws.sock.close()
+
+
+class Many(GatewayCase):
+    """Clients by hand, as many as there are pairs."""
+
+    N = 100 if IS_IP6 else 1000
+    lab_args = {"core": "kamailio", "pool": N}
+
+    def test_t15_one_binding_for_each(self):
+        """T15: an individual registration for each client, no identity and no Contact shared."""
+        clients = []
+        with contextlib.ExitStack() as flows:
+            for _ in range(self.N):
+                clients.append(Sip(flows.enter_context(Ws()), lease()))
+                self.assertEqual(clients[-1].register().status, 200)
+            table = self.lab.kamailio_aors([sip.impu[4:] for sip in clients])
+        self.assertEqual(len(table), self.N)
+        for sip in clients:
+            block = table[sip.impu[4:]]
+            self.assertEqual(re.findall(r"Address: sip:u@([^;\s]+)", block), [sip.host])
+            self.assertEqual(block.count("Path: "), 1)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from herd import Refreshers  # noqa: E402
-from lab import BUILD, DOMAIN, wait_for  # noqa: E402
+from lab import BUILD, DOMAIN, GATEWAY_HOST, wait_for  # noqa: E402
 from wic import Sip, Ws, delete_lease, http, lease  # noqa: E402
 
 POOLS = ("\n  - {name: demo, wwsf: demo, anonymous: allow}"
@@ -192,6 +192,41 @@ class Quotas(PoolCase):
         lease()
         with Ws() as ws:
             self.assertEqual(Sip(ws, given[1]).register().status, 200)
+
+
+class Anonymous(PoolCase):
+    lab_args = {"conf": {
+        "pools": "\n  - {name: shut, wwsf: shut, file: pool.txt}\n  - {name: demo, wwsf: demo, anonymous: allow}",
+        "wwsfs": f"\n  - id: demo\n    origins: [\"https://{GATEWAY_HOST}\"]"
+                 "\n  - {id: shut, origins: [\"https://shut.example\"]}"}}
+
+    def free(self, pool):
+        return {p["pool"]: p["free"] for p in self.lab.ctl("pool", "list")["data"]["pools"]}[pool]
+
+    def test_t19_allow(self):
+        """T19: all of it without a log-in, from the lease to its end."""
+        self.run_cli(0, "pool", "import", "demo", self.file("open.csv", pairs("open", 2)))
+        given = lease()
+        self.assertIn("open-", given["impu"])
+        with Ws() as ws:
+            sip = Sip(ws, given)
+            self.assertEqual([sip.register().status for _ in range(2)], [200, 200])
+            shown = self.lab.ctl("lease", "show", given["impu"])["data"]
+            self.assertRegex(shown["sub"], r"^anon-[0-9a-f]{16}$")
+            self.assertEqual(http("POST", "/v1/lease/refresh", headers={
+                "Authorization": f"Bearer {given['token']}"}).status, 200)
+            self.assertEqual(sip.register(expires=0).status, 200)
+        self.assertEqual(delete_lease(given["token"]).status, 202)
+
+    def test_t19_deny(self):
+        """T19: a pool denies it unless it says otherwise, to its own page and to others."""
+        before = self.free("shut")
+        self.assertGreater(before, 0)
+        for origin, error in (("https://shut.example", "anonymous"), (f"https://{GATEWAY_HOST}", "pool")):
+            answer = http("POST", "/v1/lease", {"anonymous": True, "pool": "shut"} if error == "pool"
+                          else {"anonymous": True}, origin=origin)
+            self.assertEqual((answer.status, answer.json()["error"]), (403, error))
+        self.assertEqual(self.free("shut"), before)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,18 @@ def b64(data):
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+def signed(secret, issuer, impu, ims, **claims):
+    """A lease as its WWSF gives it, by HS256."""
+    now = int(time.time())
+    payload = {"iss": issuer, "aud": f"ep-cscf.{DOMAIN}", "client_id": "c", "jti": b64(os.urandom(8)),
+               "iat": now, "nbf": now, "exp": now + 600, "scope": "ims.register",
+               "ims": {"impi": impu[4:], "impu": [impu], "scn": 3, **ims}, **claims}
+    text = ".".join(b64(json.dumps(x).encode()) for x in (
+        {"typ": "at+jwt", "alg": "HS256", "kid": "k1"}, payload))
+    mac = hmac.new(secret, text.encode(), hashlib.sha256).digest()
+    return {"impu": impu, "token": f"{text}.{b64(mac)}"}
+
+
 class LabWithPool(Lab):
     def make_identities(self):
         super().make_identities()
@@ -43,18 +55,8 @@ class Tokens(GatewayCase):
         cls.lab.up()
 
     def theirs(self, i, gen=1, secret=SECRET, **claims):
-        now = int(time.time())
-        impu = f"sip:t{i}@{DOMAIN}"
-        payload = {"iss": ORIGIN, "aud": f"ep-cscf.{DOMAIN}", "sub": f"u{i}-{gen}", "client_id": "c",
-                   "jti": b64(os.urandom(8)), "iat": now, "nbf": now, "exp": now + 600,
-                   "scope": "ims.register",
-                   "ims": {"impi": f"t{i}@{DOMAIN}", "impu": [impu], "wwsf": "theirs",
-                           "pool": "theirs", "idx": i, "gen": gen, "scn": 3}}
-        payload.update(claims)
-        text = ".".join(b64(json.dumps(x).encode()) for x in (
-            {"typ": "at+jwt", "alg": "HS256", "kid": "k1"}, payload))
-        mac = hmac.new(secret, text.encode(), hashlib.sha256).digest()
-        return {"impu": impu, "token": f"{text}.{b64(mac)}"}
+        return signed(secret, **{"issuer": ORIGIN, "impu": f"sip:t{i}@{DOMAIN}", "sub": f"u{i}-{gen}",
+                                 "ims": {"wwsf": "theirs", "pool": "theirs", "idx": i, "gen": gen}, **claims})
 
     def register(self, given, origin=ORIGIN):
         with Ws(origin=origin) as ws:
@@ -109,6 +111,55 @@ class Tokens(GatewayCase):
         self.assertEqual(published(), [kid_of(new["token"]), kid_of(old["token"])])
         for given in (old, new):  # nobody is signed out
             self.assertEqual(self.register(given, f"https://{GATEWAY_HOST}").status, 200)
+
+
+class ThirdParties(GatewayCase):
+    """Two WWSFs of somebody else's, each with a pool, a key and a page of its own."""
+
+    NAMES = ("a", "b")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.secrets = {w: os.urandom(32) for w in cls.NAMES}
+        cls.lab = Lab(prepare=cls.write_files, conf={
+            "wwsfs": f"\n  - id: demo\n    origins: [\"https://{GATEWAY_HOST}\"]" + "".join(
+                f"\n  - {{id: {w}, origins: [\"https://{w}.example\"], issuer: https://{w}.example, "
+                f"jwks: {w}.json}}" for w in cls.NAMES),
+            "pools": "\n  - {name: demo, wwsf: demo, file: pool.txt, anonymous: allow}" + "".join(
+                f"\n  - {{name: {w}, wwsf: {w}, file: {w}.txt}}" for w in cls.NAMES)})
+        cls.lab.up()
+
+    @classmethod
+    def write_files(cls, lab):
+        for w in cls.NAMES:
+            lab.write(f"{w}.txt", "".join(f"{w}{i}@{DOMAIN} sip:{w}{i}@{DOMAIN}\n" for i in range(2)))
+            lab.write(f"{w}.json", json.dumps({"keys": [
+                {"kty": "oct", "alg": "HS256", "kid": "k1", "k": b64(cls.secrets[w])}]}))
+
+    def status(self, key="a", page="a", iss="a", wwsf="a", pool="a", pair="a"):
+        """Of a REGISTER with a token that is as said, for the pair 0 of one of them."""
+        given = signed(self.secrets[key], f"https://{iss}.example", f"sip:{pair}0@{DOMAIN}",
+                       {"wwsf": wwsf, "pool": pool, "idx": 0, "gen": 1}, sub="u")
+        with Ws(origin=f"https://{page}.example") as ws:
+            return Sip(ws, given).register().status
+
+    def test_t25_each_has_its_own(self):
+        """T25: its key, its pool and its page; what is another's is refused, and the core hears of none."""
+        for status, forged in (
+                (403, {"pool": "b", "pair": "b"}),               # A asks for B's pair
+                (403, {"pair": "b"}), (403, {"pool": "b"}),      # half of it
+                (403, {"pool": "demo", "pair": "pool-00001"}),   # the gateway's own
+                (401, {"wwsf": "b", "pool": "b", "pair": "b"}),  # A speaks for B
+                (401, {"iss": "b", "wwsf": "b", "pool": "b", "pair": "b", "page": "b"}),  # A's key as B's
+                (403, {"page": "b"})):                           # A's token on B's page
+            with self.subTest(forged):
+                self.assertEqual(self.status(**forged), status)
+        for pool in ("b", "demo"):
+            answer = http("POST", "/v1/lease", {"anonymous": True, "pool": pool}, origin="https://a.example")
+            self.assertEqual(answer.status, 403)
+        self.assertEqual(self.lab.core_requests(), [])
+        self.assertEqual(self.status(**dict.fromkeys(("key", "page", "iss", "wwsf", "pool", "pair"), "b")), 200)
+        self.assertEqual(self.status(), 200)
 
 
 if __name__ == "__main__":
