@@ -206,7 +206,7 @@ static bool cut_protocol(struct sip_text *t, struct rg_slice *transport) {
 	const uint8_t *p;
 
 	if (t->end - t->p > 8 && memcmp(t->p, "SIP/2.0/", 8) == 0) {
-		t->p += 8;
+		t->p = sip_past_ws(t->p + 8, t->end);
 		i = 2;
 	}
 	for (;; i++) {

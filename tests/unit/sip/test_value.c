@@ -144,6 +144,8 @@ static const struct {
 	{"SIP / 2.0 / TCP   spindle.example.com   ;\r\n  branch  =   z9", RG_OK, "TCP",
 	 "spindle.example.com", "z9", 0},
 	{"SIP/2.0/UDP h : 5 ;x", RG_OK, "UDP", "h", "", 5},
+	{"SIP/2.0/ WSS h;branch=1", RG_OK, "WSS", "h", "1", 0},
+	{"SIP/2.0/\r\n\tWSS h;branch=1", RG_OK, "WSS", "h", "1", 0},
 	{"SIP/2.0/UNKNOWN t4.example.com;BRANCH=1", RG_OK, "UNKNOWN", "t4.example.com", "1", 0},
 	{"sip/2.0/udp h", RG_OK, "udp", "h", "", 0},
 	{"", RG_E_PROTO, "", "", "", 0},
