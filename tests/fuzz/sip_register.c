@@ -69,7 +69,7 @@ static size_t put_again(const struct sip_again *a, uint8_t *out, size_t cap) {
 	struct rg_wr w = rg_wr(out, cap);
 
 	rg_put(&w, a->same[0]);
-	rg_puts(&w, "z9hG4bK-%[1]:+$.~!");
+	rg_puts(&w, "z9hG4bK-%[1]:+.~!");
 	rg_put(&w, a->same[1]);
 	rg_puts(&w, "9*'`_x");
 	rg_put(&w, a->same[2]);

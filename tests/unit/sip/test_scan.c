@@ -27,7 +27,7 @@ static const struct {
 	{"password", &SIP_PASSWORD, UNRESERVED "&=+$,"},
 	{"paramchar", &SIP_PCHAR, UNRESERVED "[]/:&+$"},
 	{"hnv", &SIP_HCHAR, UNRESERVED "[]/?:+$"},
-	{"gen-value", &SIP_VALUE, UNRESERVED "%+`[]/:&$"},
+	{"gen-value", &SIP_VALUE, ALNUM "-.!%*_+`'~[]:"},
 	{"quote", &SIP_QUOTE, "\"\\"},
 	{"list", &SIP_LIST, ",\"<"},
 	{"b64token", &SIP_B64, ALNUM "-._~+/"},

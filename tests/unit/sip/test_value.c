@@ -62,6 +62,11 @@ static const struct {
 	{";x=\"a\\\r\n b\";tag=1", "tag", false, ""}, // no CR in a quoted-pair
 	{";x=\"a\\\n\";tag=1", "tag", false, ""},     // nor LF
 	{";x=\"a\r\n b\";tag=1", "tag", true, "1"},   // but a fold
+	{";x=a/b;tag=1", "tag", false, ""},           // no token: "/", nor are these
+	{";x=a&b;tag=1", "tag", false, ""},
+	{";x=a$b;tag=1", "tag", false, ""},
+	{";x=(a);tag=1", "tag", false, ""},
+	{";x=-.!%*_+`'~;tag=1", "tag", true, "1"},
 	{"tag=1", "tag", false, ""},
 	{"", "tag", false, ""},
 	{";tagg=1;ta=2", "tag", false, ""},
