@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "regate/err.h"
+#include "regate/huge.h"
 
 #define N_POOLS (UINT16_MAX + 1)
 #define OUTAGE_NS (30 * 86400 * RG_NS_PER_S)
@@ -45,7 +46,7 @@ struct lease_engine *lease_engine_new(const struct lease_cfg *cfg, struct env *e
 		e->cfg.outage_ns = OUTAGE_NS;
 	if (e->cfg.mark_ns == 0)
 		e->cfg.mark_ns = MARK_NS;
-	e->slots = calloc(max_pairs + (size_t)1, sizeof(*e->slots));
+	e->slots = rg_huge_alloc(max_pairs + (size_t)1, sizeof(*e->slots));
 	e->view = malloc(sizeof(*e->view));
 	e->pools = calloc(N_POOLS, sizeof(struct lease_pool *));
 	e->table = lease_table_new((uint64_t)max_pairs * STORE_TOKENS);
@@ -100,7 +101,7 @@ void lease_engine_free(struct lease_engine *e) {
 		if (e->slots[i].pair != NULL)
 			pair_free(e->slots[i].pair);
 	lease_identity_fini(e);
-	free(e->slots);
+	rg_huge_free(e->slots, e->max_pairs + (size_t)1, sizeof(*e->slots));
 	free(e->view);
 	while ((pool = e->first_pool) != NULL) {
 		e->first_pool = pool->next;
@@ -197,8 +198,16 @@ static int view_grow(struct lease_engine *e, size_t size) {
 	return 0;
 }
 
-static bool has(const struct lease_engine *e, const struct lease_index *x, const char *s) {
-	return s != NULL && lease_index_find(x, e, rg_str(s)) != LEASE_NO_PAIR;
+struct hashes { // of a new pair's keys
+	uint32_t impi, impu, sub;
+};
+
+static bool has(const struct lease_engine *e, const struct lease_index *x, const char *s,
+		uint32_t *hash) {
+	const struct rg_slice key = rg_str(s);
+
+	*hash = lease_index_hash(key);
+	return s != NULL && lease_index_find_hashed(x, e, key, *hash) != LEASE_NO_PAIR;
 }
 
 static int make_room(struct lease_engine *e, uint16_t pool, size_t view_size) {
@@ -211,26 +220,28 @@ static int make_room(struct lease_engine *e, uint16_t pool, size_t view_size) {
 	return rc == 0 ? lease_index_room(&e->by_sub, e) : rc;
 }
 
-static void add(struct lease_engine *e, uint32_t idx) {
+static void add(struct lease_engine *e, uint32_t idx, const struct hashes *h) {
 	struct lease_pool *pool = e->pools[e->slots[idx].pool];
 
 	e->n_pairs++;
 	pool->n_pairs++;
 	pool->n_state[LEASE_FREE]++;
-	lease_index_add(&e->by_impi, e, idx);
-	lease_index_add(&e->by_impu, e, idx);
+	lease_index_add(&e->by_impi, h->impi, idx);
+	lease_index_add(&e->by_impu, h->impu, idx);
 	if (e->slots[idx].is_fixed)
-		lease_index_add(&e->by_sub, e, idx);
+		lease_index_add(&e->by_sub, h->sub, idx);
 }
 
 int lease_pair_add(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const char *impi,
 		   const char *impu, const char *fixed_sub) {
 	struct lease_slot *slot = &e->slots[e->n_pairs];
+	struct hashes h;
 	int rc;
 
 	if (e->n_pairs == e->max_pairs)
 		return RG_E_LIMIT;
-	if (has(e, &e->by_impi, impi) || has(e, &e->by_impu, impu) || has(e, &e->by_sub, fixed_sub))
+	if (has(e, &e->by_impi, impi, &h.impi) || has(e, &e->by_impu, impu, &h.impu) ||
+	    has(e, &e->by_sub, fixed_sub, &h.sub))
 		return RG_E_CONFLICT;
 	rc = make_room(e, pool, strlen(impi) + strlen(impu) + 2);
 	if (rc != 0)
@@ -241,7 +252,7 @@ int lease_pair_add(struct lease_engine *e, uint16_t pool, uint16_t wwsf, const c
 				    .gen = e->pools[pool]->is_foreign ? 0 : e->gen_floor};
 	rc = lease_identity_set(e, slot, impi, impu, fixed_sub);
 	if (rc == 0)
-		add(e, e->n_pairs);
+		add(e, e->n_pairs, &h);
 	return rc;
 }
 

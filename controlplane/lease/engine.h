@@ -104,12 +104,13 @@ struct lease_slot {
 	struct lease_text *text; // identities
 	uint64_t gen;            // of the last assignment
 	uint64_t rev;            // of the record in the store; 0 = none
+	uint8_t state;           // enum lease_state
+	uint8_t suspect;         // enum lease_suspect
+	uint16_t pool, wwsf;
+	uint16_t owner; // tag of the pair's sub; 0 = none
 	uint32_t domain;
 	uint32_t next_free, prev_free; // FREE list
-	uint16_t pool, wwsf;
-	uint16_t owner;  // tag of the pair's sub; 0 = none
-	uint8_t state;   // enum lease_state
-	uint8_t suspect; // enum lease_suspect
+	// Not beside state: who asks for both by one load would wait for a flag just written.
 	bool is_fixed : 1;
 	bool is_filed : 1;    // a file provisions it
 	bool is_imported : 1; // its record provisions it
@@ -168,7 +169,7 @@ struct lease_engine {
 	struct lease_slot *slots;
 	uint32_t n_pairs, max_pairs;
 	struct lease_domain **domains;
-	uint32_t n_domains;
+	uint32_t n_domains, last_domain; // last: of the pair that was added last
 	struct lease *view;            // of a pair at rest, for lease_at()
 	size_t view_room;              // bytes behind it, for its texts
 	struct lease_pool **pools;     // by uint16_t, NULL = none of its pairs

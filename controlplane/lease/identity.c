@@ -83,11 +83,25 @@ static struct lease_domain *domain_new(const struct cut *impi, const struct cut 
 	return d;
 }
 
-// The domain of an identity's cuts, made if it is new.
+static bool is_domain(const struct lease_domain *d, const struct cut *impi,
+		      const struct cut *impu) {
+	const uint8_t *host = d->bytes + d->n_scheme;
+
+	return rg_eq(impu->scheme, rg_slice(d->bytes, d->n_scheme)) &&
+	       rg_eq(impu->tail, rg_slice(host, d->n_host)) &&
+	       rg_eq(impi->tail, rg_slice(host + d->n_host, d->n_realm));
+}
+
+// The domain of an identity's cuts, made if it is new; mostly that of the one before.
 static int domain_get(struct lease_engine *e, const struct cut *impi, const struct cut *impu,
 		      uint32_t *out) {
 	struct lease_domain *d;
+	uint32_t hash;
 	int rc;
+
+	*out = e->last_domain;
+	if (e->n_domains > 0 && is_domain(e->domains[*out], impi, impu))
+		return 0;
 
 	if (impi->tail.len > UINT16_MAX || impu->tail.len > UINT16_MAX ||
 	    impu->scheme.len > UINT16_MAX)
@@ -95,16 +109,19 @@ static int domain_get(struct lease_engine *e, const struct cut *impi, const stru
 	d = domain_new(impi, impu);
 	if (d == NULL)
 		return -ENOMEM;
-	*out = lease_index_find(&e->by_domain, e, domain_bytes(d));
+	hash = lease_index_hash(domain_bytes(d));
+	*out = lease_index_find_hashed(&e->by_domain, e, domain_bytes(d), hash);
 	rc = *out == LEASE_NO_PAIR ? domain_room(e) : 0;
 	if (*out != LEASE_NO_PAIR || rc != 0) {
 		free(d);
-		return rc;
+	} else {
+		*out = e->n_domains++;
+		e->domains[*out] = d;
+		lease_index_add(&e->by_domain, hash, *out);
 	}
-	*out = e->n_domains++;
-	e->domains[*out] = d;
-	lease_index_add(&e->by_domain, e, *out);
-	return 0;
+	if (rc == 0)
+		e->last_domain = *out;
+	return rc;
 }
 
 int lease_identity_set(struct lease_engine *e, struct lease_slot *slot, const char *impi,

@@ -54,6 +54,10 @@ void lease_index_fini(struct lease_index *x);
 // LEASE_NO_PAIR when there is none.
 uint32_t lease_index_find(const struct lease_index *x, const struct lease_engine *e,
 			  struct rg_slice s);
+// The same for who needs the hash again, to add what was not found.
+uint32_t lease_index_hash(struct rg_slice s);
+uint32_t lease_index_find_hashed(const struct lease_index *x, const struct lease_engine *e,
+				 struct rg_slice s, uint32_t hash);
 // Makes room for one more. 0, -ENOMEM, RG_E_LIMIT.
 [[nodiscard]] int lease_index_room(struct lease_index *x, const struct lease_engine *e);
-void lease_index_add(struct lease_index *x, const struct lease_engine *e, uint32_t of); // is new
+void lease_index_add(struct lease_index *x, uint32_t hash, uint32_t of); // is new; of its whole key

@@ -6,27 +6,34 @@
 
 #include "lease/engine.h"
 #include "regate/err.h"
+#include "regate/huge.h"
 #include "regate/texthash.h"
 
 #define HASHED 256 // bytes of a key, the first
 #define NO_CASE UINT64_C(0x2020202020202020)
 
-// Eight bytes at a time. The bit of ASCII case is set in all of them: keys that this makes alike are
-// compared in the end.
-static uint32_t hash_text(struct rg_slice s, uint64_t h) {
-	uint64_t w = 0;
+// Eight bytes at a time, the last of which overlap. The bit of ASCII case is set in all of them: keys
+// that this makes alike are compared in the end.
+static uint32_t hash(const uint8_t *p, size_t len) {
+	size_t n = len < HASHED ? len : HASHED, i = 0;
+	uint64_t h = len, w = 0;
 
-	for (; s.len >= sizeof(w); s = rg_skip(s, sizeof(w))) {
-		memcpy(&w, s.p, sizeof(w));
+	for (; i + sizeof(w) <= n; i += sizeof(w)) {
+		memcpy(&w, p + i, sizeof(w));
 		h = rg_hash_mix(h, w | NO_CASE);
 	}
-	w = 0;
-	if (s.len > 0)
-		memcpy(&w, s.p, s.len);
+	if (n > sizeof(w))
+		memcpy(&w, p + n - sizeof(w), sizeof(w));
+	for (; n < sizeof(w) && i < n; i++)
+		w = w << 8 | p[i];
 	return (uint32_t)(rg_hash_mix(rg_hash_mix(h, w | NO_CASE), 0) >> 32);
 }
 
-static uint32_t hash(const struct lease_key *k) {
+uint32_t lease_index_hash(struct rg_slice s) {
+	return hash(s.p, s.len);
+}
+
+static uint32_t hash_key(const struct lease_key *k) {
 	uint8_t text[HASHED];
 	struct rg_wr w = rg_wr(text, sizeof(text));
 
@@ -35,7 +42,7 @@ static uint32_t hash(const struct lease_key *k) {
 
 		rg_put(&w, rg_slice(k->part[i].p, k->part[i].len < room ? k->part[i].len : room));
 	}
-	return hash_text(rg_wr_slice(&w), lease_key_len(k));
+	return hash(text, lease_key_len(k));
 }
 
 bool lease_key_is(const struct lease_key *k, struct rg_slice s, bool is_exact) {
@@ -80,8 +87,8 @@ static int resize(struct lease_index *x, const struct lease_engine *e, uint64_t 
 	if (n > UINT32_MAX)
 		return RG_E_LIMIT;
 	x->n = (uint32_t)n;
-	x->tags = calloc(n, sizeof(*x->tags));
-	x->slots = malloc(n * sizeof(*x->slots));
+	x->tags = rg_huge_alloc(n, sizeof(*x->tags));
+	x->slots = rg_huge_alloc(n, sizeof(*x->slots));
 	if (x->tags == NULL || x->slots == NULL) {
 		lease_index_fini(x);
 		*x = old;
@@ -91,7 +98,7 @@ static int resize(struct lease_index *x, const struct lease_engine *e, uint64_t 
 		if (old.tags[i] != 0) {
 			const struct lease_key k = x->key(e, old.slots[i]);
 
-			put(x, hash(&k), old.slots[i]);
+			put(x, hash_key(&k), old.slots[i]);
 		}
 	lease_index_fini(&old);
 	return 0;
@@ -104,17 +111,18 @@ int lease_index_init(struct lease_index *x, lease_key_fn *key, bool is_exact, ui
 }
 
 void lease_index_fini(struct lease_index *x) {
-	free(x->tags);
-	free(x->slots);
+	rg_huge_free(x->tags, x->n, sizeof(*x->tags));
+	rg_huge_free(x->slots, x->n, sizeof(*x->slots));
 	x->tags = NULL;
 	x->slots = NULL;
 }
 
-uint32_t lease_index_find(const struct lease_index *x, const struct lease_engine *e,
-			  struct rg_slice s) {
-	uint32_t h = hash(&(struct lease_key){{s}});
+uint32_t lease_index_find_hashed(const struct lease_index *x, const struct lease_engine *e,
+				 struct rg_slice s, uint32_t h) {
+	uint32_t i = place(x, h);
 
-	for (uint32_t i = place(x, h); x->tags[i] != 0; i = next(x, i))
+	__builtin_prefetch(&x->slots[i], 1);
+	for (; x->tags[i] != 0; i = next(x, i))
 		if (x->tags[i] == tag(h)) {
 			const struct lease_key k = x->key(e, x->slots[i]);
 
@@ -124,15 +132,18 @@ uint32_t lease_index_find(const struct lease_index *x, const struct lease_engine
 	return LEASE_NO_PAIR;
 }
 
+uint32_t lease_index_find(const struct lease_index *x, const struct lease_engine *e,
+			  struct rg_slice s) {
+	return lease_index_find_hashed(x, e, s, lease_index_hash(s));
+}
+
 int lease_index_room(struct lease_index *x, const struct lease_engine *e) {
 	if ((uint64_t)(x->n_used + 1) * 4 <= (uint64_t)x->n * 3)
 		return 0;
 	return resize(x, e, (uint64_t)x->n * 2);
 }
 
-void lease_index_add(struct lease_index *x, const struct lease_engine *e, uint32_t of) {
-	const struct lease_key k = x->key(e, of);
-
-	put(x, hash(&k), of);
+void lease_index_add(struct lease_index *x, uint32_t hash, uint32_t of) {
+	put(x, hash, of);
 	x->n_used++;
 }

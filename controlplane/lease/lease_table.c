@@ -45,21 +45,28 @@ struct place {
 	unsigned slot;
 };
 
+// Tags first: what has another one is not read, which would be a cache miss.
 static bool find_in(struct rg_lease_bucket *b, const struct rg_digest *d, struct place *out) {
-	for (unsigned i = 0; i < N_SLOTS; i++) {
-		const struct rg_lease *l = slot_get(b, i);
+	uint64_t tags = atomic_load_explicit(&b->tags, memory_order_relaxed); // only we write
+	uint8_t tag = rg_lease_tag(d);
 
-		if (l != NULL && memcmp(&l->digest, d, sizeof(*d)) == 0) {
+	for (unsigned i = 0; i < N_SLOTS; i++)
+		if ((uint8_t)(tags >> 8 * i) == tag &&
+		    memcmp(&slot_get(b, i)->digest, d, sizeof(*d)) == 0) {
 			*out = (struct place){b, i};
 			return true;
 		}
-	}
 	return false;
 }
 
 static bool find(const struct rg_lease_table *t, const struct rg_digest *d, struct place *out) {
 	return find_in(&t->buckets[rg_lease_bucket_1(d, t->n_buckets)], d, out) ||
 	       find_in(&t->buckets[rg_lease_bucket_2(d, t->n_buckets)], d, out);
+}
+
+void lease_table_prefetch(const struct rg_lease_table *t, const struct rg_digest *d) {
+	__builtin_prefetch(&t->buckets[rg_lease_bucket_1(d, t->n_buckets)], 1);
+	__builtin_prefetch(&t->buckets[rg_lease_bucket_2(d, t->n_buckets)], 1);
 }
 
 static unsigned count(const struct rg_lease_bucket *b) {

@@ -21,6 +21,8 @@ void lease_table_free(struct rg_lease_table *t); // accepts NULL; no reader may 
 // Publishes, replacing an entry of the same digest. 0, -ENOMEM, RG_E_LIMIT (RG_LEASE_BYTES_MAX,
 // max_entries, or both buckets full).
 [[nodiscard]] int lease_table_put(struct rg_lease_table *t, const struct lease_entry *e);
+// A hint that an entry of this digest will be put soon.
+void lease_table_prefetch(const struct rg_lease_table *t, const struct rg_digest *d);
 // 0 or RG_E_STALE. The entry is retired by call_rcu.
 int lease_table_del(struct rg_lease_table *t, const struct rg_digest *d);
 // Sets the state word in place; readers see it at once. 0 or RG_E_STALE.

@@ -155,12 +155,23 @@ static uint32_t find_impu(const struct lease_engine *e, uint32_t likely, struct 
 	return lease_index_find(&e->by_impu, e, impu);
 }
 
+// Where its tokens go is a cache miss each: asked for before the rest, which takes as long.
+static void prefetch(const struct lease_engine *e, const struct store_lease *row) {
+	for (unsigned i = 0; i < STORE_TOKENS; i++)
+		if (row->tokens[i].end_ms != 0)
+			lease_table_prefetch(e->table, &row->tokens[i].digest);
+}
+
 static int on_row(void *arg, const struct store_lease *row) {
 	struct load *ld = arg;
 	struct lease_engine *e = ld->e;
-	int rc = lease_import_record(e, row);
-	uint32_t i = find_impi(ld, rg_str(row->impi));
-	uint32_t u = find_impu(e, i, rg_str(row->impu));
+	uint32_t i, u;
+	int rc;
+
+	prefetch(e, row);
+	rc = lease_import_record(e, row);
+	i = find_impi(ld, rg_str(row->impi));
+	u = find_impu(e, i, rg_str(row->impu));
 
 	if (rc == RG_E_CONFLICT && i == LEASE_NO_PAIR && e->slots[u].is_imported)
 		// Two gateways imported it at the same time: the first in the store is the pair.

@@ -121,29 +121,35 @@ void store_forget(struct store *s) {
 
 // --- jobs
 
-struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done, void *arg) {
-	const char *const in[] = {l->impi, l->impu, l->pool, l->sub, l->gateway};
-	const char **out[5];
-	struct store_job *j;
-	size_t room = 0;
-	char *p;
+#define N_TEXTS 5
 
-	for (size_t i = 0; i < 5; i++)
-		room += (in[i] == NULL ? 0 : strlen(in[i])) + 1;
-	j = malloc(sizeof(*j) + room);
+size_t store_texts_len(const struct store_lease *l) {
+	const char *const texts[N_TEXTS] = {l->impi, l->impu, l->pool, l->sub, l->gateway};
+	size_t len = 0;
+
+	for (size_t i = 0; i < N_TEXTS; i++)
+		len += (texts[i] == NULL ? 0 : strlen(texts[i])) + 1;
+	return len;
+}
+
+void store_texts_move(struct store_lease *l, char *to) {
+	const char **const texts[N_TEXTS] = {&l->impi, &l->impu, &l->pool, &l->sub, &l->gateway};
+
+	for (size_t i = 0; i < N_TEXTS; i++) {
+		const char *from = *texts[i] == NULL ? "" : *texts[i];
+
+		*texts[i] = to;
+		to = stpcpy(to, from) + 1;
+	}
+}
+
+struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done, void *arg) {
+	struct store_job *j = malloc(sizeof(*j) + store_texts_len(l));
+
 	if (j == NULL)
 		return NULL;
 	*j = (struct store_job){.done = done, .arg = arg, .rev = l->rev, .lease = *l};
-	out[0] = &j->lease.impi;
-	out[1] = &j->lease.impu;
-	out[2] = &j->lease.pool;
-	out[3] = &j->lease.sub;
-	out[4] = &j->lease.gateway;
-	p = (char *)j->bytes;
-	for (size_t i = 0; i < 5; i++) {
-		*out[i] = p;
-		p = stpcpy(p, in[i] == NULL ? "" : in[i]) + 1;
-	}
+	store_texts_move(&j->lease, (char *)j->bytes);
 	return j;
 }
 

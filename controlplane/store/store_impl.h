@@ -53,6 +53,9 @@ struct store_queue {
 // Calls back, and frees j. A value that was written, or found, is kept, a record that was found told
 // to the watch.
 void store_job_end(struct store *s, struct store_job *j);
+// The texts of a record: their bytes, and a copy of them to where it has them from then on.
+size_t store_texts_len(const struct store_lease *l);
+void store_texts_move(struct store_lease *l, char *to);
 // A copy of a record as a job, for implementations that keep records.
 struct store_job *store_job_new(const struct store_lease *l, store_done_fn *done, void *arg);
 // The same of a value.

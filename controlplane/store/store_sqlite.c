@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 
 #include "core/crash_point.h"
 #include "regate/err.h"
+#include "store/sqlite_ahead.h"
 #include "store/sqlite_backup.h"
 #include "store/sqlite_file.h"
 #include "store/store_impl.h"
@@ -335,7 +335,7 @@ static int sqlite_load_all(struct store *base, const struct store_load *cb) {
 	int rc;
 
 	pthread_mutex_lock(&s->db_lock);
-	rc = s->failed_rc != 0 ? s->failed_rc : sqlite_db_load(s->db, cb);
+	rc = s->failed_rc != 0 ? s->failed_rc : sqlite_load_ahead(s->db, cb);
 	pthread_mutex_unlock(&s->db_lock);
 	return rc;
 }
@@ -464,16 +464,12 @@ static int load_values(struct store_sqlite *s, const char *path, char *err, size
 }
 
 static int start_thread(struct store_sqlite *s, char *err, size_t err_len) {
-	sigset_t all, old;
 	int rc;
 
 	s->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	rc = s->event_fd < 0 ? -errno : env_watch_fd(s->env, s->event_fd, on_event, s, &s->watch);
 	if (rc == 0) {
-		sigfillset(&all); // signals are the loop's
-		pthread_sigmask(SIG_SETMASK, &all, &old);
-		rc = -pthread_create(&s->thread, NULL, thread_main, s);
-		pthread_sigmask(SIG_SETMASK, &old, NULL);
+		rc = sqlite_thread_start(&s->thread, thread_main, s);
 		s->has_thread = rc == 0;
 	}
 	if (rc != 0)
