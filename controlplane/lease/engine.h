@@ -170,10 +170,10 @@ struct lease_engine {
 	uint32_t n_pairs, max_pairs;
 	struct lease_domain **domains;
 	uint32_t n_domains, last_domain; // last: of the pair that was added last
-	struct lease *view;            // of a pair at rest, for lease_at()
-	size_t view_room;              // bytes behind it, for its texts
-	struct lease_pool **pools;     // by uint16_t, NULL = none of its pairs
-	struct lease_pool *first_pool; // the same, as a list
+	struct lease *view;              // of a pair at rest, for lease_at()
+	size_t view_room;                // bytes behind it, for its texts
+	struct lease_pool **pools;       // by uint16_t, NULL = none of its pairs
+	struct lease_pool *first_pool;   // the same, as a list
 	const char *const *pool_names;
 	const uint16_t *pool_wwsfs; // NULL = none of the store's pairs is ours
 	size_t n_pool_names;
