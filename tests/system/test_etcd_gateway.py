@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -102,6 +103,67 @@ class Gateway(GatewayCase):
             wait_for("etcd's return", self.is_up)
             self.assertNotEqual(lease()["impu"], given["impu"])
             self.assertEqual(sip.register().status, 200)
+
+
+class Lost(GatewayCase):
+    """etcd came back from a snapshot, or empty: nobody knows what was given out since."""
+
+    TIMES = {"token": {"life": "12s", "anonymous_life": "12s"},
+             "registration": {"client_min": "5s", "client_max": "10s", "guard": "1s", "max": "10s"},
+             "core": {"timer_f": "1s"},
+             "lifetimes": {"t_sip": "1s", "core_slack": "2s", "release_guard": "1s", "clock_error": "1s"}}
+    HOLD_S = 12 + 1 + 1 + 10 + 2  # ims.md INV-11
+
+    @classmethod
+    def prepare(cls, lab):
+        lab.etcd = Cluster(lab.path("etcd"))
+        lab.etcd.start(n=1)
+        lab.conf_over = {**conf(lab.etcd.endpoints), **cls.TIMES}
+        lab.make_conf()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab_args = {"pool": 2, "prepare": cls.prepare}
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            super().tearDownClass()
+        finally:
+            cls.lab.etcd.stop()
+
+    def store_lost(self):
+        return subprocess.run([REGATED, "--config", self.lab.path("regated.yaml"), "--store-lost"],
+                              capture_output=True, text=True, timeout=60)
+
+    def test_store_lost(self):
+        """Said so: from the next start on nothing is given out until all of before must be over."""
+        given = lease()
+        before = self.lab.ctl("lease", "show", given["impu"])["data"]["gen"]
+        done = self.store_lost()
+        self.assertEqual(done.returncode, 1, done.stdout)  # while the gateway runs
+        self.assertIn("is running", done.stderr)
+        self.lab.stop(self.lab.regated)
+        done = self.store_lost()
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout, (
+            "store.prefix: /regate: counts as lost; from the next start on no pair is given out until all "
+            "leases of before are over\n"))
+        self.lab.start_regated()
+        start = time.monotonic()
+        with Ws() as ws:
+            self.assertEqual(Sip(ws, given).register().status, 401)
+        answer = http("POST", "/v1/lease", {"anonymous": True})
+        self.assertEqual(answer.status, 503)
+        self.assertIn("retry-after", answer.headers)
+        # Another start neither forgets that nor begins anew.
+        self.lab.stop(self.lab.regated)
+        self.lab.start_regated()
+        wait_for("the end of the hold", lambda: http("POST", "/v1/lease", {"anonymous": True}).status == 201,
+                 self.HOLD_S + 10)
+        self.assertGreater(time.monotonic() - start, self.HOLD_S - 3)
+        self.assertGreater(self.lab.ctl("lease", "list")["data"]["leases"][0]["gen"], before + 2 ** 40)
 
 
 class Startup(unittest.TestCase):
