@@ -61,6 +61,12 @@ class Startup(unittest.TestCase):
     def test_unknown_key_is_named_with_a_suggestion(self):
         self.refused(r"regated\.yaml:\d+:\d+: .*adress.*address", conf={"dataplane": {"adress": "10.0.0.1"}})
 
+    def test_t22_one_maximum_for_all(self):
+        """T22: no WWSF has a maximum registration duration of its own (INV-8)."""
+        for key in ("max", "registration_max", "t_reg"):
+            self.refused(r"regated\.yaml:\d+:\d+: .*one number for all WWSFs", conf={
+                "wwsfs": f"\n  - {{id: demo, origins: [\"https://a.example\"], {key}: 600s}}"})
+
     def test_bad_value(self):
         self.refused(r"regated\.yaml:\d+:\d+: .*workers", conf={"dataplane": {"workers": 1000}})
 

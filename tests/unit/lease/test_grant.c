@@ -43,7 +43,7 @@ START_TEST(token_is_not_shown_before_it_is_durable) {
 }
 END_TEST
 
-START_TEST(no_pair_is_left) {
+START_TEST(t20_not_a_tick_early) {
 	struct lease_pool_stats st;
 
 	fix_init(&f, 1);
@@ -334,7 +334,7 @@ int main(void) {
 
 	tcase_add_test(tc, grant_is_durable_and_shown);
 	tcase_add_test(tc, token_is_not_shown_before_it_is_durable);
-	tcase_add_test(tc, no_pair_is_left);
+	tcase_add_test(tc, t20_not_a_tick_early);
 	tcase_add_test(tc, oldest_free_pair_goes_first);
 	tcase_add_test(tc, failed_commit_costs_a_quarantine);
 	tcase_add_test(tc, own_record_takes_nothing_back);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Pairs that come in at run time: durable before they go out, found again, and disjoint.
+// Pairs that come in at run time: durable before they go out, found again, and t17_disjoint.
 #include <errno.h>
 #include <stdio.h>
 
@@ -122,7 +122,7 @@ static const struct {
 	{"r@x", "sip:r@x", 0, LEASE_IS_THERE},
 };
 
-START_TEST(disjoint) {
+START_TEST(t17_disjoint) {
 	ck_assert_int_eq(import(0, "r@x", "sip:r@x"), 0);
 	ck_assert_int_eq(import(taken[_i].pool, taken[_i].impi, taken[_i].impu), taken[_i].rc);
 	fix_advance(&f, RG_NS_PER_MS);
@@ -356,7 +356,7 @@ int main(void) {
 	tcase_add_test(tc, found_again);
 	tcase_add_test(tc, lost_with_the_power);
 	tcase_add_test(tc, leased_and_found_again);
-	tcase_add_loop_test(tc, disjoint, 0, sizeof(taken) / sizeof(*taken));
+	tcase_add_loop_test(tc, t17_disjoint, 0, sizeof(taken) / sizeof(*taken));
 	tcase_add_test(tc, two_at_once);
 	tcase_add_test(tc, no_room);
 	tcase_add_test(tc, store_fails);

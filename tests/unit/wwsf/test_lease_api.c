@@ -152,7 +152,7 @@ START_TEST(post_table) {
 }
 END_TEST
 
-START_TEST(anonymous_denied) { // T19
+START_TEST(t19_anonymous_denied) {
 	fx.pools[POOL_OPEN].is_anonymous = false;
 	ck_assert_uint_eq(anonymous(), 403);
 	ck_assert_str_eq(fx_str(&fx, "error"), "anonymous");
@@ -270,7 +270,7 @@ START_TEST(bearer_table) {
 }
 END_TEST
 
-START_TEST(token_of_another_wwsf) { // T25, REQ 3.3
+START_TEST(t25_token_of_another_wwsf) { // REQ 3.3
 	(void)anonymous();
 	ck_assert_uint_eq(refresh(fx_bearer(&fx, OTHER)), 403);
 	(void)anonymous();
@@ -347,22 +347,32 @@ START_TEST(refresh_keeps_the_token_shown) {
 }
 END_TEST
 
-START_TEST(delete_without_evidence_keeps_the_quarantine) {
+// T23: no answer of the core, or only a refusal: the pair rests as long as it would have without the
+// DELETE, and the page can say it as often as it likes.
+START_TEST(t23_delete_without_evidence) {
 	struct lease_pool_stats stats;
+	const char *bearer;
 	const struct lease *l;
 	uint64_t reassign;
 	uint32_t idx;
 
 	ck_assert_uint_eq(anonymous(), 201);
+	bearer = fx_bearer(&fx, DEMO);
 	l = fx_lease(&fx);
 	fx_register(&fx, l);
 	idx = l->idx;
 	reassign = l->reassign_ns;
-	ck_assert_uint_eq(fx_ask(&fx, "DELETE", "/v1/lease", fx_bearer(&fx, DEMO), NULL), 202);
+	ck_assert_uint_eq(fx_ask(&fx, "DELETE", "/v1/lease", bearer, NULL), 202);
+	ck_assert_uint_eq(lease_at(fx.leases, idx)->reassign_ns, reassign);
 	lease_dereg_unknown(fx.leases, idx, lease_at(fx.leases, idx)->gen);
-	env_sim_advance(fx.env, reassign - env_now_ns(fx.env) - RG_NS_PER_S);
+	ck_assert_uint_eq(fx_ask(&fx, "DELETE", "/v1/lease", bearer, NULL), 401);
+	ck_assert_uint_eq(lease_at(fx.leases, idx)->reassign_ns, reassign);
+	env_sim_advance(fx.env, reassign - env_now_ns(fx.env) - RG_NS_PER_MS);
 	lease_get_pool_stats(fx.leases, POOL_OPEN, &stats);
 	ck_assert_uint_eq(stats.n_free, OPEN_PAIRS - 1);
+	env_sim_advance(fx.env, 10 * RG_NS_PER_MS);
+	lease_get_pool_stats(fx.leases, POOL_OPEN, &stats);
+	ck_assert_uint_eq(stats.n_free, OPEN_PAIRS);
 }
 END_TEST
 
@@ -378,7 +388,7 @@ int main(void) {
 	tcase_add_test(t, account_gets_its_own_pair);
 	tcase_add_test(t, wrong_password_and_unknown_user_look_the_same);
 	tcase_add_loop_test(t, post_table, 0, N_REFUSALS);
-	tcase_add_test(t, anonymous_denied);
+	tcase_add_test(t, t19_anonymous_denied);
 	tcase_add_test(t, no_accounts);
 	tcase_add_test(t, account_that_is_being_ended);
 	tcase_add_test(t, dry_pool);
@@ -386,11 +396,11 @@ int main(void) {
 	tcase_add_test(t, account_refresh_lasts_longer);
 	tcase_add_test(t, expired_token_is_refused);
 	tcase_add_loop_test(t, bearer_table, 0, N_BEARERS);
-	tcase_add_test(t, token_of_another_wwsf);
+	tcase_add_test(t, t25_token_of_another_wwsf);
 	tcase_add_test(t, delete_is_a_hint);
 	tcase_add_test(t, delete_waits_for_the_store);
 	tcase_add_test(t, refresh_keeps_the_token_shown);
-	tcase_add_test(t, delete_without_evidence_keeps_the_quarantine);
+	tcase_add_test(t, t23_delete_without_evidence);
 	suite_add_tcase(s, t);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
