@@ -32,6 +32,8 @@ const char *rg_strerror(int rc) {
 		return "closed";
 	case RG_E_VERSION:
 		return "version not spoken";
+	case RG_E_TAKEN:
+		return "taken meanwhile";
 	default:
 		return rc < 0 && rc > -1000 ? strerror(-rc) : "unknown error";
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // regated: command line, signals, and the loop's start and end.
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,9 +12,11 @@
 #include "core/crash_point.h"
 #include "gateway.h"
 #include "regate/dp.h"
+#include "regate/err.h"
 #include "storage.h"
 
 #define EXIT_USAGE 2
+#define SMALL_PAGES "REGATE_SMALL_PAGES" // the process before this one found no hugepages left
 
 static const char usage[] =
 	"usage: regated [--config FILE] [--check-config | --restore BACKUP | --store-lost]\n"
@@ -69,6 +72,28 @@ static int hash_password(void) {
 	return EXIT_SUCCESS;
 }
 
+// Another process took the hugepages between our look at them and their use, and EAL starts once in a
+// process: the same program goes on from its beginning, under the same number, with small pages.
+static int begin_anew(char **argv) {
+	setenv(SMALL_PAGES, "1", 1);
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	execv("/proc/self/exe", argv);
+	fprintf(stderr, "regated: /proc/self/exe: %s; set dataplane.hugepages: no\n",
+		strerror(errno));
+	return EXIT_FAILURE;
+}
+
+static bool is_taken(int rc, struct log *log) {
+	if (rc != RG_E_TAKEN)
+		return false;
+	log_put(log, LOG_WARN, "dataplane.hugepages_taken", LOG_S("effect", "small pages"),
+		LOG_S("cure", "reserve more of them, or set dataplane.hugepages: no"));
+	signal(SIGINT, SIG_DFL); // what they would end is about to go
+	signal(SIGTERM, SIG_DFL);
+	return true;
+}
+
+// EXIT_SUCCESS, EXIT_FAILURE or RG_E_TAKEN.
 static int run(const struct conf *conf, bool is_check) {
 	struct log *log;
 	struct env *env;
@@ -96,12 +121,14 @@ static int run(const struct conf *conf, bool is_check) {
 	}
 	log_put(log, LOG_INFO, "gateway.stopping");
 done:
-	if (rc != 0)
+	if (rc != 0 && !is_taken(rc, log)) {
 		fprintf(stderr, "regated: %s\n", err);
+		rc = EXIT_FAILURE;
+	}
 	gateway_free(g);
 	env_real_free(env);
 	log_free(log);
-	return rc == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return rc;
 }
 
 static int replace_store(const struct conf *conf, const char *backup) {
@@ -186,9 +213,11 @@ int main(int argc, char **argv) {
 	conf = conf_load(path, stderr);
 	if (conf == NULL)
 		return EXIT_FAILURE;
+	if (conf->dp.hugepages == RG_HUGE_AUTO && getenv(SMALL_PAGES) != NULL)
+		conf->dp.hugepages = RG_HUGE_NO;
 	rc = is_replacing ? replace_store(conf, backup) : run(conf, is_check);
 	if (is_check && rc == EXIT_SUCCESS)
 		printf("%s: ok\n", path);
 	conf_free(conf);
-	return rc;
+	return rc == RG_E_TAKEN ? begin_anew(argv) : rc;
 }

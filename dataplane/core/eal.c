@@ -87,6 +87,18 @@ void eal_log_end(struct rg_dp *dp) {
 	dp->log = NULL;
 }
 
+// What is fatal EAL says to stderr, beside its log.
+static int init_quietly(const struct rg_dp *dp, int argc, char **args) {
+	FILE *before = stderr;
+	int rc;
+
+	if (dp->said != NULL)
+		stderr = dp->said;
+	rc = rte_eal_init(argc, args);
+	stderr = before;
+	return rc;
+}
+
 int eal_start(struct rg_dp *dp, char *err, size_t err_len) {
 	const struct rg_dp_cfg *cfg = dp->cfg;
 	char lcores[2048], mem[16], prefix[32], *args[20];
@@ -132,11 +144,12 @@ int eal_start(struct rg_dp *dp, char *err, size_t err_len) {
 		argv[argc++] = "--no-pci";
 	}
 	memcpy(args, argv, (size_t)argc * sizeof(*argv)); // EAL permutes the array
-	if (rte_eal_init(argc, args) < 0) {
+	if (init_quietly(dp, argc, args) < 0) {
 		rc = rte_errno > 0 ? -rte_errno : -EINVAL;
 		snprintf(err, err_len, "dataplane: EAL did not start (%s): %s", rte_strerror(-rc),
 			 eal_log_first(dp));
-		return rc;
+		// Enough was free a moment ago.
+		return is_huge && cfg->hugepages == RG_HUGE_AUTO && rc == -ENOMEM ? RG_E_TAKEN : rc;
 	}
 	return 0;
 }

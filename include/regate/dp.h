@@ -99,6 +99,8 @@ struct rg_dp_cfg {          // borrowed until rg_dp_stop()
 [[nodiscard]] int rg_dp_check(const struct rg_dp_cfg *cfg, char *err, size_t err_len);
 
 // Starts EAL, port and workers. 0, or negative with one line in err that names place and cure.
+// RG_E_TAKEN: RG_HUGE_AUTO, and others took the pages that were free; EAL begins once in a process, so
+// it is for a new one to begin with RG_HUGE_NO.
 [[nodiscard]] int rg_dp_start(const struct rg_dp_cfg *cfg, struct rg_dp **out, char *err,
 			      size_t err_len);
 void rg_dp_stop(struct rg_dp *dp); // accepts NULL; ends workers, frees all

@@ -17,6 +17,7 @@ enum rg_rc {
 	RG_E_STALE = -992,       // the object named is gone
 	RG_E_CLOSED = -991,      // the peer ended the conversation in good order
 	RG_E_VERSION = -990,     // a version that is not spoken here
+	RG_E_TAKEN = -989, // somebody was faster; this process cannot do without it, a new one can
 };
 
 // A short lower-case text for any code above, or strerror() for -errno. Never NULL, never freed.
