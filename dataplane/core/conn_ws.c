@@ -163,9 +163,20 @@ static bool rate_ok(struct worker *w, struct conn *c) {
 	rg_stat_inc(w->stats, RG_DROP_rate);
 	if (out.verdict == REG_CLOSE)
 		conn_ws_close(w, c, WS_POLICY, "too many messages");
-	else if (out.verdict == REG_ANSWER)
+	else if (out.verdict == REG_ANSWER && w->msg.is_request && w->msg.method != SIP_ACK)
 		sip_answer(w, c, &w->msg, &out.answer);
 	return false;
+}
+
+// What does not parse. Of a message that is not even SIP the peer hears by the end of the connection.
+static void refused_input(struct worker *w, struct conn *c, struct rg_slice message) {
+	int status = sip_refusal(message, &w->msg);
+
+	rg_stat_inc(w->stats, RG_DROP_sip_bad);
+	if (status < 0)
+		conn_ws_close(w, c, WS_PROTOCOL, "malformed SIP");
+	else if (rate_ok(w, c) && status > 0)
+		sip_status(w, c, (unsigned)status, (struct rg_slice){0});
 }
 
 // A REGISTER that repeats the last one. False when it does not: nothing has happened then.
@@ -199,8 +210,7 @@ void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message) {
 	if (register_again(w, c, message))
 		return;
 	if (sip_parse(message, &w->msg) != RG_OK) {
-		rg_stat_inc(w->stats, RG_DROP_sip_bad);
-		conn_ws_close(w, c, WS_PROTOCOL, "malformed SIP");
+		refused_input(w, c, message);
 		return;
 	}
 	if (!rate_ok(w, c))

@@ -91,6 +91,11 @@ struct sip_msg {
 // is required. RG_MORE while the message is a prefix. RG_OK, RG_MORE, RG_E_PROTO, RG_E_LIMIT.
 [[nodiscard]] int sip_parse_stream(struct rg_slice in, struct sip_msg *m);
 
+// What sip_parse() refused: the status that answers it, 400 or 505, and in *m what sip_put_answer()
+// copies, as far as it is there and clean. 0: it gets no answer, being a response or an ACK; RG_E_PROTO:
+// there is nothing to answer.
+[[nodiscard]] int sip_refusal(struct rg_slice in, struct sip_msg *m);
+
 // First header of that id, or NULL; sip_hdr_next() continues after h.
 const struct sip_hdr *sip_hdr_first(const struct sip_msg *m, enum sip_hdr_id id);
 const struct sip_hdr *sip_hdr_next(const struct sip_msg *m, const struct sip_hdr *h);

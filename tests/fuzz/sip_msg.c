@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // SIP messages, as a datagram and from a stream: the two readers agree, a prefix of a message is
-// RG_MORE, written out and read again it is the same, and its answer is a response of its own.
+// RG_MORE, written out and read again it is the same, and its answer is a response of its own. What is
+// refused is answered by what is clean in it.
 #include "fuzz.h"
 #include "regate/sip.h"
 
@@ -88,6 +89,33 @@ static void check_answer(const struct sip_msg *m) {
 	FUZZ_CHECK(g == NULL);
 }
 
+// Lines as many as headers and three more, of text, whatever the request has.
+static void check_refusal(struct rg_slice in) {
+	static uint8_t buf[2 * SIP_MAX_MSG];
+	static struct sip_msg m;
+	struct rg_wr w = rg_wr(buf, sizeof(buf));
+	struct rg_addr peer = rg_addr_v4(0, 9);
+	int status = sip_refusal(in, &m);
+	struct sip_answer a = {.status = (unsigned)status, .peer = &peer, .to_tag = RG_LIT("t")};
+	unsigned n_lines = 0;
+
+	FUZZ_CHECK(status == RG_E_PROTO || status == 0 || status == 400 || status == 505);
+	if (status <= 0)
+		return;
+	for (unsigned i = 0; i < m.n_hdrs; i++)
+		fuzz_check_in(in, m.hdrs[i].value);
+	sip_put_answer(&w, &m, &a);
+	FUZZ_CHECK(!w.overflow && m.is_request);
+	for (size_t i = 0; i < w.len; i++) {
+		FUZZ_CHECK(buf[i] >= ' ' || buf[i] == '\t' || buf[i] == '\r' || buf[i] == '\n');
+		FUZZ_CHECK(buf[i] != '\r' || (i + 1 < w.len && buf[i + 1] == '\n'));
+		FUZZ_CHECK(buf[i] != '\n' || (i > 0 && buf[i - 1] == '\r'));
+		n_lines += buf[i] == '\n' &&
+			   (i + 1 == w.len || (buf[i + 1] != ' ' && buf[i + 1] != '\t'));
+	}
+	FUZZ_CHECK(n_lines == m.n_hdrs + 3);
+}
+
 // The whole was found to be rc, in `size` bytes when RG_OK.
 static void check_prefixes(struct rg_slice in, int rc, size_t size) {
 	static struct sip_msg m;
@@ -120,8 +148,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len) {
 		FUZZ_CHECK(m.size == s.size);
 		check_same(&m, &s);
 	}
-	if (rc != RG_OK)
+	if (rc != RG_OK) {
+		check_refusal(in);
 		return 0;
+	}
 	check_in(in, &m);
 	check_written(&m, "");
 	check_written(&m, "\r\n ");

@@ -11,64 +11,65 @@
 
 enum verdict {
 	GOOD,      // parses, and so do the addresses and Vias in it
-	BAD_FRAME, // sip_parse() refuses it
+	BAD_FRAME, // sip_parse() refuses it; the status is what it is answered, 0 = nothing
 	BAD_VALUE, // it parses, but an address or a Via in it does not
 };
 
 static const struct {
 	const char *file;
 	enum verdict verdict;
+	int status; // of BAD_FRAME
 	const char *reason;
 } cases[] = {
-	{"wsinv", GOOD, "3.1.1.1: folds, blanks and compact forms are all legal"},
-	{"intmeth", GOOD, "3.1.1.2: odd tokens; control characters only as quoted-pair"},
-	{"esc01", GOOD, "3.1.1.3: valid escapes"},
-	{"escnull", GOOD, "3.1.1.4: an escaped NUL is a legal URI"},
-	{"esc02", GOOD, "3.1.1.5: a percent sign is no escape in a token"},
-	{"lwsdisp", GOOD, "3.1.1.6: no blank between display name and <"},
-	{"longreq", GOOD, "3.1.1.7: long values within our 8 KiB"},
-	{"dblreq", GOOD, "3.1.1.8: Content-Length ends the message, the rest is ignored"},
-	{"semiuri", GOOD, "3.1.1.9: the user part may have a semicolon"},
-	{"transports", GOOD, "3.1.1.10: unknown transports in Via"},
-	{"mpart01", GOOD, "3.1.1.11: a binary body is not looked at"},
-	{"unreason", GOOD, "3.1.1.12: UTF-8 in the reason phrase"},
-	{"noreason", GOOD, "3.1.1.13: an empty reason phrase"},
-	{"badinv01", BAD_VALUE, "3.1.2.1: empty parameters in Via and Contact"},
-	{"clerr", BAD_FRAME, "3.1.2.2: Content-Length larger than the datagram"},
-	{"ncl", BAD_FRAME, "3.1.2.3: negative Content-Length"},
-	{"scalar02", BAD_FRAME, "3.1.2.4: CSeq and Max-Forwards out of range"},
-	{"scalarlg", BAD_FRAME, "3.1.2.5: CSeq of a response out of range"},
-	{"quotbal", BAD_VALUE, "3.1.2.6: the quote in To does not end"},
-	{"ltgtruri", BAD_FRAME, "3.1.2.7: angle brackets around the Request-URI"},
-	{"lwsruri", BAD_FRAME, "3.1.2.8: a blank inside the Request-URI"},
-	{"lwsstart", BAD_FRAME, "3.1.2.9: more than one blank in the request line"},
-	{"trws", BAD_FRAME, "3.1.2.10: blanks after the version"},
-	{"escruri", BAD_FRAME, "3.1.2.11: headers in the Request-URI"},
-	{"baddate", GOOD, "3.1.2.12: nothing here reads Date"},
-	{"regbadct", BAD_VALUE, "3.1.2.13: a question mark in a bare addr-spec"},
-	{"badaspec", BAD_VALUE, "3.1.2.14: blanks inside the angle brackets"},
-	{"baddn", BAD_FRAME, "3.1.2.15: the file ends before the empty line; see baddn_whole"},
-	{"badvers", BAD_FRAME, "3.1.2.16: unknown version"},
-	{"mismatch01", BAD_FRAME, "3.1.2.17: method of CSeq differs"},
-	{"mismatch02", BAD_FRAME, "3.1.2.18: the same with an unknown method"},
-	{"bigcode", BAD_FRAME, "3.1.2.19: the status code overflows"},
-	{"badbranch", GOOD, "3.2.1: an empty branch is for the transaction layer"},
-	{"insuf", BAD_FRAME, "3.3.1: To, From and Call-ID are missing"},
-	{"unkscm", GOOD, "3.3.2: an unknown scheme is for the application"},
-	{"novelsc", GOOD, "3.3.3: so is a known one that is not SIP"},
-	{"unksm2", GOOD, "3.3.4: and in To, From and Contact"},
-	{"bext01", GOOD, "3.3.5: Require is for the application"},
-	{"invut", GOOD, "3.3.6: Content-Type is for the application"},
-	{"regaut01", GOOD, "3.3.7: an unknown scheme in Authorization"},
-	{"multi01", BAD_FRAME, "3.3.8: headers that stand once stand twice"},
-	{"mcl01", BAD_FRAME, "3.3.9: two Content-Length"},
-	{"bcast", GOOD, "3.3.10: a broadcast address in Via"},
-	{"zeromf", GOOD, "3.3.11: Max-Forwards 0 is legal"},
-	{"cparam01", GOOD, "3.3.12: an unknown Contact parameter"},
-	{"cparam02", GOOD, "3.3.13: an unknown URI parameter"},
-	{"regescrt", GOOD, "3.3.14: headers in the Contact URI"},
-	{"sdp01", GOOD, "3.3.15: Accept is for the application"},
-	{"inv2543", GOOD, "3.4.1: RFC 2543 knew no branch and no From tag"},
+	{"wsinv", GOOD, 0, "3.1.1.1: folds, blanks and compact forms are all legal"},
+	{"intmeth", GOOD, 0, "3.1.1.2: odd tokens; control characters only as quoted-pair"},
+	{"esc01", GOOD, 0, "3.1.1.3: valid escapes"},
+	{"escnull", GOOD, 0, "3.1.1.4: an escaped NUL is a legal URI"},
+	{"esc02", GOOD, 0, "3.1.1.5: a percent sign is no escape in a token"},
+	{"lwsdisp", GOOD, 0, "3.1.1.6: no blank between display name and <"},
+	{"longreq", GOOD, 0, "3.1.1.7: long values within our 8 KiB"},
+	{"dblreq", GOOD, 0, "3.1.1.8: Content-Length ends the message, the rest is ignored"},
+	{"semiuri", GOOD, 0, "3.1.1.9: the user part may have a semicolon"},
+	{"transports", GOOD, 0, "3.1.1.10: unknown transports in Via"},
+	{"mpart01", GOOD, 0, "3.1.1.11: a binary body is not looked at"},
+	{"unreason", GOOD, 0, "3.1.1.12: UTF-8 in the reason phrase"},
+	{"noreason", GOOD, 0, "3.1.1.13: an empty reason phrase"},
+	{"badinv01", BAD_VALUE, 0, "3.1.2.1: empty parameters in Via and Contact"},
+	{"clerr", BAD_FRAME, 400, "3.1.2.2: Content-Length larger than the datagram"},
+	{"ncl", BAD_FRAME, 400, "3.1.2.3: negative Content-Length"},
+	{"scalar02", BAD_FRAME, 400, "3.1.2.4: CSeq and Max-Forwards out of range"},
+	{"scalarlg", BAD_FRAME, 0, "3.1.2.5: CSeq of a response out of range: discarded"},
+	{"quotbal", BAD_VALUE, 0, "3.1.2.6: the quote in To does not end"},
+	{"ltgtruri", BAD_FRAME, 400, "3.1.2.7: angle brackets around the Request-URI"},
+	{"lwsruri", BAD_FRAME, 400, "3.1.2.8: a blank inside the Request-URI"},
+	{"lwsstart", BAD_FRAME, 400, "3.1.2.9: more than one blank in the request line"},
+	{"trws", BAD_FRAME, 400, "3.1.2.10: blanks after the version"},
+	{"escruri", BAD_FRAME, 400, "3.1.2.11: headers in the Request-URI"},
+	{"baddate", GOOD, 0, "3.1.2.12: nothing here reads Date"},
+	{"regbadct", BAD_VALUE, 0, "3.1.2.13: a question mark in a bare addr-spec"},
+	{"badaspec", BAD_VALUE, 0, "3.1.2.14: blanks inside the angle brackets"},
+	{"baddn", BAD_FRAME, 400, "3.1.2.15: the file ends before the empty line; see baddn_whole"},
+	{"badvers", BAD_FRAME, 505, "3.1.2.16: unknown version: 505"},
+	{"mismatch01", BAD_FRAME, 400, "3.1.2.17: method of CSeq differs"},
+	{"mismatch02", BAD_FRAME, 400, "3.1.2.18: the same with an unknown method"},
+	{"bigcode", BAD_FRAME, 0, "3.1.2.19: the status code overflows: discarded"},
+	{"badbranch", GOOD, 0, "3.2.1: an empty branch is for the transaction layer"},
+	{"insuf", BAD_FRAME, 400, "3.3.1: To, From and Call-ID are missing: ideally a 400"},
+	{"unkscm", GOOD, 0, "3.3.2: an unknown scheme is for the application"},
+	{"novelsc", GOOD, 0, "3.3.3: so is a known one that is not SIP"},
+	{"unksm2", GOOD, 0, "3.3.4: and in To, From and Contact"},
+	{"bext01", GOOD, 0, "3.3.5: Require is for the application"},
+	{"invut", GOOD, 0, "3.3.6: Content-Type is for the application"},
+	{"regaut01", GOOD, 0, "3.3.7: an unknown scheme in Authorization"},
+	{"multi01", BAD_FRAME, 400, "3.3.8: headers that stand once stand twice"},
+	{"mcl01", BAD_FRAME, 400, "3.3.9: two Content-Length"},
+	{"bcast", GOOD, 0, "3.3.10: a broadcast address in Via"},
+	{"zeromf", GOOD, 0, "3.3.11: Max-Forwards 0 is legal"},
+	{"cparam01", GOOD, 0, "3.3.12: an unknown Contact parameter"},
+	{"cparam02", GOOD, 0, "3.3.13: an unknown URI parameter"},
+	{"regescrt", GOOD, 0, "3.3.14: headers in the Contact URI"},
+	{"sdp01", GOOD, 0, "3.3.15: Accept is for the application"},
+	{"inv2543", GOOD, 0, "3.4.1: RFC 2543 knew no branch and no From tag"},
 };
 
 static struct rg_slice load(const char *name) {
@@ -120,8 +121,12 @@ static enum verdict judge(struct rg_slice in) {
 }
 
 START_TEST(verdict) {
-	ck_assert_msg(judge(load(cases[_i].file)) == cases[_i].verdict, "%s, %s", cases[_i].file,
-		      cases[_i].reason);
+	struct rg_slice in = load(cases[_i].file);
+	static struct sip_msg m;
+
+	ck_assert_msg(judge(in) == cases[_i].verdict, "%s, %s", cases[_i].file, cases[_i].reason);
+	if (cases[_i].verdict == BAD_FRAME)
+		ck_assert_msg(sip_refusal(in, &m) == cases[_i].status, "%s", cases[_i].file);
 }
 END_TEST
 
