@@ -221,6 +221,25 @@ void conn_sip_input(struct worker *w, struct conn *c, struct rg_slice message) {
 		other_input(w, c);
 }
 
+// Without the body, which may be anything.
+static struct rg_slice head_of(struct rg_slice message) {
+	for (size_t i = 0; i + 4 <= message.len; i++)
+		if (memcmp(message.p + i, "\r\n\r\n", 4) == 0)
+			return rg_slice(message.p, i);
+	return message;
+}
+
+// SIP's text is UTF-8 (RFC 3261 7). Of a text message that is known; without it a part of the message
+// could not go back in one.
+static void sip_event(struct worker *w, struct conn *c, const struct ws_event *ev) {
+	if (ev->opcode == WS_TEXT || ws_is_utf8(head_of(ev->data))) {
+		conn_sip_input(w, c, ev->data);
+		return;
+	}
+	rg_stat_inc(w->stats, RG_DROP_sip_bad);
+	conn_ws_close(w, c, WS_PROTOCOL, "malformed SIP");
+}
+
 static void ws_event(struct worker *w, struct conn *c, struct buf *b, struct ws_event *ev) {
 	c->pings = 0; // alive, whatever it says
 	switch (ev->type) {
@@ -231,7 +250,7 @@ static void ws_event(struct worker *w, struct conn *c, struct buf *b, struct ws_
 		if (c->is_echo)
 			hooks_echo(w, c, b, ev);
 		else
-			conn_sip_input(w, c, ev->data);
+			sip_event(w, c, ev);
 		break;
 	case WS_EV_PING:
 		if (c->phase == RG_PHASE_WS)

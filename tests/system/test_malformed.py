@@ -153,6 +153,21 @@ class Malformed(GatewayCase):
             ws.send("\r\n\r\n")
             self.assertEqual(ws.recv(), "\r\n")
 
+    def test_binary_messages_are_text_all_the_same(self):
+        """The head of a SIP message is UTF-8, in whatever frame; its body is not looked at."""
+        for name, body, code in ((b"\xc3\xa9", b"", None), (b"", b"\xff\0", None), (b"\xff", b"", 1002),
+                                 (b"\xc3", b"\xa9", 1002)):
+            with self.subTest(name=name, body=body), Ws() as ws:
+                text = Sip(ws, self.account).register_text().encode()
+                text = text.replace(b"\r\nTo: ", b'\r\nTo: "' + name + b'" ')
+                ws.send(text.replace(b"Length: 0", b"Length: %d" % len(body)) + body, BINARY)
+                try:
+                    answer = ws.recv()
+                    self.assertIsNone(code, answer)
+                    self.assertEqual(SipAnswer(answer).status, 200)
+                except Closed as e:
+                    self.assertEqual(e.code, code)
+
     def test_byte_by_byte(self):
         with Ws() as ws:
             for b in frame(Sip(ws, self.account).register_text()):
