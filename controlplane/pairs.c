@@ -14,7 +14,7 @@
 
 struct pairs_one {
 	uint16_t pool;
-	char *impi, *impu;
+	const char *impi, *impu;
 };
 
 // A number of bytes in the text of a file, behind `name`; RG_NEVER when it does not tell.
@@ -86,12 +86,16 @@ static int add(void *arg, const char *impi, const char *impu) {
 		p->all = one;
 		p->room = room;
 	}
-	one = &p->all[p->n++];
-	*one = (struct pairs_one){p->pool, strdup(impi), strdup(impu)};
-	return one->impi == NULL || one->impu == NULL ? -ENOMEM : 0;
+	p->all[p->n++] = (struct pairs_one){p->pool, impi, impu};
+	return 0;
 }
 
 int pairs_load(struct pairs *p, char *err, size_t err_len) {
+	struct pool_sink to = {.add = add, .arg = p};
+
+	p->texts = calloc(p->conf->n_pools + 1, sizeof(*p->texts));
+	if (p->texts == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; i < p->conf->n_pools; i++) {
 		const struct conf_pool *pool = &p->conf->pools[i];
 		long n;
@@ -99,7 +103,8 @@ int pairs_load(struct pairs *p, char *err, size_t err_len) {
 		if (pool->file == NULL)
 			continue;
 		p->pool = (uint16_t)i;
-		n = pool_load(p->env, pool->file, add, p, err, err_len);
+		n = pool_load(p->env, pool->file, &to, err, err_len);
+		p->texts[i] = to.text;
 		if (n < 0)
 			return (int)n;
 		log_put(p->log, LOG_INFO, "pool.loaded", LOG_S("pool", pool->name),
@@ -153,11 +158,11 @@ int pairs_give(struct pairs *p, struct lease_engine *leases, const struct accoun
 }
 
 void pairs_fini(struct pairs *p) {
-	for (size_t i = 0; i < p->n; i++) {
-		free(p->all[i].impi);
-		free(p->all[i].impu);
-	}
+	for (size_t i = 0; p->texts != NULL && i < p->conf->n_pools; i++)
+		free(p->texts[i]);
+	free(p->texts);
 	free(p->all);
+	p->texts = NULL;
 	p->all = NULL;
 	p->n = p->room = 0;
 }

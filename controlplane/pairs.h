@@ -17,6 +17,7 @@ struct pairs { // zeroed before
 	struct log *log;
 	struct pairs_one *all;
 	size_t n, room;
+	uint8_t **texts; // of the files: the identities are in them
 	uint16_t pool; // whose file is read
 };
 

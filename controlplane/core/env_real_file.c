@@ -10,7 +10,7 @@
 #include "core/env_real.h"
 
 // O_NONBLOCK: opening a FIFO must not hang the loop.
-static int open_regular(const char *path) {
+static int open_regular(const char *path, size_t *size) {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat st;
 	int rc;
@@ -23,15 +23,17 @@ static int open_regular(const char *path) {
 		rc = -EISDIR;
 	else if (!S_ISREG(st.st_mode))
 		rc = -EINVAL;
-	else
+	else {
+		*size = (size_t)st.st_size;
 		return fd;
+	}
 	close(fd);
 	return rc;
 }
 
 // Reads until the end, whatever size stat told: the file may be growing.
-static int read_all(int fd, size_t max, uint8_t **data, size_t *len) {
-	size_t n = 0, cap = 0;
+static int read_all(int fd, size_t size, size_t max, uint8_t **data, size_t *len) {
+	size_t n = 0, cap = 0, first = size < 4096 || size > max ? 4096 : size + 1;
 	uint8_t *buf = NULL, *grown;
 	ssize_t got = 1;
 
@@ -39,7 +41,7 @@ static int read_all(int fd, size_t max, uint8_t **data, size_t *len) {
 		if (n == cap) {
 			if (n > max)
 				goto too_big;
-			cap = cap == 0 ? 4096 : 2 * cap;
+			cap = cap == 0 ? first : 2 * cap;
 			grown = realloc(buf, cap + 1);
 			if (grown == NULL)
 				goto err;
@@ -68,12 +70,13 @@ err:
 }
 
 int env_real_read_file(const char *path, size_t max, uint8_t **data, size_t *len) {
-	int fd = open_regular(path);
+	size_t size = 0;
+	int fd = open_regular(path, &size);
 	int rc;
 
 	if (fd < 0)
 		return fd;
-	rc = read_all(fd, max, data, len);
+	rc = read_all(fd, size, max, data, len);
 	close(fd);
 	return rc;
 }

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "regate/err.h"
 
@@ -14,8 +13,7 @@
 
 struct loader {
 	const char *path;
-	int (*add)(void *arg, const char *impi, const char *impu);
-	void *arg;
+	const struct pool_sink *to;
 	long line;
 	long n_pairs;
 	char *err;
@@ -27,20 +25,28 @@ static int fail(struct loader *l, int rc, const char *what) {
 	return rc;
 }
 
+static bool is_blank(char c) {
+	return c == ' ' || c == '\t';
+}
+
 // Cuts the next field off *s and ends it with NUL; NULL at the end of the line.
 static char *next_field(char **s) {
-	char *field = *s + strspn(*s, " \t");
+	char *at = *s, *field;
 
-	if (*field == '\0')
+	while (is_blank(*at))
+		at++;
+	if (*at == '\0')
 		return NULL;
-	*s = field + strcspn(field, " \t");
-	if (**s != '\0')
-		*(*s)++ = '\0';
+	field = at;
+	while (*at != '\0' && !is_blank(*at))
+		at++;
+	*s = *at == '\0' ? at : at + 1;
+	*at = '\0';
 	return field;
 }
 
 static int add_pair(struct loader *l, const char *impi, const char *impu) {
-	int rc = l->add(l->arg, impi, impu);
+	int rc = l->to->add(l->to->arg, impi, impu);
 
 	switch (rc) {
 	case 0:
@@ -107,20 +113,18 @@ static int parse_text(struct loader *l, char *text, size_t len) {
 	return rc;
 }
 
-long pool_load(struct env *e, const char *path,
-	       int (*add)(void *arg, const char *impi, const char *impu), void *arg, char *err,
-	       size_t err_len) {
-	struct loader l = {.path = path, .add = add, .arg = arg, .err = err, .err_len = err_len};
-	uint8_t *data = NULL;
+long pool_load(struct env *e, const char *path, struct pool_sink *to, char *err, size_t err_len) {
+	struct loader l = {.path = path, .to = to, .err = err, .err_len = err_len};
 	size_t len = 0;
-	int rc = env_read_file(e, path, FILE_MAX, &data, &len);
+	int rc;
 
+	to->text = NULL;
+	rc = env_read_file(e, path, FILE_MAX, &to->text, &len);
 	if (rc != 0) {
 		snprintf(err, err_len, "%s: cannot read the pool file: %s", path,
 			 rc == -EFBIG ? "larger than 256 MiB" : rg_strerror(rc));
 		return rc;
 	}
-	rc = parse_text(&l, (char *)data, len);
-	free(data);
+	rc = parse_text(&l, (char *)to->text, len);
 	return rc == 0 ? l.n_pairs : rc;
 }

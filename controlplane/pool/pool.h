@@ -18,10 +18,14 @@ bool pool_is_impu(const char *s);
 // --- pool files, read at start: one pair per line, "impi impu" ('#' comments, blank lines).
 //   pool-00017@ims.example.net sip:pool-00017@ims.example.net
 // Calls add for every pair; add returns 0, RG_E_CONFLICT (duplicate) or RG_E_LIMIT. Returns the
-// number of pairs, or negative with one line "file:line: what, cure" in err.
-long pool_load(struct env *e, const char *path,
-	       int (*add)(void *arg, const char *impi, const char *impu), void *arg, char *err,
-	       size_t err_len);
+// number of pairs, or negative with one line "file:line: what, cure" in err. In any case the caller
+// frees to->text, which holds the strings that add was given.
+struct pool_sink {
+	int (*add)(void *arg, const char *impi, const char *impu);
+	void *arg;
+	uint8_t *text; // out
+};
+long pool_load(struct env *e, const char *path, struct pool_sink *to, char *err, size_t err_len);
 
 // --- import files, line by line
 enum pool_format {

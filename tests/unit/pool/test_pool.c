@@ -28,6 +28,14 @@ static int add(void *arg, const char *impi, const char *impu) {
 	return 0;
 }
 
+static long load(struct env *e, struct seen *s, char *err, size_t err_len) {
+	struct pool_sink to = {.add = add, .arg = s};
+	long n = pool_load(e, "p.txt", &to, err, err_len);
+
+	free(to.text);
+	return n;
+}
+
 static const struct {
 	const char *text, *pairs;
 } good[] = {
@@ -49,7 +57,7 @@ START_TEST(good_table) {
 	char err[256] = "untouched";
 
 	env_sim_file(e, "p.txt", rg_str(good[_i].text));
-	ck_assert_int_eq(pool_load(e, "p.txt", add, &s, err, sizeof(err)), s.n);
+	ck_assert_int_eq(load(e, &s, err, sizeof(err)), s.n);
 	ck_assert_str_eq(s.pairs, good[_i].pairs);
 	ck_assert_str_eq(err, "untouched");
 	env_sim_free(e);
@@ -97,7 +105,7 @@ START_TEST(bad_table) {
 	size_t len = bad[_i].len != 0 ? bad[_i].len : strlen(bad[_i].text);
 
 	env_sim_file(e, "p.txt", rg_slice(bad[_i].text, len));
-	ck_assert_int_eq(pool_load(e, "p.txt", add, &s, err, sizeof(err)), RG_E_PROTO);
+	ck_assert_int_eq(load(e, &s, err, sizeof(err)), RG_E_PROTO);
 	ck_assert_msg(strstr(err, bad[_i].err) != NULL, "%s", err);
 	ck_assert_ptr_null(strchr(err, '\n'));
 	env_sim_free(e);
@@ -119,7 +127,7 @@ START_TEST(refused_by_add) {
 	char err[256] = "";
 
 	env_sim_file(e, "p.txt", RG_LIT("u1@a sip:u1@a\n\nu2@a sip:u1@a\nu3@a sip:u3@a\n"));
-	ck_assert_int_eq(pool_load(e, "p.txt", add, &s, err, sizeof(err)), refused[_i].rc);
+	ck_assert_int_eq(load(e, &s, err, sizeof(err)), refused[_i].rc);
 	ck_assert_msg(strstr(err, refused[_i].err) == err, "%s", err);
 	ck_assert_int_eq(s.n, 2); // it stops there
 	env_sim_free(e);
@@ -133,12 +141,12 @@ START_TEST(limits) {
 
 	snprintf(longest, sizeof(longest), "%sa@a sip:u1@a\n", A63 A63 A63 A63); // 255
 	env_sim_file(e, "p.txt", rg_str(longest));
-	ck_assert_int_eq(pool_load(e, "p.txt", add, &s, err, sizeof(err)), 1);
+	ck_assert_int_eq(load(e, &s, err, sizeof(err)), 1);
 	memset(lines, '\n', 1000001);
 	env_sim_file(e, "p.txt", rg_slice(lines, 1000000));
-	ck_assert_int_eq(pool_load(e, "p.txt", add, &s, err, sizeof(err)), 0);
+	ck_assert_int_eq(load(e, &s, err, sizeof(err)), 0);
 	env_sim_file(e, "p.txt", rg_slice(lines, 1000001));
-	ck_assert_int_eq(pool_load(e, "p.txt", add, &s, err, sizeof(err)), RG_E_LIMIT);
+	ck_assert_int_eq(load(e, &s, err, sizeof(err)), RG_E_LIMIT);
 	ck_assert_str_eq(err, "p.txt:1000001: more than 1000000 lines: split the pool");
 	free(lines);
 	env_sim_free(e);
@@ -150,10 +158,10 @@ START_TEST(unreadable) {
 	struct seen s = {0};
 	char err[256] = "";
 
-	ck_assert_int_eq(pool_load(e, "p.txt", add, &s, err, sizeof(err)), -ENOENT);
+	ck_assert_int_eq(load(e, &s, err, sizeof(err)), -ENOENT);
 	ck_assert_str_eq(err, "p.txt: cannot read the pool file: No such file or directory");
 	env_sim_file_error(e, "p.txt", EFBIG);
-	ck_assert_int_eq(pool_load(e, "p.txt", add, &s, err, sizeof(err)), -EFBIG);
+	ck_assert_int_eq(load(e, &s, err, sizeof(err)), -EFBIG);
 	ck_assert_str_eq(err, "p.txt: cannot read the pool file: larger than 256 MiB");
 	env_sim_free(e);
 }
