@@ -18,7 +18,7 @@ struct pairs { // zeroed before
 	struct pairs_one *all;
 	size_t n, room;
 	uint8_t **texts; // of the files: the identities are in them
-	uint16_t pool; // whose file is read
+	uint16_t pool;   // whose file is read
 };
 
 // Is there memory for conf->leases_max? Warns when there is for none but idle ones. 0, or -ENOMEM with
