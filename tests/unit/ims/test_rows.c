@@ -194,6 +194,7 @@ START_TEST(former_owner_comes_late) {
 	while (new.idx != old.idx);
 	ck_assert_uint_gt(new.gen, old.gen);
 	old.gen = new.gen; // for the rig's own look
+	old.impu = new.impu;
 	expect(&old, 401);
 	expect(&new, 200);
 	expect(&old, 401);
