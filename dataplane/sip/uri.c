@@ -48,13 +48,31 @@ static bool is_digit(uint8_t c) {
 	return c >= '0' && c <= '9';
 }
 
-static const uint8_t *past_ipv6(struct sip_text t) {
-	const uint8_t *end = sip_seek_byte(']', t);
+// In brackets. The grammar of RFC 3261 put a third colon before an IPv4 address at the end, and RFC 5118
+// 4.10 wants it tolerated.
+static bool is_ipv6(struct rg_slice s) {
+	const uint8_t *colons, *rest, *end = s.p + s.len;
+	uint8_t text[64];
+	struct rg_wr w = rg_wr(text, sizeof(text));
 	struct rg_addr a;
 
-	if (end == t.end)
-		return NULL;
-	return rg_addr_parse(sip_piece(t.p, end + 1), &a) == RG_OK ? end + 1 : NULL;
+	if (rg_addr_parse(s, &a) == RG_OK)
+		return true;
+	colons = memmem(s.p, s.len, ":::", 3);
+	if (colons == NULL)
+		return false;
+	rest = colons + 3;
+	if (memchr(rest, '.', (size_t)(end - rest)) == NULL)
+		return false;
+	rg_put(&w, sip_piece(s.p, rest - 1));
+	rg_put(&w, sip_piece(rest, end));
+	return !w.overflow && rg_addr_parse(rg_wr_slice(&w), &a) == RG_OK;
+}
+
+static const uint8_t *past_ipv6(struct sip_text t) {
+	const uint8_t *end = sip_seek_byte(']', t);
+
+	return end < t.end && is_ipv6(sip_piece(t.p, end + 1)) ? end + 1 : NULL;
 }
 
 // As sip_host_len64(), of any length, a byte at a time.

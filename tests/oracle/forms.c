@@ -64,6 +64,7 @@ const struct form forms[] = {
 	{P_FROM, "<SIP:$u@$h>;TAG=$t", true, 0, "7.3.1"},
 	{P_FROM, "<tel:+1-201-555-0123>;tag=$t", true, 0, "25.1 absoluteURI"},
 	{P_FROM, "<sip:$u@[2001:db8::1]>;tag=$t", true, 0, "RFC 5118 4.1"},
+	{P_FROM, "<sip:$u@[2001:db8:::192.0.2.1]>;tag=$t", true, 0, "RFC 5118 4.10"},
 	{P_FROM, "<sip:a%20b%40c@$h>;tag=$t", true, 0, "25.1 escaped"},
 	{P_FROM, "\"\" <sip:$u@$h>;tag=$t", true, 0, "25.1"},
 	{P_FROM, "<sip:$h>;tag=$t", true, OSIP, "19.1.1: no user"},
