@@ -12,6 +12,12 @@ static void print(const char *name, uint32_t n, uint64_t bytes) {
 	fflush(stdout);
 }
 
+// All but the entries: it is there from the start, with room for STORE_TOKENS of each pair.
+static uint64_t index_bytes(const struct rg_lease_table *t) {
+	return t->n_buckets * sizeof(*t->buckets) +
+	       (t->shared_mask + 1) * sizeof(struct rg_lease_shared *);
+}
+
 int bed_memory(uint32_t n) {
 	struct bed b = {0};
 	uint64_t empty, is_free, offered, registered;
@@ -21,6 +27,7 @@ int bed_memory(uint32_t n) {
 	bed_engine(&b, n);
 	is_free = bed_rss();
 	print("free pair", n, is_free - empty);
+	print("index of the workers' table", n, index_bytes(lease_engine_table(b.leases)));
 	bed_grant(&b, n, AT_ONCE);
 	offered = bed_rss();
 	print("granted lease", n, offered - empty);
