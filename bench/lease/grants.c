@@ -60,9 +60,7 @@ static void make_tokens(struct bed *b) {
 	}
 }
 
-static struct {
-	uint32_t n, n_asked, n_done;
-} records;
+static struct { uint32_t n, n_asked, n_done; } records;
 
 static void store_one(struct bed *b);
 

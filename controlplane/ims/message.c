@@ -30,7 +30,7 @@ bool message_read_handle(struct rg_slice handle, struct rg_digester *d, uint32_t
 	for (unsigned n = 0; n < 2; n++) {
 		const uint8_t *dot = rest.len == 0 ? NULL : memchr(rest.p, '.', rest.len);
 
-		if (dot == NULL || *rest.p != (uint8_t)"lg"[n])
+		if (dot == NULL || *rest.p != (uint8_t) "lg"[n])
 			return false;
 		part[n] = rg_slice(rest.p + 1, (size_t)(dot - rest.p) - 1);
 		rest = rg_skip(rest, (size_t)(dot - rest.p) + 1);
