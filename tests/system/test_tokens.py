@@ -158,6 +158,8 @@ class ThirdParties(GatewayCase):
             answer = http("POST", "/v1/lease", {"anonymous": True, "pool": pool}, origin="https://a.example")
             self.assertEqual(answer.status, 403)
         self.assertEqual(self.lab.core_requests(), [])
+        for pool in self.lab.ctl("pool", "list")["data"]["pools"]:  # nor is anything taken
+            self.assertEqual(pool["free"], pool["pairs"], pool)
         self.assertEqual(self.status(**dict.fromkeys(("key", "page", "iss", "wwsf", "pool", "pair"), "b")), 200)
         self.assertEqual(self.status(), 200)
 
