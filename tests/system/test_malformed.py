@@ -11,7 +11,17 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import GatewayCase, main  # noqa: E402
 from lab import GATEWAY_IP  # noqa: E402
-from wic import BINARY, CLOSE, ORIGIN, PING, TEXT, BioTls, Closed, Sip, SipAnswer, Ws, frame, http, lease, tls_connect  # noqa: E402
+from wic import BINARY, CLOSE, ORIGIN, PING, PONG, TEXT, BioTls, Closed, Sip, SipAnswer, Ws, frame, http, lease, tls_connect  # noqa: E402
+
+TORTURE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/rfc4475")
+TORTURE_ANSWERS = {
+    **dict.fromkeys(("baddn", "clerr", "escruri", "insuf", "ltgtruri", "lwsruri", "lwsstart", "mcl01", "mismatch01",
+                     "mismatch02", "multi01", "ncl", "regbadct", "scalar02", "trws"), 400),
+    "badvers": 505,
+    "escnull": 400,  # two Contacts, of which we take one
+    **dict.fromkeys(("cparam01", "cparam02", "dblreq", "regaut01", "regescrt", "unksm2"), 401),
+    **dict.fromkeys(("bcast", "bigcode", "noreason", "scalarlg", "unreason"), None),  # responses
+}
 
 
 class Malformed(GatewayCase):
@@ -198,6 +208,21 @@ class Malformed(GatewayCase):
             two = Sip(ws, self.account)
             contact = f"<sip:a@{two.host}>;expires=60, <sip:b@{two.host}>;expires=60"
             self.assertEqual(two.register(contact=contact).status, 400)
+
+    def test_rfc4475(self):
+        """Each torture message on a flow of its own that is not registered, and what it gets there: 400 or 505 as
+        the RFC says; a good REGISTER 401, having no token of ours; another method 403, as that is not even looked into."""
+        files = sorted(os.listdir(TORTURE))
+        self.assertEqual(len(files), 49)
+        for file in files:
+            name = file.removesuffix(".dat")
+            with open(os.path.join(TORTURE, file), "rb") as f, self.subTest(name), Ws() as ws:
+                ws.send(f.read(), BINARY)
+                ws.raw(frame(b"", PING))
+                opcode, payload = ws.recv_frame()
+                status = SipAnswer(payload.decode()).status if opcode == TEXT else None
+                self.assertEqual(opcode, TEXT if status else PONG)
+                self.assertEqual(status, TORTURE_ANSWERS.get(name, 403))
 
     def test_too_many_messages_on_one_flow(self):
         with Ws() as ws:
