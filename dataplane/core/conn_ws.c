@@ -4,6 +4,7 @@
 #include "hooks.h"
 
 #define SIP_ROOM 4 // frame header of up to 65535 bytes (RFC 6455 5.2)
+#define REQUIRED (1u << SIP_HDR_REQUIRE | 1u << SIP_HDR_PROXY_REQUIRE)
 
 void conn_ws_send(struct worker *w, struct conn *c, enum ws_opcode op, struct rg_slice payload) {
 	struct rg_wr wr = rg_wr(w->tx_buf, sizeof(w->tx_buf));
@@ -119,6 +120,22 @@ static void register_learn(struct worker *w, struct conn *c, const struct sip_re
 		reg_unlearn(&c->flow);
 }
 
+// RFC 3261 10.3 step 2: before anything else is looked at.
+static bool required_ok(struct worker *w, struct conn *c) {
+	uint8_t buf[256];
+	struct rg_wr unsupported = rg_wr(buf, sizeof(buf));
+
+	sip_put_unsupported(&unsupported, &w->msg);
+	if (unsupported.len == 0)
+		return true;
+	rg_stat_inc(w->stats, RG_STAT_reg_refused);
+	if (unsupported.overflow)
+		sip_status(w, c, 400, (struct rg_slice){0});
+	else
+		sip_status(w, c, 420, rg_wr_slice(&unsupported));
+	return false;
+}
+
 static void register_input(struct worker *w, struct conn *c) {
 	const struct rg_addr *peer = tcp_peer(w->tcp, conn_idx(w, c));
 	struct rg_digest digest;
@@ -131,6 +148,8 @@ static void register_input(struct worker *w, struct conn *c) {
 		sip_status(w, c, 400, (struct rg_slice){0});
 		return;
 	}
+	if ((w->msg.seen & REQUIRED) != 0 && !required_ok(w, c))
+		return;
 	stage_to(&w->stages, RG_STAGE_lease);
 	if (r.n_bearer > 0)
 		is_known = reg_find_lease(&w->tokens, &c->flow, r.bearer, &digest, &w->view);

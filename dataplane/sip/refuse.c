@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What can be said of a message that sip_parse() refused: a request gets its 400 when there is a Via to
-// send it along (RFC 3261 21.4.1). Any thread; borrows, never allocates.
+// send it along (RFC 3261 21.4.1). And of one that wants more than we have. Any thread; borrows, never
+// allocates.
 #include "hdr.h"
 #include "low.h"
 #include "regate/err.h"
@@ -93,4 +94,28 @@ int sip_refusal(struct rg_slice in, struct sip_msg *m) {
 		take_header(sip_piece(p, end), m);
 	}
 	return status <= 0 || (m->seen >> SIP_HDR_VIA & 1) != 0 ? status : RG_E_PROTO;
+}
+
+static bool is_supported(struct rg_slice option) {
+	return SIP_IS(option, "path") || SIP_IS(option, "outbound") || SIP_IS(option, "gruu");
+}
+
+static void put_unsupported(struct rg_wr *w, const struct sip_msg *m, enum sip_hdr_id id) {
+	for (const struct sip_hdr *h = sip_hdr_one(m, id); h != NULL; h = sip_hdr_more(m, h)) {
+		struct rg_slice list = h->value, option;
+
+		while (sip_list_next(&list, &option)) {
+			if (option.len == 0 || is_supported(option) || !sip_all(&SIP_TOKEN, option))
+				continue;
+			rg_puts(w, w->len == 0 ? "Unsupported: " : ", ");
+			rg_put(w, option);
+		}
+	}
+}
+
+void sip_put_unsupported(struct rg_wr *w, const struct sip_msg *m) {
+	put_unsupported(w, m, SIP_HDR_REQUIRE);
+	put_unsupported(w, m, SIP_HDR_PROXY_REQUIRE);
+	if (w->len > 0)
+		rg_puts(w, "\r\n");
 }

@@ -96,6 +96,10 @@ struct sip_msg {
 // there is nothing to answer.
 [[nodiscard]] int sip_refusal(struct rg_slice in, struct sip_msg *m);
 
+// The header of a 420 (RFC 3261 8.2.2.3): what Require and Proxy-Require have and we do not support. w is
+// empty, and stays so if that is nothing.
+void sip_put_unsupported(struct rg_wr *w, const struct sip_msg *m);
+
 // First header of that id, or NULL; sip_hdr_next() continues after h.
 const struct sip_hdr *sip_hdr_first(const struct sip_msg *m, enum sip_hdr_id id);
 const struct sip_hdr *sip_hdr_next(const struct sip_msg *m, const struct sip_hdr *h);

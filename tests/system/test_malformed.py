@@ -237,6 +237,16 @@ class Malformed(GatewayCase):
             self.assertEqual(seen.count(503), 1)
             self.assertLess(len(seen), 12)
 
+    def test_what_we_do_not_support(self):
+        """RFC 3261 10.3 step 2, before the token is looked at; the usual ones are fine."""
+        with Ws() as ws:
+            sip = Sip(ws, self.account)
+            refused = sip.register(extra="Require: path, x-nothing\r\nProxy-Require: y\r\n", auth="Bearer none")
+            self.assertEqual((refused.status, refused.one("Unsupported")), (420, "x-nothing, y"))
+            self.assertEqual(sip.register(extra="Require: path, outbound\r\n").status, 200)
+            self.assertEqual(sip.register(extra="Require: z\r\n").status, 420)
+            self.assertEqual(sip.register(extra=f"Require: {'z' * 300}\r\n").status, 400)
+
     def test_what_is_never_answered(self):
         """Neither good nor bad, and not by the 503 of the rate either (RFC 3261 17)."""
         with Ws() as ws:

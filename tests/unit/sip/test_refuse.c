@@ -111,6 +111,37 @@ START_TEST(many) {
 }
 END_TEST
 
+static const struct {
+	const char *headers, *want;
+} required[] = {
+	{"Require: path\r\n", ""},
+	{"Require: Path , outbound\r\nProxy-Require:gruu\r\n", ""},
+	{"Require:\r\n", ""},
+	{"Supported: 100rel\r\n", ""},
+	{"Require: 100rel\r\n", "Unsupported: 100rel\r\n"},
+	{"require: path,\r\n nothingSupportsThis, outbound, x\r\n",
+	 "Unsupported: nothingSupportsThis, x\r\n"},
+	{"Require: a\r\nRequire: b\r\nProxy-Require: c\r\n", "Unsupported: a, b, c\r\n"},
+	{"Proxy-Require: noProxiesSupportThis\r\n", "Unsupported: noProxiesSupportThis\r\n"},
+	{"Require: paths\r\n", "Unsupported: paths\r\n"},
+	{"Require: a b, ;;, path\r\n", ""}, // no option tags
+};
+
+START_TEST(unsupported) {
+	static struct sip_msg m;
+	char text[512];
+	uint8_t buf[128];
+	struct rg_wr w = rg_wr(buf, sizeof(buf));
+
+	snprintf(text, sizeof(text), "%s%s\r\n", START VIA FROM TO CALL_ID CSEQ,
+		 required[_i].headers);
+	ck_assert_int_eq(sip_parse(guard_str(text), &m), RG_OK);
+	sip_put_unsupported(&w, &m);
+	ck_assert_msg(rg_eq(rg_wr_slice(&w), rg_str(required[_i].want)), "%s",
+		      required[_i].headers);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("sip_refuse");
 	TCase *t = tcase_create("refuse");
@@ -119,6 +150,7 @@ int main(void) {
 
 	tcase_add_loop_test(t, refusal, 0, sizeof(cases) / sizeof(*cases));
 	tcase_add_test(t, many);
+	tcase_add_loop_test(t, unsupported, 0, sizeof(required) / sizeof(*required));
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
