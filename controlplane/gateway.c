@@ -353,6 +353,7 @@ static void fill_dp_cfg(struct gateway *g) {
 		.guard_s = conf->reg.guard_s,
 		.rate_per_s = conf->reg.rate_per_s,
 		.rate_burst = conf->reg.rate_burst,
+		.is_cseq_strict = conf->reg.is_cseq_strict,
 		.has_opaque = issuers_has_opaque(&g->issuers),
 	};
 	env_random(g->env, d->secret, sizeof(d->secret));

@@ -80,7 +80,8 @@ struct conf {
 		uint32_t guard_s; // default 10s
 		uint32_t flow_grace_s;           // flow lost until de-registration, default 60s
 		uint32_t rate_per_s, rate_burst; // default 2, 5
-		bool is_origin_optional;         // origin: require | allow
+		bool is_cseq_strict;
+		bool is_origin_optional; // origin: require | allow
 	} reg;
 	struct {                        // core:
 		struct rg_addr address; // I-CSCF

@@ -134,6 +134,11 @@ static const struct conf_key registration_keys[] = {
 	 .text = "REGISTERs of one connection per second, on average"},
 	{"rate_burst", CONF_T_COUNT, FIELD(reg.rate_burst), .def = "5", .min = 1, .max = 1000,
 	 .text = "REGISTERs of one connection at once"},
+	{"cseq", CONF_T_ENUM, FIELD(reg.is_cseq_strict), .def = "lenient",
+	 .choices = "lenient|strict",
+	 .text = "a REGISTER whose CSeq is lower than its Call-ID's last on the connection: "
+		 "lenient answers it like any other, as registrars in use do; strict with 500 "
+		 "(RFC 3261 10.3)"},
 	{"origin", CONF_T_ENUM, FIELD(reg.is_origin_optional), .def = "require",
 	 .choices = "require|allow",
 	 .text = "require: a WebSocket must come from an origin listed in wwsfs; allow: also "

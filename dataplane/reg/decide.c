@@ -270,8 +270,10 @@ static bool judge_binding(struct ask *a) {
 		return punt(a, RG_WHY_CHANGED);
 	if (is_core_due(a) && core_left_s(a) <= wanted_s(a))
 		return punt(a, RG_WHY_CORE_DUE);
-	if (a->f->call_id_hash == (uint32_t)a->call_id_hash && a->r->cseq < a->f->last_cseq)
-		return refuse(a, 500); // RFC 3261 10.3 step 7; an equal one came twice: same answer
+	// RFC 3261 10.3 step 7, where it is wanted; an equal one came twice: same answer.
+	if (a->f->call_id_hash == (uint32_t)a->call_id_hash && a->r->cseq < a->f->last_cseq &&
+	    a->cfg->is_cseq_strict)
+		return refuse(a, 500);
 	return false;
 }
 

@@ -35,6 +35,7 @@ struct rg_reg_cfg {
 	uint32_t client_min_s;    // floor, 60
 	uint32_t guard_s;         // promise nothing in the last guard_s of the core's binding
 	uint32_t rate_per_s, rate_burst; // REGISTERs per flow
+	bool is_cseq_strict;             // a CSeq that went back is answered 500
 	bool has_opaque;                 // tokens that are no JWT may be somebody's, too
 };
 

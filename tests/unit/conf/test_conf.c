@@ -78,6 +78,7 @@ START_TEST(defaults) {
 	ck_assert_uint_eq(c->reg.rate_per_s, 2);
 	ck_assert_uint_eq(c->reg.rate_burst, 5);
 	ck_assert(!c->reg.is_origin_optional);
+	ck_assert(!c->reg.is_cseq_strict);
 	ck_assert_uint_eq(c->core.address.port, 5060);
 	ck_assert(!c->core.is_udp);
 	ck_assert(rg_addr_is_v4(&c->core.local));
@@ -117,7 +118,7 @@ static const char everything[] =
 	"registration:\n"
 	"  {domain: ims.example.net, authz_server: 'https://[2001:db8::1]:8443/x?y=1',\n"
 	"   client_max: 10m, client_min: 30s, max: 1d, guard: 0s, flow_grace: 0s, rate: 10,\n"
-	"   rate_burst: 20, origin: allow}\n"
+	"   rate_burst: 20, cseq: strict, origin: allow}\n"
 	"core:\n"
 	"  {address: '[2001:db8::3]:5060', transport: udp, local: '[2001:db8::2]:5070',\n"
 	"   host: '[2001:db8::2]:5070', visited_network: v, integrity_protected: tls-yes,\n"
@@ -160,6 +161,7 @@ START_TEST(all_set) {
 	ck_assert_uint_eq(c->reg.max_s, 86400);
 	ck_assert_uint_eq(c->reg.guard_s, 0);
 	ck_assert(c->reg.is_origin_optional);
+	ck_assert(c->reg.is_cseq_strict);
 	ck_assert(c->core.is_udp);
 	ck_assert_uint_eq(c->core.local.port, 5070);
 	ck_assert_uint_eq(c->core.local.ip[15], 2);

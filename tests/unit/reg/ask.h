@@ -48,6 +48,7 @@ static inline void ask_init(struct ask *a) {
 		.guard_s = 30,
 		.rate_per_s = 2,
 		.rate_burst = 5,
+		.is_cseq_strict = true,
 	};
 	a->flow.bound.lease_idx = RG_LEASE_NONE;
 	a->flow.wwsf = 3;

@@ -529,6 +529,19 @@ START_TEST(cseq_marks) {
 }
 END_TEST
 
+// As real cores do, unless strictness is asked for; the mark never goes back.
+START_TEST(cseq_lenient) {
+	ask_init(&a);
+	a.cfg.is_cseq_strict = false;
+	for (unsigned i = 0; i < 2; i++) {
+		ask_write(&a, &(struct ask_text){.cseq = i == 0 ? "9" : "8"});
+		ask_decide(&a);
+		ck_assert_uint_eq(a.out.answer.status, 200);
+		ck_assert_uint_eq(a.flow.last_cseq, 9);
+	}
+}
+END_TEST
+
 // A challenge that does not fit leaves a short one, never a bare scheme (ims.md 0.7).
 START_TEST(long_realm) {
 	static char realm[600];
@@ -575,6 +588,7 @@ int main(void) {
 	tcase_add_test(t, local_200);
 	tcase_add_test(t, refresh);
 	tcase_add_test(t, cseq_marks);
+	tcase_add_test(t, cseq_lenient);
 	tcase_add_test(t, long_realm);
 	tcase_add_test(t, long_token);
 	tcase_add_test(t, core_due_is_told_once);
