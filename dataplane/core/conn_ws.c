@@ -60,6 +60,14 @@ static void sip_status(struct worker *w, struct conn *c, unsigned status, struct
 	sip_answer(w, c, &w->msg, &a);
 }
 
+// One counter to each rule of ims.md 4.3 that keeps a REGISTER from a local 200.
+static void count_why(struct worker *w, enum rg_punt_reason why) {
+	static_assert(RG_FIRST_WHY + RG_N_WHY - RG_WHY_DEREG == RG_STAT_why_cseq + 1,
+		      "one for each");
+	if (why != RG_WHY_NONE)
+		rg_stat_inc(w->stats, (enum rg_stat)(RG_FIRST_WHY + why - RG_WHY_DEREG));
+}
+
 static void register_punt(struct worker *w, struct conn *c, enum rg_punt_reason why,
 			  const struct rg_digest *digest) {
 	struct rg_punt p = {
@@ -71,6 +79,7 @@ static void register_punt(struct worker *w, struct conn *c, enum rg_punt_reason 
 
 	if (digest != NULL)
 		p.digest = *digest;
+	count_why(w, why);
 	if (punt_put(w, c, &p, w->msg.raw))
 		rg_stat_inc(w->stats, RG_STAT_reg_punted);
 	else
@@ -81,6 +90,7 @@ static void register_punt(struct worker *w, struct conn *c, enum rg_punt_reason 
 static void core_due(struct worker *w, struct conn *c) {
 	struct rg_punt p = {.kind = RG_PUNT_CORE_DUE, .wwsf = c->flow.wwsf};
 
+	rg_stat_inc(w->stats, RG_STAT_reg_core_due);
 	if (punt_put(w, c, &p, (struct rg_slice){0}))
 		reg_core_asked(&c->flow, &w->view);
 }
@@ -93,8 +103,12 @@ static void register_done(struct worker *w, struct conn *c, const struct reg_out
 		register_punt(w, c, out->reason, digest);
 		return;
 	}
-	rg_stat_inc(w->stats,
-		    out->answer.status == 200 ? RG_STAT_reg_local_ok : RG_STAT_reg_refused);
+	if (out->answer.status == 200) {
+		rg_stat_inc(w->stats, RG_STAT_reg_local_ok);
+	} else {
+		rg_stat_inc(w->stats, RG_STAT_reg_refused);
+		count_why(w, out->reason);
+	}
 	if (out->is_bind) {
 		bool is_sooner = out->bound.promise_end_ns < c->flow.bound.promise_end_ns;
 
@@ -103,8 +117,10 @@ static void register_done(struct worker *w, struct conn *c, const struct reg_out
 			due_bound(w, c);
 	}
 	sip_answer(w, c, &w->msg, &out->answer);
-	if (out->is_moved)
+	if (out->is_moved) {
+		rg_stat_inc(w->stats, RG_STAT_reg_moved);
 		punt_event(w, c, RG_PUNT_FLOW_BOUND);
+	}
 	if (out->is_core_due)
 		core_due(w, c);
 }

@@ -53,17 +53,18 @@ static struct rg_slice put_tag(struct ask *a) {
 	return rg_slice(a->text.p + at + 8, 16);
 }
 
-static bool refuse(struct ask *a, unsigned status) {
+static bool refuse(struct ask *a, unsigned status, enum rg_punt_reason why) {
+	a->out->reason = why;
 	a->out->answer.status = status;
 	a->out->answer.to_tag = put_tag(a);
 	return true;
 }
 
 // 401; error NULL asks for a token, else the one given is at fault (RFC 8898 2.1.2).
-static bool challenge(struct ask *a, const char *error) {
+static bool challenge(struct ask *a, enum rg_punt_reason why, const char *error) {
 	size_t at;
 
-	refuse(a, 401);
+	refuse(a, 401, why);
 	at = a->text.len;
 	reg_put_challenge(&a->text, a->cfg, error);
 	if (a->text.overflow) // a bare scheme makes clients drop the answer (ims.md 0.7)
@@ -74,8 +75,8 @@ static bool challenge(struct ask *a, const char *error) {
 	return true;
 }
 
-static bool refuse_token(struct ask *a) {
-	return challenge(a, "invalid_token");
+static bool refuse_token(struct ask *a, enum rg_punt_reason why) {
+	return challenge(a, why, "invalid_token");
 }
 
 static bool is_bound_here(const struct ask *a) {
@@ -138,18 +139,18 @@ static bool judge_token(struct ask *a) {
 	const struct sip_register *r = a->r;
 
 	if (r->n_bearer > 1)
-		return refuse(a, 400);
+		return refuse(a, 400, RG_WHY_TWO_TOKENS);
 	if (is_dereg(r) && reg_is_bound(a->f) &&
 	    a->lease == NULL) // ims.md 0.8: SIP.js sends no token
 		return punt(a, RG_WHY_DEREG);
 	if (r->n_bearer == 0)
-		return challenge(a, NULL);
+		return challenge(a, RG_WHY_NO_TOKEN, NULL);
 	if (r->bearer.len == 0 || r->bearer.len > RG_TOKEN_MAX)
-		return refuse_token(a);
+		return refuse_token(a, RG_WHY_BAD_TOKEN);
 	if (a->lease == NULL && (a->cfg->has_opaque || has_jwt_shape(r->bearer)))
 		return punt(a, RG_WHY_TOKEN_NEW);
 	if (a->lease == NULL)
-		return refuse_token(a);
+		return refuse_token(a, RG_WHY_BAD_TOKEN);
 	return false;
 }
 
@@ -173,17 +174,17 @@ static bool judge_identity(struct ask *a) {
 	bool is_ending_dereg = is_dereg(a->r) && is_bound_here(a); // needs no token at all
 
 	if (l->token_end_ns <= a->now_ns && !is_ending_dereg)
-		return refuse_token(a);
+		return refuse_token(a, RG_WHY_TOKEN_ENDED);
 	if (!a->is_again &&
 	    (!is_impu(a->r->to_uri, l->impu) ||
 	     !is_same_aor(a->r->from_uri, a->r->to_uri))) // ims.md 1.3: no third parties
-		return refuse(a, 403);
+		return refuse(a, 403, RG_WHY_IDENTITY);
 	if (a->f->wwsf != UINT16_MAX && a->f->wwsf != l->wwsf) // REQ 3.3
-		return refuse(a, 403);
+		return refuse(a, 403, RG_WHY_FOREIGN_PAGE);
 	if (is_dereg(a->r)) // rule 4
 		return punt(a, RG_WHY_DEREG);
 	if (token_left_s(a) < a->cfg->client_min_s)
-		return refuse_token(a);
+		return refuse_token(a, RG_WHY_TOKEN_ENDING);
 	return false;
 }
 
@@ -197,7 +198,7 @@ static bool judge_state(struct ask *a) {
 	case RG_LEASE_STALE:
 		return punt(a, RG_WHY_STALE);
 	default:
-		return refuse_token(a);
+		return refuse_token(a, RG_WHY_LEASE_ENDING);
 	}
 }
 
@@ -273,7 +274,7 @@ static bool judge_binding(struct ask *a) {
 	// RFC 3261 10.3 step 7, where it is wanted; an equal one came twice: same answer.
 	if (a->f->call_id_hash == (uint32_t)a->call_id_hash && a->r->cseq < a->f->last_cseq &&
 	    a->cfg->is_cseq_strict)
-		return refuse(a, 500);
+		return refuse(a, 500, RG_WHY_CSEQ);
 	return false;
 }
 

@@ -61,7 +61,7 @@ enum reg_verdict {
 
 struct reg_out {
 	enum reg_verdict verdict;
-	enum rg_punt_reason reason; // REG_PUNT
+	enum rg_punt_reason reason; // REG_PUNT, or why it is refused
 	struct sip_answer answer;   // REG_ANSWER; slices point into the view, the message and here
 	bool is_bind;               // REG_ANSWER 200: bound below is new for the flow
 	bool is_moved;    // the lease was not on this flow, or over: tell the control plane

@@ -41,8 +41,11 @@ enum rg_punt_kind {
 	RG_PUNT_CONN_END,  // the last CONN_INFO of a query was sent
 };
 
-enum rg_punt_reason { // why a REGISTER was not answered in the worker (ims.md 4.3)
+// Why a REGISTER was not answered 200 in the worker (ims.md 4.3). The counters RG_STAT_why_* have the
+// same order.
+enum rg_punt_reason {
 	RG_WHY_NONE,
+	// passed to the control plane
 	RG_WHY_DEREG,     // rule 4
 	RG_WHY_TOKEN_NEW, // no entry for this token: the control plane verifies it
 	RG_WHY_INITIAL,   // rule 8
@@ -50,6 +53,17 @@ enum rg_punt_reason { // why a REGISTER was not answered in the worker (ims.md 4
 	RG_WHY_STALE,     // rule 10
 	RG_WHY_CORE_DUE,  // rule 11: what is left of the core's binding does not last for an answer
 	RG_WHY_SHORT,     // the granted time would fall under the floor
+	// refused
+	RG_WHY_TWO_TOKENS,   // rule 1
+	RG_WHY_NO_TOKEN,     // rule 5
+	RG_WHY_BAD_TOKEN,    // rule 5: no token of ours
+	RG_WHY_TOKEN_ENDED,  // rule 5
+	RG_WHY_TOKEN_ENDING, // rule 5: too little is left of it
+	RG_WHY_LEASE_ENDING, // rule 5: de-registration or revocation under way
+	RG_WHY_IDENTITY,     // rule 6: To or From is not the token's
+	RG_WHY_FOREIGN_PAGE, // rule 6: token of another WWSF
+	RG_WHY_CSEQ,         // rule 12
+	RG_N_WHY,
 };
 
 struct rg_punt {

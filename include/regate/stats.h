@@ -7,43 +7,61 @@
 #include <stdint.h>
 
 // X(name, text for operators)
-#define RG_STAT_LIST(X)                                               \
-	X(rx_packets, "packets received")                             \
-	X(rx_bytes, "bytes received")                                 \
-	X(tx_packets, "packets sent")                                 \
-	X(tx_bytes, "bytes sent")                                     \
-	X(handoff, "packets handed to the worker that owns the flow") \
-	X(relayed, "packets sent through another worker's queue")     \
-	X(polls, "poll rounds")                                       \
-	X(polls_busy, "poll rounds that found work")                  \
-	X(busy_ns, "nanoseconds in these")                            \
-	X(sleeps, "times the worker slept")                           \
-	X(arp_replies, "ARP requests answered")                       \
-	X(icmp_echo, "ICMP echoes answered")                          \
-	X(nd_replies, "neighbour solicitations answered")             \
-	X(mld_reports, "multicast listener queries answered")         \
-	X(icmp_errors, "ICMP errors about segments of ours")          \
-	X(tcp_segs_in, "TCP segments accepted")                       \
-	X(tcp_segs_out, "TCP segments sent")                          \
-	X(tcp_retransmits, "TCP segments sent again")                 \
-	X(tcp_opened, "TCP connections established")                  \
-	X(tcp_closed, "TCP connections ended")                        \
-	X(tcp_path_mtu, "TCP segments made smaller for their path")   \
-	X(tls_handshakes, "TLS handshakes completed")                 \
-	X(http_requests, "HTTP requests")                             \
-	X(http_static, "HTTP requests answered from the page")        \
-	X(http_punted, "HTTP requests passed to the control plane")   \
-	X(ws_opened, "WebSocket connections opened")                  \
-	X(ws_pings, "WebSocket pings sent")                           \
-	X(sip_messages, "SIP messages received")                      \
-	X(reg_local_ok, "REGISTER answered 200 locally")              \
-	X(reg_refused, "REGISTER refused locally")                    \
-	X(reg_punted, "REGISTER passed to the control plane")         \
-	X(replies, "answers from the control plane sent to a client") \
-	X(now_conns, "connections, now")                              \
-	X(now_tcp_slots, "TCP slots in use, now")                     \
-	X(now_tcp_waits, "TCP connections in TIME-WAIT, now")         \
-	X(now_tcp_buffers, "TCP buffers in use, now")                 \
+#define RG_STAT_LIST(X)                                                                         \
+	X(rx_packets, "packets received")                                                       \
+	X(rx_bytes, "bytes received")                                                           \
+	X(tx_packets, "packets sent")                                                           \
+	X(tx_bytes, "bytes sent")                                                               \
+	X(handoff, "packets handed to the worker that owns the flow")                           \
+	X(relayed, "packets sent through another worker's queue")                               \
+	X(polls, "poll rounds")                                                                 \
+	X(polls_busy, "poll rounds that found work")                                            \
+	X(busy_ns, "nanoseconds in these")                                                      \
+	X(sleeps, "times the worker slept")                                                     \
+	X(arp_replies, "ARP requests answered")                                                 \
+	X(icmp_echo, "ICMP echoes answered")                                                    \
+	X(nd_replies, "neighbour solicitations answered")                                       \
+	X(mld_reports, "multicast listener queries answered")                                   \
+	X(icmp_errors, "ICMP errors about segments of ours")                                    \
+	X(tcp_segs_in, "TCP segments accepted")                                                 \
+	X(tcp_segs_out, "TCP segments sent")                                                    \
+	X(tcp_retransmits, "TCP segments sent again")                                           \
+	X(tcp_opened, "TCP connections established")                                            \
+	X(tcp_closed, "TCP connections ended")                                                  \
+	X(tcp_path_mtu, "TCP segments made smaller for their path")                             \
+	X(tls_handshakes, "TLS handshakes completed")                                           \
+	X(http_requests, "HTTP requests")                                                       \
+	X(http_static, "HTTP requests answered from the page")                                  \
+	X(http_punted, "HTTP requests passed to the control plane")                             \
+	X(ws_opened, "WebSocket connections opened")                                            \
+	X(ws_pings, "WebSocket pings sent")                                                     \
+	X(sip_messages, "SIP messages received")                                                \
+	X(reg_local_ok, "REGISTER answered 200 locally")                                        \
+	X(reg_refused, "REGISTER refused locally")                                              \
+	X(reg_punted, "REGISTER passed to the control plane")                                   \
+	X(reg_moved, "rule 13: REGISTER answered 200 locally that moved to this connection")    \
+	X(reg_core_due, "rule 11: REGISTER answered 200 locally, and the core asked behind it") \
+	X(why_dereg, "rule 4: de-registration, passed on")                                      \
+	X(why_token_new, "rule 5: token that the worker does not know, passed on")              \
+	X(why_initial, "rule 8: initial REGISTER, passed on")                                   \
+	X(why_changed, "rule 9: Contact, Call-ID or lease changed, passed on")                  \
+	X(why_stale, "rule 10: registration to be renewed in the core, passed on")              \
+	X(why_core_due, "rule 11: core's binding too short for an answer, passed on")           \
+	X(why_short, "rule 14: core's binding under the floor, passed on")                      \
+	X(why_two_tokens, "rule 1: more than one token, 400")                                   \
+	X(why_no_token, "rule 5: no token, 401")                                                \
+	X(why_bad_token, "rule 5: no token of ours, 401")                                       \
+	X(why_token_ended, "rule 5: token expired, 401")                                        \
+	X(why_token_ending, "rule 5: too little left of the token, 401")                        \
+	X(why_lease_ending, "rule 5: lease ending, 401")                                        \
+	X(why_identity, "rule 6: To or From not the token's, 403")                              \
+	X(why_foreign_page, "rule 6: token of another WWSF, 403")                               \
+	X(why_cseq, "rule 12: CSeq went back, 500")                                             \
+	X(replies, "answers from the control plane sent to a client")                           \
+	X(now_conns, "connections, now")                                                        \
+	X(now_tcp_slots, "TCP slots in use, now")                                               \
+	X(now_tcp_waits, "TCP connections in TIME-WAIT, now")                                   \
+	X(now_tcp_buffers, "TCP buffers in use, now")                                           \
 	X(now_rx_buffers, "message buffers in use, now")
 
 #define RG_DROP_LIST(X)                                                 \
@@ -111,6 +129,7 @@ enum rg_stat { RG_STAT_LIST(RG_STAT_FIELD) RG_DROP_LIST(RG_DROP_FIELD) RG_N_STAT
 #undef RG_DROP_FIELD
 
 #define RG_FIRST_DROP RG_DROP_eth_short
+#define RG_FIRST_WHY RG_STAT_why_dereg // as enum rg_punt_reason, from RG_WHY_DEREG on
 
 struct rg_stats {
 	_Atomic(uint64_t) v[RG_N_STATS]; // worker: rw, ctl: ro
