@@ -65,6 +65,9 @@ void cli_table_add(struct cli_table *t, struct rg_slice text, bool is_number);
 [[nodiscard]] int cli_print(const json_t *answer, int64_t now, FILE *out);
 void cli_print_help(FILE *out);
 
+// --- cli_metrics.c: an answer to `stats --all` as OpenMetrics text. 0 or -ENOMEM.
+[[nodiscard]] int cli_print_metrics(const json_t *answer, FILE *out);
+
 // --- cli_client.c: one request, one answer over the socket
 // Connects. Descriptor, or -errno.
 [[nodiscard]] int cli_connect(const char *path);

@@ -40,8 +40,8 @@ char *cli_encode(const struct cli_request *r) {
 }
 
 // Exit code of an answer, after printing it.
-static int show(const struct cli_opts *o, const char *place, const char *text, const json_t *a,
-		FILE *out) {
+static int show(const struct cli_opts *o, const struct cli_request *r, const char *place,
+		const char *text, const json_t *a, FILE *out) {
 	bool is_ok = json_is_true(json_object_get(a, "ok"));
 	json_t *code = json_object_get(a, "code");
 	const char *error = json_string_value(json_object_get(a, "error"));
@@ -50,7 +50,8 @@ static int show(const struct cli_opts *o, const char *place, const char *text, c
 		fprintf(out, "%s\n", text);
 	else if (!is_ok)
 		cli_complain(place, error == NULL ? "refused without a reason" : error);
-	else if (cli_print(a, time(NULL), out) != 0)
+	else if ((r->id == CTL_METRICS ? cli_print_metrics(a, out)
+				       : cli_print(a, time(NULL), out)) != 0)
 		cli_complain(place, "out of memory");
 	if (is_ok)
 		return RG_CTL_DONE;
@@ -76,7 +77,7 @@ int cli_ask(const struct cli_opts *o, const struct cli_request *r, const char *p
 		rc = json_is_object(answer) ? 0 : RG_E_PROTO;
 	}
 	if (rc == 0)
-		rc = show(o, place, text, answer, out);
+		rc = show(o, r, place, text, answer, out);
 	else
 		rc = rc == -ECANCELED ? CLI_STOPPED : cli_no_daemon(place, o->socket, rc);
 	if (fd >= 0)

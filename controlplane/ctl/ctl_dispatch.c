@@ -12,6 +12,7 @@ static void help(struct ctl_client *cl) {
 static void (*const handlers[CTL_N_CMDS])(struct ctl_client *cl) = {
 	[CTL_STATUS] = ctl_status,
 	[CTL_STATS] = ctl_stats,
+	[CTL_METRICS] = ctl_metrics,
 	[CTL_STAGES] = ctl_stages,
 	[CTL_TOP] = ctl_top,
 	[CTL_POOL_LIST] = ctl_pool_list,

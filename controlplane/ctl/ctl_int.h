@@ -105,6 +105,7 @@ enum pool_format ctl_arg_format(const struct ctl_req *r); // of a file of pairs
 // --- handlers
 void ctl_status(struct ctl_client *cl);
 void ctl_stats(struct ctl_client *cl);
+void ctl_metrics(struct ctl_client *cl);
 void ctl_stages(struct ctl_client *cl);
 void ctl_top(struct ctl_client *cl);
 void ctl_pool_list(struct ctl_client *cl);
@@ -137,6 +138,9 @@ json_t *ctl_json_pool(const struct ctl *c, uint16_t pool); // UINT16_MAX: the pa
 // Forgets what a request that will not be answered has open elsewhere.
 void ctl_conn_drop(struct ctl_client *cl);
 void ctl_conn_fini(struct ctl *c);
+
+// --- ctl_kpi.c
+json_t *ctl_json_kpis(const struct ctl *c, bool is_all); // without is_all: those above zero
 
 // --- ctl_json.c: values from untrusted bytes and from loop times. NULL without memory.
 // Appends v (consumed) to *list; without memory *list is given up and stays NULL, which ends in an

@@ -145,16 +145,24 @@ static json_t *wwsf_json(const struct wwsf_stats *s) {
 			 (json_int_t)s->short_of[QUOTA_DRY]);
 }
 
-void ctl_stats(struct ctl_client *cl) {
+static void answer_stats(struct ctl_client *cl, bool is_all) {
 	const struct ctl *c = cl->ctl;
-	bool is_all = json_is_true(json_object_get(cl->req.args, "all"));
 
-	ctl_answer(cl, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "dataplane",
+	ctl_answer(cl, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "dataplane",
 				 c->deps.dp == NULL ? "none in this process" : "running", "workers",
 				 (json_int_t)n_workers(c), "counters", counters_json(c, is_all),
-				 "ims", nonzero(ims_json(ims_get_stats(c->deps.ims)), is_all),
-				 "wwsf", nonzero(wwsf_json(wwsf_get_stats(c->deps.wwsf)), is_all),
-				 "store", nonzero(store_json(c), is_all)));
+				 "kpis", ctl_json_kpis(c, is_all), "ims",
+				 nonzero(ims_json(ims_get_stats(c->deps.ims)), is_all), "wwsf",
+				 nonzero(wwsf_json(wwsf_get_stats(c->deps.wwsf)), is_all), "store",
+				 nonzero(store_json(c), is_all)));
+}
+
+void ctl_stats(struct ctl_client *cl) {
+	answer_stats(cl, json_is_true(json_object_get(cl->req.args, "all")));
+}
+
+void ctl_metrics(struct ctl_client *cl) {
+	answer_stats(cl, true);
 }
 
 void ctl_log_level(struct ctl_client *cl) {

@@ -50,6 +50,9 @@ static const struct ctl_cmd cmds[CTL_N_CMDS] = {
 		 .schema = "regate.stats/1",
 		 .help = "counters of workers, core, web and store; those above zero",
 		 .args = {{.name = "all", .kind = CTL_ARG_FLAG, .help = "counters at zero too"}}},
+	[CTL_METRICS] = {.name = "metrics",
+			 .schema = "regate.stats/1",
+			 .help = "all of stats as OpenMetrics text, for a collector of metrics"},
 	[CTL_STAGES] =
 		{.name = "stages",
 		 .schema = "regate.stages/1",

@@ -14,6 +14,7 @@
 enum ctl_cmd_id {
 	CTL_STATUS,
 	CTL_STATS,
+	CTL_METRICS,
 	CTL_STAGES,
 	CTL_TOP,
 	CTL_POOL_LIST,

@@ -29,7 +29,9 @@ static struct request *request_new(struct ims *ims, const struct rg_punt *p,
 		return NULL;
 	}
 	r->punt = *p;
-	r->did_wait = r->did_see = false;
+	r->did_wait = r->did_see = r->did_ask = false;
+	r->kind = KPI_INITIAL;
+	r->who = KPI_UNKNOWN;
 	memcpy(r->bytes, message.p, message.len);
 	if (parse(rg_slice(r->bytes, message.len), &r->msg))
 		return r;
@@ -90,6 +92,7 @@ static const struct lease *find_lease(struct ims *ims, struct request *r) {
 	if (l == NULL && is_news_late(ims, r)) {
 		reply_later(ims, r, 503, NEWS_S);
 	} else if (l == NULL && !sight_begin(ims, r)) {
+		ims->kpi.token[KPI_TOKEN_NO_LEASE]++;
 		log_put(ims->log, LOG_INFO, "ims.token_refused", LOG_B("impu", r->reg.to_uri),
 			LOG_S("why", "no lease has it"));
 		reply_challenge(ims, r, "invalid_token");
@@ -190,6 +193,23 @@ void ims_refresh(struct ims *ims, uint32_t idx, uint64_t gen) {
 	op_refresh(ims, l);
 }
 
+enum kpi_scenario b2bua_scenario(const struct lease *l) {
+	if (l == NULL)
+		return KPI_UNKNOWN;
+	if (l->is_fixed)
+		return KPI_ACCOUNT;
+	return l->sub != NULL && strncmp(l->sub, "anon-", 5) == 0 ? KPI_ANONYMOUS : KPI_POOL;
+}
+
+// Whose r is, and what it is to be counted as. Once: what waited is what it was when it came.
+static void classify(struct request *r, const struct lease *l) {
+	if (r->who != KPI_UNKNOWN)
+		return;
+	r->who = b2bua_scenario(l);
+	if (r->kind == KPI_INITIAL && (l->binding.contact.len > 0 || l->is_stale))
+		r->kind = KPI_RE;
+}
+
 void b2bua_serve(struct ims *ims, struct request *r) {
 	const struct lease *l = find_lease(ims, r);
 	const char *why;
@@ -197,6 +217,7 @@ void b2bua_serve(struct ims *ims, struct request *r) {
 
 	if (l == NULL)
 		return;
+	classify(r, l);
 	why = why_forbidden(ims, l, r);
 	if (why != NULL) {
 		log_put(ims->log, LOG_WARN, "ims.forbidden", LOG_S("impu", l->impu),
@@ -239,6 +260,10 @@ void ims_register(struct ims *ims, const struct rg_punt *p, struct rg_slice mess
 	if (r == NULL)
 		return;
 	status = check_register(r);
+	if (is_deregister(&r->reg))
+		r->kind = KPI_DEREG;
+	else if (r->reg.n_contacts == 0)
+		r->kind = KPI_FETCH;
 	if (status != 0)
 		reply_status(ims, r, status, rg_slice(NULL, 0));
 	else
@@ -308,6 +333,10 @@ void ims_free(struct ims *ims) {
 
 const struct ims_stats *ims_get_stats(const struct ims *ims) {
 	return &ims->stats;
+}
+
+const struct kpi *ims_get_kpi(const struct ims *ims) {
+	return &ims->kpi;
 }
 
 bool ims_is_connected(const struct ims *ims) {

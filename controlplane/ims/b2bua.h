@@ -46,6 +46,7 @@ struct ims {
 	uint64_t hold_until_ns; // the core asked for a rest (503 with Retry-After)
 	struct ims_run *runs;   // of each pool; owned
 	struct ims_stats stats;
+	struct kpi kpi;
 };
 
 struct request { // one REGISTER of a client, kept until it is answered
@@ -54,11 +55,16 @@ struct request { // one REGISTER of a client, kept until it is answered
 	struct sip_register reg;
 	bool did_wait; // behind another operation
 	bool did_see;  // its token was looked at as one of another issuer
+	bool did_ask;  // the core
+	enum kpi_kind kind;
+	enum kpi_scenario who;
 	uint8_t bytes[];
 };
 
 // b2bua.c: judges r anew and answers it or starts an operation. // consumes r
 void b2bua_serve(struct ims *ims, struct request *r);
+
+enum kpi_scenario b2bua_scenario(const struct lease *l); // NULL: KPI_UNKNOWN
 
 // Is r from a page that is not of that WWSF (ims.md 1.3, REQ 3.3)?
 bool b2bua_is_foreign_page(const struct ims *ims, const struct request *r, uint16_t wwsf);

@@ -10,6 +10,9 @@ void dereg_unknown(struct op *op, unsigned status) {
 	struct request *r = op->client;
 
 	op->client = NULL;
+	op->ims->kpi.count[KPI_UNKNOWN_ENDS]++;
+	if (r == NULL)
+		op_count_alone(op, status);
 	lease_dereg_unknown(op->ims->leases, op->idx, op->gen);
 	if (r != NULL)
 		reply_status(op->ims, r, status, rg_slice(NULL, 0));
@@ -26,6 +29,13 @@ static bool is_token_kept(const struct op *op) {
 	return op->client != NULL || op->is_star || (l != NULL && l->is_fixed);
 }
 
+// Is the pair free sooner than without the core's word?
+static bool is_early(const struct op *op) {
+	const struct lease *l = op_lease(op);
+
+	return l != NULL && l->reassign_ns > env_now_ns(op->ims->env);
+}
+
 static void dereg_confirmed(struct op *op) {
 	bool is_kept = is_token_kept(op);
 	struct request *r = op->client;
@@ -33,6 +43,9 @@ static void dereg_confirmed(struct op *op) {
 	log_put(op->ims->log, LOG_INFO, "ims.deregistered", LOG_U("lease", op->idx),
 		LOG_U("gen", op->gen), LOG_S("by", r != NULL ? "client" : "gateway"));
 	op->client = NULL;
+	op->ims->kpi.count[KPI_EARLY_RELEASES] += !is_kept && is_early(op);
+	if (r == NULL)
+		op_count_alone(op, 200);
 	if (r != NULL) // the answer unbinds it
 		lease_flow_closed(op->ims->leases, op->idx, op->gen, r->punt.conn);
 	if (op->is_star)

@@ -10,6 +10,7 @@
 #include "core/dpport.h"
 #include "core/env.h"
 #include "core/log.h"
+#include "ims/kpi.h"
 #include "lease/lease.h"
 #include "regate/punt.h"
 #include "token/issuers.h"
@@ -41,4 +42,5 @@ void ims_refresh(struct ims *ims, uint32_t idx, uint64_t gen);
 // lease_ops.deregister: de-registers l in the core without a client waiting.
 void ims_deregister(struct ims *ims, const struct lease *l);
 const struct ims_stats *ims_get_stats(const struct ims *ims);
+const struct kpi *ims_get_kpi(const struct ims *ims);
 bool ims_is_connected(const struct ims *ims); // UDP: true after the last request was answered

@@ -61,6 +61,11 @@ const struct lease *op_lease(const struct op *op) {
 	return l != NULL && l->gen == op->gen ? l : NULL;
 }
 
+void op_count_alone(const struct op *op, unsigned status) {
+	kpi_answered(&op->ims->kpi, op->is_dereg ? KPI_GW_DEREG : KPI_GW_RE,
+		     b2bua_scenario(op_lease(op)), KPI_CORE, status);
+}
+
 void op_end(struct op *op) {
 	struct ims *ims = op->ims;
 	struct request *queued = op->queued;
@@ -84,6 +89,8 @@ static void on_result(void *arg, const struct client_result *r) {
 	struct op *op = arg;
 
 	CRASH_POINT("ims.after_core_answer");
+	if (r->rc == 0)
+		kpi_core_answered(&op->ims->kpi, r->answer->status);
 	if (r->rc != 0)
 		op_unanswered(op, r->rc, r->is_sent);
 	else if (r->answer->status >= 300)
@@ -209,6 +216,8 @@ void op_send(struct op *op) {
 	op->sent_ns = env_now_ns(op->ims->env);
 	CRASH_POINT("ims.before_core_request");
 	op->send_rc = try_send(op);
+	if (op->client != NULL)
+		op->client->did_ask = true;
 	CRASH_POINT("ims.after_core_request");
 	if (op->send_rc != 0)
 		env_timer_set(op->ims->env, &op->timer, env_now_ns(op->ims->env));

@@ -38,6 +38,8 @@ struct op *op_new(struct ims *ims, const struct lease *l, struct request *client
 void op_set_ours(struct op *op, struct rg_slice element);                          // copies
 // The lease, as long as it is the one this operation began for.
 const struct lease *op_lease(const struct op *op);
+// What nobody but the gateway itself waited for has ended.
+void op_count_alone(const struct op *op, unsigned status);
 // Was the binding of l, whose Contact op names, made as a flow?
 bool op_is_flow(const struct op *op, const struct lease *l);
 // Sends the REGISTER that op describes now; the answer or the failure comes later.

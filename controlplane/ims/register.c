@@ -14,6 +14,7 @@
 static void refresh_failed(struct op *op, unsigned status, bool is_unknown) {
 	uint64_t retry_ns = env_now_ns(op->ims->env) + REFRESH_RETRY_NS;
 
+	op_count_alone(op, status);
 	if (retry_ns < op->ims->hold_until_ns)
 		retry_ns = op->ims->hold_until_ns;
 	lease_refresh_failed(op->ims->leases, op->idx, op->gen, is_unknown,
@@ -24,6 +25,7 @@ static void refresh_failed(struct op *op, unsigned status, bool is_unknown) {
 void register_failed(struct op *op, unsigned status, bool is_unknown) {
 	struct request *r = op->client;
 
+	op->ims->kpi.count[KPI_UNKNOWN_ENDS] += is_unknown;
 	if (r == NULL) {
 		refresh_failed(op, status, is_unknown);
 		return;
@@ -179,10 +181,13 @@ static void register_bound(struct op *op, const struct lease *l, const struct si
 		return;
 	}
 	if (rc < 0) { // revoked or over meanwhile: the engine ends what the core has
+		op->ims->kpi.count[KPI_STALE_GEN]++;
 		register_failed(op, rc == RG_E_STALE || rc == RG_E_CONFLICT ? 401 : 500, true);
 		return;
 	}
 	log_registered(op, l, expires, granted);
+	if (r == NULL)
+		op_count_alone(op, 200);
 	op->told = expires;
 	op->bound = bound;
 	if (r == NULL || rc != RG_MORE || op_await(op, on_bound_durable) == 0)
@@ -270,6 +275,7 @@ void register_answered(struct op *op, const struct sip_msg *m) {
 	struct message_granted g;
 
 	if (l == NULL) { // somebody else's by now
+		op->ims->kpi.count[KPI_STALE_GEN]++;
 		register_failed(op, 401, true);
 		return;
 	}

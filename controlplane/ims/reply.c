@@ -27,8 +27,18 @@ static void put_answer(struct ims *ims, const struct rg_punt *p, const struct si
 		ims->port->reply(ims->port->ctx, reply, rg_wr_slice(&w));
 }
 
+static void count(struct ims *ims, const struct request *r, unsigned status) {
+	enum kpi_source source = r->did_ask ? KPI_CORE : KPI_LOCAL;
+	uint64_t now_ns = env_now_ns(ims->env);
+
+	kpi_answered(&ims->kpi, r->kind, r->who, source, status);
+	if (status == 200 && r->kind <= KPI_RE)
+		kpi_took(&ims->kpi, source, now_ns > r->punt.now_ns ? now_ns - r->punt.now_ns : 0);
+}
+
 static void send_answer(struct ims *ims, struct request *r, struct sip_answer *a,
 			struct rg_reply *reply) {
+	count(ims, r, a->status);
 	put_answer(ims, &r->punt, &r->msg, a, reply);
 	free(r);
 }

@@ -55,7 +55,26 @@ void sight_orphan_all(struct ims *ims) {
 	ims->sights = NULL;
 }
 
+static enum kpi_token kpi_of(int rc) {
+	switch (rc) {
+	case RG_E_PROTO:
+	case RG_E_LIMIT:
+		return KPI_TOKEN_MALFORMED;
+	case RG_E_STALE:
+		return KPI_TOKEN_INACTIVE;
+	case RG_E_EXPIRED:
+		return KPI_TOKEN_ENDED;
+	case RG_E_AUTH:
+		return KPI_TOKEN_FORGED;
+	case RG_E_EXHAUSTED:
+		return KPI_TOKEN_TAKEN;
+	default:
+		return rc == 0 ? KPI_TOKEN_OK : KPI_TOKEN_UNJUDGED;
+	}
+}
+
 static void refuse(struct ims *ims, struct request *r, int rc) {
+	ims->kpi.token[kpi_of(rc)]++;
 	log_put(ims->log, LOG_INFO, "ims.token_refused", LOG_B("impu", r->reg.to_uri),
 		LOG_S("why", rg_strerror(rc)));
 	switch (rc) {
@@ -85,8 +104,10 @@ static int write_token(void *arg, const struct lease *, uint64_t, struct rg_wr *
 
 static void answer(struct ims *ims, struct request *r, int rc) {
 	if (rc == 0) {
+		ims->kpi.token[KPI_TOKEN_OK]++;
 		b2bua_serve(ims, r);
 	} else if (rc == RG_E_AUTH) { // ims.md 1.3: not its pair (REQ 3.2)
+		ims->kpi.token[KPI_TOKEN_FORGED]++;
 		log_put(ims->log, LOG_WARN, "ims.forbidden", LOG_B("to", r->reg.to_uri),
 			LOG_S("why", "the WWSF has no such pair in that pool"));
 		reply_status(ims, r, 403, rg_slice(NULL, 0));

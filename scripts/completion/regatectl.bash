@@ -18,9 +18,10 @@ _regatectl() {
 	((${#said[@]} > 2)) && last=${said[-1]}
 	[[ $last == --* ]] || last=''
 	case "${said[*]:0:2}${last:+ $last}" in
-	"") words="--socket --json --help --version status stats stages top pool lease store conn log tls token help" ;;
+	"") words="--socket --json --help --version status stats metrics stages top pool lease store conn log tls token help" ;;
 	"status") words="" ;;
 	"stats") words=" --all" ;;
+	"metrics") words="" ;;
 	"stages") words="" ;;
 	"top --interval") words="" ;;
 	"top") words=" --once --interval" ;;

@@ -9,7 +9,7 @@ static const struct {
 	const char *last;
 	const char *found;
 } cases[] = {
-	{"", "", "status stats stages top pool lease store conn log tls token help "},
+	{"", "", "status stats metrics stages top pool lease store conn log tls token help "},
 	{"", "st", "status stats stages store "},
 	{"", "x", ""},
 	{"lease", "", "list show revoke release suspect clear history "},

@@ -77,8 +77,7 @@ START_TEST(defaults) {
 	ck_assert_uint_eq(c->reg.flow_grace_s, 60);
 	ck_assert_uint_eq(c->reg.rate_per_s, 2);
 	ck_assert_uint_eq(c->reg.rate_burst, 5);
-	ck_assert(!c->reg.is_origin_optional);
-	ck_assert(!c->reg.is_cseq_strict);
+	ck_assert(!c->reg.is_origin_optional && !c->reg.is_cseq_strict);
 	ck_assert_uint_eq(c->core.address.port, 5060);
 	ck_assert(!c->core.is_udp);
 	ck_assert(rg_addr_is_v4(&c->core.local));
@@ -160,8 +159,7 @@ START_TEST(all_set) {
 	ck_assert_uint_eq(c->dp.tcp_keepalive_s, 7200);
 	ck_assert_uint_eq(c->reg.max_s, 86400);
 	ck_assert_uint_eq(c->reg.guard_s, 0);
-	ck_assert(c->reg.is_origin_optional);
-	ck_assert(c->reg.is_cseq_strict);
+	ck_assert(c->reg.is_origin_optional && c->reg.is_cseq_strict);
 	ck_assert(c->core.is_udp);
 	ck_assert_uint_eq(c->core.local.port, 5070);
 	ck_assert_uint_eq(c->core.local.ip[15], 2);

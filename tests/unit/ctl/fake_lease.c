@@ -50,6 +50,16 @@ uint64_t lease_token_end_ns(const struct lease *l) {
 	return l->tokens[0].end_ns;
 }
 
+void lease_get_counters(const struct lease_engine *e, struct lease_counters *out) {
+	(void)e;
+	*out = fake.lease_counters;
+}
+
+bool lease_is_frozen(const struct lease_engine *e) {
+	(void)e;
+	return false;
+}
+
 const char *lease_gateway_name(const struct lease_engine *e, const struct lease *l) {
 	(void)e;
 	return l->gateway == 0 ? "" : "gw1";

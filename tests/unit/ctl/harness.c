@@ -67,6 +67,11 @@ const struct ims_stats *ims_get_stats(const struct ims *ims) {
 	return &fake.ims;
 }
 
+const struct kpi *ims_get_kpi(const struct ims *ims) {
+	(void)ims;
+	return &fake.kpi;
+}
+
 const struct wwsf_stats *wwsf_get_stats(const struct wwsf *w) {
 	(void)w;
 	return &fake.wwsf;

@@ -22,6 +22,8 @@ struct fake { // of the neighbours
 	int revoke_rc;
 	struct lease_pool_stats pool;
 	struct ims_stats ims;
+	struct kpi kpi;
+	struct lease_counters lease_counters;
 	struct wwsf_stats wwsf;
 	struct store_stats store;
 	bool is_core_connected;

@@ -22,6 +22,11 @@ static void *failing_malloc(size_t n) {
 static void setup(void) {
 	harness_start(&h, true);
 	h.conf.accounts_file = "accounts";
+	rg_stat_inc(&fake.stats[0], RG_STAT_polls);
+	rg_stat_inc(&fake.stats[1], RG_DROP_sip_bad);
+	kpi_answered(&fake.kpi, KPI_INITIAL, KPI_POOL, KPI_CORE, 504);
+	fake.pool.n_free = 1;
+	fake.lease_counters.n_granted = 1;
 	fake.n_pairs = 3;
 	fake.pairs = calloc(3, sizeof(*fake.pairs));
 	for (uint32_t i = 0; i < 3; i++)
@@ -40,7 +45,7 @@ static void teardown(void) {
 
 static const char *const requests[] = {
 	"{\"cmd\":\"status\"}",
-	"{\"cmd\":\"stats\",\"args\":{\"all\":true}}",
+	"{\"cmd\":\"stats\"}", // with a row of each kind, see setup()
 	"{\"cmd\":\"stages\"}",
 	"{\"cmd\":\"top\"}",
 	"{\"cmd\":\"pool list\"}",

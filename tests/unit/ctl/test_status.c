@@ -91,6 +91,31 @@ START_TEST(stats_above_zero) {
 }
 END_TEST
 
+// One key figure of each origin; those at zero are left out.
+START_TEST(stats_kpis) {
+	static const char *const names[] = {"UR.AttInitReg", "UR.FailInitReg", "pool.pairs",
+					    "safety.double_leases"};
+	json_t *a, *kpis, *one;
+
+	kpi_answered(&fake.kpi, KPI_INITIAL, KPI_POOL, KPI_CORE, 403);
+	fake.pool.n_free = 4;
+	fake.lease_counters.n_broken = 1;
+	a = harness_ask(&h, end, "{\"cmd\":\"stats\"}");
+	kpis = json_object_get(json_object_get(a, "data"), "kpis");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		one = json_array_get(kpis, i);
+		while (one != NULL &&
+		       strcmp(json_string_value(json_object_get(one, "name")), names[i]) != 0)
+			json_array_remove(kpis, i), one = json_array_get(kpis, i);
+		ck_assert_msg(one != NULL, "%s", names[i]);
+	}
+	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(kpis, 1), "labels")),
+			 "scenario=pool,source=core,cause=403");
+	ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(kpis, 2), "value")), 4);
+	json_decref(a);
+}
+END_TEST
+
 START_TEST(stats_all) {
 	json_t *a, *d;
 
@@ -100,6 +125,8 @@ START_TEST(stats_all) {
 	d = json_object_get(a, "data");
 	ck_assert_uint_eq(json_array_size(json_object_get(d, "counters")), RG_N_STATS);
 	json_object_del(d, "counters");
+	ck_assert_uint_gt(json_array_size(json_object_get(d, "kpis")), 100);
+	json_object_del(d, "kpis");
 	harness_data(a, "{\"dataplane\":\"running\",\"workers\":2,"
 			"\"ims\":{\"core_requests\":1,\"core_retransmits\":2,\"core_answers\":3,"
 			"\"core_timeouts\":4,\"core_connects\":5,\"register_initial\":6,"
@@ -242,6 +269,7 @@ int main(void) {
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, status);
 	tcase_add_test(t, stats_above_zero);
+	tcase_add_test(t, stats_kpis);
 	tcase_add_test(t, stats_all);
 	tcase_add_test(t, stats_without_dataplane);
 	tcase_add_test(t, pools);
