@@ -42,6 +42,8 @@ struct conf_cert { // further certificate, for its own names
 	char *certificate, *key;
 };
 
+enum conf_audit { CONF_AUDIT_OFF, CONF_AUDIT_ALL, CONF_AUDIT_SAMPLED };
+
 struct conf {
 	struct {                                         // dataplane:
 		char *port;                              // "net_tap0,iface=dtap0"
@@ -141,8 +143,10 @@ struct conf {
 	char **wss_urls;  // wic.wss: handed to clients, default wss://<address>[:port]/w2, of each
 	size_t n_wss_urls;
 	enum log_level log_level; // log.level
-	struct {                  // test: (regated-test)
-		char *impair;     // "loss=15,corrupt=15"; may be NULL
+	uint8_t audit;            // log.audit, enum conf_audit
+	uint32_t audit_sample, audit_rate;
+	struct {              // test: (regated-test)
+		char *impair; // "loss=15,corrupt=15"; may be NULL
 		bool is_echo;
 	} test;
 };

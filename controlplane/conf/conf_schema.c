@@ -332,6 +332,16 @@ static const struct conf_key wic_keys[] = {
 static const struct conf_key log_keys[] = {
 	{"level", CONF_T_ENUM, FIELD(log_level), .def = "info", .choices = "error|warn|info|debug",
 	 .text = "least important events that are logged"},
+	{"audit", CONF_T_ENUM, FIELD(audit), .def = "off", .choices = "off|all|sampled",
+	 .text = "one record msg=audit.register to each REGISTER that reached the control plane, "
+		 "at "
+		 "any log.level: who, from where, how it ended; never a token. What workers answer "
+		 "alone is counted only"},
+	{"audit_sample", CONF_T_COUNT, FIELD(audit_sample), .def = "100", .min = 1, .max = 1000000,
+	 .text = "audit: sampled records one in so many that went well, and all that did not"},
+	{"audit_rate", CONF_T_COUNT, FIELD(audit_rate), .def = "1000", .min = 1, .max = 100000,
+	 .text = "audit records per second at most; `regatectl stats` counts the others as "
+		 "audit.suppressed"},
 };
 
 static const struct conf_key test_keys[] = {

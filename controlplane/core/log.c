@@ -67,16 +67,24 @@ static int64_t now_ms(void) {
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-void log_event(struct log *l, enum log_level level, const char *msg, const struct log_kv *kv) {
+static void put(struct log *l, enum log_level level, const char *msg, const struct log_kv *kv) {
 	uint8_t line[LOG_LINE_MAX];
 	struct rg_wr w = rg_wr(line, sizeof(line));
 	ssize_t n;
 
-	if (l == NULL || level > l->level)
-		return;
 	log_format(&w, now_ms(), level, msg, kv);
 	do
 		n = write(l->fd, line, w.len);
 	while (n < 0 && errno == EINTR);
 	// A line that the disk or the reader does not take is lost: the log holds up no service.
+}
+
+void log_event(struct log *l, enum log_level level, const char *msg, const struct log_kv *kv) {
+	if (l != NULL && level <= l->level)
+		put(l, level, msg, kv);
+}
+
+void log_record(struct log *l, const char *msg, const struct log_kv *kv) {
+	if (l != NULL)
+		put(l, LOG_INFO, msg, kv);
 }

@@ -35,6 +35,8 @@ struct log_kv {
 #define LOG_I(k, v) ((struct log_kv){.key = (k), .type = LOG_KV_I64, .i64 = (v)})
 
 void log_event(struct log *l, enum log_level level, const char *msg, const struct log_kv *kv);
+// The same whatever the level: what was asked for by a key of its own. Shown as level=info.
+void log_record(struct log *l, const char *msg, const struct log_kv *kv);
 // log_put(l, LOG_INFO, "lease.granted", LOG_U("lease", 17), LOG_U("gen", 42));  l may be NULL
 #define log_put(l, level, msg, ...)    \
 	log_event((l), (level), (msg), \

@@ -30,6 +30,7 @@ static struct request *request_new(struct ims *ims, const struct rg_punt *p,
 	}
 	r->punt = *p;
 	r->did_wait = r->did_see = r->did_ask = false;
+	r->reg = (struct sip_register){0};
 	r->kind = KPI_INITIAL;
 	r->who = KPI_UNKNOWN;
 	memcpy(r->bytes, message.p, message.len);
@@ -260,9 +261,9 @@ void ims_register(struct ims *ims, const struct rg_punt *p, struct rg_slice mess
 	if (r == NULL)
 		return;
 	status = check_register(r);
-	if (is_deregister(&r->reg))
+	if (status == 0 && is_deregister(&r->reg))
 		r->kind = KPI_DEREG;
-	else if (r->reg.n_contacts == 0)
+	else if (status == 0 && r->reg.n_contacts == 0)
 		r->kind = KPI_FETCH;
 	if (status != 0)
 		reply_status(ims, r, status, rg_slice(NULL, 0));

@@ -27,6 +27,11 @@ struct ims_refusal { // an issuer said that this token is not active
 	uint64_t until_ns;
 };
 
+struct ims_audit {
+	uint64_t n_good;  // attempts that went well, for the sample
+	uint64_t full_ns; // up to when the rate is used (GCRA)
+};
+
 struct ims {
 	const struct conf *conf;
 	struct env *env;
@@ -47,6 +52,7 @@ struct ims {
 	struct ims_run *runs;   // of each pool; owned
 	struct ims_stats stats;
 	struct kpi kpi;
+	struct ims_audit audit;
 };
 
 struct request { // one REGISTER of a client, kept until it is answered
@@ -78,6 +84,9 @@ void sight_orphan_all(struct ims *ims); // frees their requests
 // The token of r is one of l's: if its issuer was asked about it, it is asked again in time.
 void recheck_see(struct ims *ims, const struct request *r, const struct lease *l);
 void recheck_free_all(struct ims *ims);
+
+// --- audit.c: the record of r, which is answered now (log.audit)
+void audit_put(struct ims *ims, const struct request *r, unsigned status);
 
 // --- reply.c: each answers r and frees it
 void reply_status(struct ims *ims, struct request *r, unsigned status, struct rg_slice headers);

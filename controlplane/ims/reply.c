@@ -34,6 +34,7 @@ static void count(struct ims *ims, const struct request *r, unsigned status) {
 	kpi_answered(&ims->kpi, r->kind, r->who, source, status);
 	if (status == 200 && r->kind <= KPI_RE)
 		kpi_took(&ims->kpi, source, now_ns > r->punt.now_ns ? now_ns - r->punt.now_ns : 0);
+	audit_put(ims, r, status);
 }
 
 static void send_answer(struct ims *ims, struct request *r, struct sip_answer *a,

@@ -99,7 +99,7 @@ START_TEST(defaults) {
 	ck_assert_str_eq(c->ctl_socket, "/run/regate/regate.sock");
 	ck_assert_uint_eq(c->n_wss_urls, 1);
 	ck_assert_str_eq(c->wss_urls[0], "wss://10.77.0.2/w2");
-	ck_assert_int_eq(c->log_level, LOG_INFO);
+	ck_assert(c->log_level == LOG_INFO && c->audit == CONF_AUDIT_OFF);
 	conf_free(c);
 	conf_free(NULL);
 }
