@@ -122,7 +122,7 @@ static void on_drain(void *arg, int rc, uint64_t rev) {
 	if (e->is_dead) {
 		rc = -ECANCELED;
 	} else if (rc == 0) {
-		set_draining(e, d->pool, d->is_draining);
+		lease_drain_load_pool(e, d->pool); // another gateway may have come after it
 		log_put(e->log, LOG_INFO, d->is_draining ? "pool.draining" : "pool.open",
 			LOG_S("pool", e->pool_names[d->pool]));
 	}

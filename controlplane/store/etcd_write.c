@@ -57,6 +57,8 @@ static void job_end(struct store_etcd *s, struct store_job *j, int rc, uint64_t 
 	if (rc == 0 && j->history == NULL)
 		j->rev = is_record ? etcd_rev(mod_revision, j->lease.gen) : mod_revision;
 	if (rc == 0 && j->name != NULL)
+		j->is_outdated = etcd_value_rev(s, j->name) > mod_revision;
+	if (rc == 0 && j->name != NULL && !j->is_outdated)
 		j->rc = etcd_value_set_rev(s, j->name, mod_revision);
 	s->stats.queued--;
 	if (j->history == NULL) {

@@ -273,7 +273,7 @@ void store_job_end(struct store *s, struct store_job *j) {
 		j->history->done(j->arg, j->rc, j->history->past, j->history->n);
 	if (j->rc == RG_E_CONFLICT && j->found != NULL && take_found(s, j->found) != 0)
 		j->rc = -ENOMEM;
-	if (j->name != NULL && j->rc == 0)
+	if (j->name != NULL && j->rc == 0 && !j->is_outdated)
 		j->rc = store_keep(s, j->name, j->bytes, j->len);
 	if (j->done != NULL)
 		j->done(j->arg, j->rc, j->rev);

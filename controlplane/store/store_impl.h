@@ -19,6 +19,7 @@ struct store_job { // one write, or question, on its way
 	const char *name;              // of a value; NULL: a record
 	struct store_history *history; // of lease.impi, a question; NULL: a write
 	bool is_new;                   // the value must not be there yet
+	bool is_outdated;              // a later value was told before the answer
 	uint64_t seq;                  // of stores that number jobs
 	uint64_t end_ns;               // of stores that give up
 	struct store_job *found;       // RG_E_CONFLICT: what is there; may be NULL

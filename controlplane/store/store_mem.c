@@ -44,7 +44,8 @@ struct store_mem {
 	uint64_t delay_ns, answer_delay_ns, watch_delay_ns;
 	unsigned n_fail;
 	int fail_rc;
-	bool is_late, is_cut;
+	bool is_late, is_cut, is_any_order;
+	unsigned n_overtaken;
 	struct store_stats stats;
 };
 
@@ -59,16 +60,20 @@ static void line_push(struct line *q, struct item *it) {
 	q->n++;
 }
 
-static struct store_job *line_pop(struct line *q) {
-	struct item *it = q->first;
+static struct store_job *line_take(struct line *q, struct item **at) {
+	struct item *it = *at;
 	struct store_job *j = it->job;
 
-	q->first = it->next;
-	if (q->first == NULL)
-		q->last = &q->first;
+	*at = it->next;
+	if (it->next == NULL)
+		q->last = at;
 	q->n--;
 	free(it);
 	return j;
+}
+
+static struct store_job *line_pop(struct line *q) {
+	return line_take(q, &q->first);
 }
 
 static void *keep(void *p) { // without memory a test cannot go on
@@ -154,12 +159,19 @@ static void tell(struct store_mem *m, const struct store_lease *l) {
 		m->s.watch.lease(m->s.watch.arg, l);
 }
 
+static void outdate(struct store_mem *m, const char *name) {
+	for (struct item *it = m->writes.first; it != NULL; it = it->next)
+		if (it->is_applied && it->job->name != NULL && strcmp(it->job->name, name) == 0)
+			it->job->is_outdated = true;
+}
+
 static void news_tell(struct store_mem *m) {
 	struct store_job *j = line_pop(&m->news);
 
 	if (j->name == NULL) {
 		tell(m, &j->lease);
 	} else {
+		outdate(m, j->name);
 		if (store_keep(&m->s, j->name, j->bytes, j->len) != 0)
 			abort();
 		if (m->s.watch.value != NULL)
@@ -275,9 +287,9 @@ static void apply_item(struct store_mem *m, struct item *it) {
 			news_add(h, it->job);
 }
 
-// The oldest write is answered. A record that came first is told before (store_set_watch()).
-static void answer_first(struct store_mem *m) {
-	struct store_job *j = line_pop(&m->writes);
+// A record that came first is told before (store_set_watch()).
+static void answer(struct store_mem *m, struct item **at) {
+	struct store_job *j = line_take(&m->writes, at);
 	const struct store_lease *now = j->name == NULL ? record_of(m, &j->lease) : NULL;
 
 	if (j->history != NULL) {
@@ -296,19 +308,40 @@ static void answer_first(struct store_mem *m) {
 	store_job_end(&m->s, j);
 }
 
+static struct item **first_to_answer(struct store_mem *m, uint64_t now_ns) {
+	struct item **at = &m->writes.first;
+
+	while (m->is_any_order && *at != NULL && (!(*at)->is_applied || (*at)->answer_ns > now_ns))
+		at = &(*at)->next;
+	if (*at == NULL || !(*at)->is_applied || (*at)->answer_ns > now_ns)
+		return NULL;
+	m->n_overtaken += at != &m->writes.first;
+	return at;
+}
+
 static void on_timer(struct env_timer *t, uint64_t now_ns) {
 	struct store_mem *m =
 		(struct store_mem *)((uint8_t *)t - offsetof(struct store_mem, timer));
+	struct item **at;
 
 	for (struct item *it = m->writes.first; it != NULL; it = it->next)
 		if (!it->is_applied && it->due_ns <= now_ns)
 			apply_item(m, it);
-	while (m->writes.first != NULL && m->writes.first->is_applied &&
-	       m->writes.first->answer_ns <= now_ns)
-		answer_first(m);
+	while ((at = first_to_answer(m, now_ns)) != NULL)
+		answer(m, at);
 	while (m->news.n > 0 && !m->is_cut && m->news.first->due_ns <= now_ns)
 		news_tell(m);
 	arm(m);
+}
+
+// Does b wait for a?
+static bool is_row(const struct store_mem *m, const struct store_job *a,
+		   const struct store_job *b) {
+	if (!m->is_any_order)
+		return true;
+	if (a->name != NULL || b->name != NULL)
+		return a->name != NULL && b->name != NULL;
+	return strcmp(a->lease.impi, b->lease.impi) == 0;
 }
 
 static int mem_queue(struct store *s, struct store_job *j) {
@@ -320,11 +353,11 @@ static int mem_queue(struct store *s, struct store_job *j) {
 	it->job = j;
 	it->due_ns = env_now_ns(m->env) + m->delay_ns;
 	for (const struct item *old = m->writes.first; old != NULL; old = old->next)
-		if (old->due_ns > it->due_ns)
+		if (old->due_ns > it->due_ns && is_row(m, old->job, j))
 			it->due_ns = old->due_ns; // the order is kept
 	it->answer_ns = it->due_ns + m->answer_delay_ns;
 	for (const struct item *old = m->writes.first; old != NULL; old = old->next)
-		if (old->answer_ns > it->answer_ns)
+		if (old->answer_ns > it->answer_ns && is_row(m, old->job, j))
 			it->answer_ns = old->answer_ns; // of the answers, too
 	it->is_lost = m->is_cut || (m->n_fail > 0 && !m->is_late);
 	it->answer_rc = m->is_cut ? -ETIMEDOUT : 0;
@@ -343,7 +376,7 @@ static void mem_flush(struct store *s) {
 	while (m->writes.n > 0) {
 		if (!m->writes.first->is_applied)
 			apply_item(m, m->writes.first);
-		answer_first(m);
+		answer(m, &m->writes.first);
 	}
 	arm(m);
 }
@@ -484,6 +517,14 @@ void store_mem_cut(struct store *s, bool is_cut) {
 	arm(m);
 }
 
+void store_mem_set_any_order(struct store *s, bool is_so) {
+	mem(s)->is_any_order = is_so;
+}
+
+unsigned store_mem_n_overtaken(const struct store *s) {
+	return ((const struct store_mem *)s)->n_overtaken;
+}
+
 void store_mem_set_taken_name(struct store *s, bool has_taken) {
 	s->has_taken_name = has_taken;
 }
@@ -505,14 +546,26 @@ void store_mem_set_trace(struct store *s, store_mem_trace_fn *fn, void *arg) {
 	b->trace_arg = arg;
 }
 
-void store_mem_crash(struct store *s, unsigned n_durable) {
-	struct store_mem *m = mem(s);
+static bool is_counted(void *arg) {
+	unsigned *n = arg;
 
-	for (unsigned i = 0; m->writes.n > 0; i++) {
+	return *n > 0 && (*n)-- > 0;
+}
+
+void store_mem_crash(struct store *s, unsigned n_durable) {
+	store_mem_crash_any(s, is_counted, &n_durable);
+}
+
+void store_mem_crash_any(struct store *s, bool (*is_durable)(void *arg), void *arg) {
+	struct store_mem *m = mem(s);
+	bool is_value_lost = false;
+
+	while (m->writes.n > 0) {
 		struct item *it = m->writes.first;
 		struct store_job *j = it->job;
 
-		it->is_lost |= i >= n_durable;
+		it->is_lost |= !is_durable(arg) || (is_value_lost && j->name != NULL);
+		is_value_lost |= it->is_lost && j->name != NULL;
 		it->answer_rc = -EIO;
 		if (!it->is_applied)
 			apply_item(m, it);

@@ -23,6 +23,10 @@ void store_mem_fail_late(struct store *s, unsigned n, int rc);
 // missed, in order, when the cut is over.
 void store_mem_cut(struct store *s, bool is_cut);
 bool store_mem_is_cut(const struct store *s);
+// As a server with several transactions under way: from now on records overtake each other, though
+// none one of its own, values only each other never; and of those under way any may survive a crash.
+void store_mem_set_any_order(struct store *s, bool is_so);
+unsigned store_mem_n_overtaken(const struct store *s); // commits that one of after them left behind
 // What store_has_taken_name() says; false at first.
 void store_mem_set_taken_name(struct store *s, bool has_taken);
 // Is there anything that s has not told, or not answered?
@@ -33,3 +37,5 @@ void store_mem_set_trace(struct store *s, store_mem_trace_fn *fn, void *arg);
 // The machine stops: of the queued commits the first n_durable stay, and those that were durable
 // already, the rest is lost. Whoever still listens is told -EIO.
 void store_mem_crash(struct store *s, unsigned n_durable);
+// The same in any order: is_durable says which; of the values a first part.
+void store_mem_crash_any(struct store *s, bool (*is_durable)(void *arg), void *arg);
