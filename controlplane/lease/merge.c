@@ -327,11 +327,12 @@ static void merge(struct lease_pair *p, const struct lease_news *n) {
 				LOG_U("lease", p->l.idx), LOG_U("gen", p->l.gen),
 				LOG_U("stored", n->row.gen));
 		p->is_dirty = true;
-		return;
 	} else {
 		merge_same(p, n);
 	}
-	p->l.is_moved = was_moved || p->is_moving || (n->row.flags & STORE_MOVED) != 0;
+	if (n->row.gen >= p->l.gen)
+		p->l.is_moved = was_moved || p->is_moving || (n->row.flags & STORE_MOVED) != 0;
+	lease_remove_lost(p); // before the mark, which a removed pair has not
 	lease_import_follow(p, &n->row);
 	if (!p->is_marked && !p->e->slots[p->l.idx].is_removed)
 		lease_mark(p->e, p->l.idx, lease_row_cause(&n->row));

@@ -214,14 +214,12 @@ static void on_commit(void *arg, int rc, uint64_t rev) {
 	}
 	if (rc == RG_E_CONFLICT) {
 		settle_conflict(p, op);
-		lease_remove_lost(p);
 	} else {
 		if (op != NULL)
 			end_op(p, op, rc);
+		lease_import_end(p, rc); // before the news, which may be its removal
 		lease_news_take(p);
 	}
-	if (rc != RG_E_CONFLICT)
-		lease_import_end(p, rc);
 	if (rc != 0 && rc != RG_E_CONFLICT)
 		lease_waits_end(p, rc);
 	p->n_holds--;

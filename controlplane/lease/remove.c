@@ -72,8 +72,10 @@ void lease_remove_lost(struct lease_pair *p) {
 	slot->is_withheld = false;
 	slot->is_imported = true;
 	p->import_done = NULL;
+	p->n_holds++;
 	if (done != NULL)
 		done(p->import_arg, RG_E_CONFLICT);
+	p->n_holds--;
 }
 
 void lease_import_follow(struct lease_pair *p, const struct store_lease *row) {

@@ -185,12 +185,53 @@ START_TEST(renewed_where_the_store_is_well) {
 }
 END_TEST
 
+// a's grant does not reach the store, and its next try is told what b wrote meanwhile.
+START_TEST(suspect_under_a_grant_that_was_lost) {
+	struct lease_ask ask = fix_ask(&a, "v");
+
+	grant(&a, "u");
+	advance(FIX_LIFE + FIX_GUARD - SEC);
+	while (fix_lease(&a, 0)->state != LEASE_FREE)
+		advance(RG_NS_PER_MS);
+	store_mem_cut(a.store, true);
+	lease_grant(a.e, &ask);
+	ck_assert_int_eq(fix_lease(&b, 0)->state, LEASE_QUARANTINE); // of a's: so says its record
+	ck_assert_int_eq(lease_set_suspect(b.e, 0, LEASE_SUSPECT_OPERATOR), 0);
+	advance(SEC);
+	ck_assert_int_eq(a.done.rc, -ETIMEDOUT);
+
+	advance(SEC);
+	store_mem_cut(a.store, false);
+	advance(FIX_LIFE + FIX_GUARD + 20 * SEC);
+	ck_assert_int_eq(fix_lease(&a, 0)->suspect, LEASE_SUSPECT_OPERATOR);
+	ck_assert_int_eq(fix_lease(&b, 0)->suspect, LEASE_SUSPECT_OPERATOR);
+	ck_assert_int_eq(fix_lease(&a, 0)->state, LEASE_FREE);
+}
+END_TEST
+
+// b opens the pool after a's drain was durable, and before a hears of that.
+START_TEST(the_last_word_on_a_pool) {
+	struct lease_pool_stats at_a, at_b;
+
+	store_mem_set_answer_delay(a.store, 10 * SEC);
+	ck_assert_int_eq(lease_pool_drain(a.e, 0, true, NULL, NULL), 0);
+	advance(SEC);
+	ck_assert_int_eq(lease_pool_drain(b.e, 0, false, NULL, NULL), 0);
+	advance(20 * SEC);
+	lease_get_pool_stats(a.e, 0, &at_a);
+	lease_get_pool_stats(b.e, 0, &at_b);
+	ck_assert(!at_a.is_draining && !at_b.is_draining);
+}
+END_TEST
+
 int main(void) {
 	Suite *s = suite_create("lease_late_news");
 	TCase *tc = tcase_create("late news");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, one_pair_two_gateways);
+	tcase_add_test(tc, suspect_under_a_grant_that_was_lost);
+	tcase_add_test(tc, the_last_word_on_a_pool);
 	tcase_add_test(tc, renewed_where_the_store_is_well);
 	tcase_add_test(tc, revocation_of_what_was_lost);
 	tcase_add_test(tc, who_waited_goes_on_at_once);

@@ -285,6 +285,44 @@ START_TEST(removed_everywhere) {
 }
 END_TEST
 
+// Its removal comes too late, and says so; that it is out of rotation stays.
+START_TEST(suspect_meanwhile) {
+	struct store_lease row = {.impi = "q@x",
+				  .impu = "sip:q@x",
+				  .pool = "p1",
+				  .sub = "",
+				  .gateway = "b",
+				  .rev = 1,
+				  .reassign_ms = env_wall_ms(f.env) + 50,
+				  .flags = STORE_IMPORTED | STORE_SUSPECT |
+					   LEASE_SUSPECT_OPERATOR << STORE_CAUSE_SHIFT};
+
+	ck_assert_int_eq(store_commit(b.store, &row, NULL, NULL), 0);
+	env_sim_advance(f.env, RG_NS_PER_MS / 2);
+	ck_assert_int_eq(remove_pair("q@x", "sip:q@x"), 0);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(heard.n, 1);
+	ck_assert_int_eq(heard.rc, RG_E_CONFLICT);
+	ck_assert_int_eq(fix_lease(&f, 2)->suspect, LEASE_SUSPECT_OPERATOR);
+	ck_assert_int_eq(fix_lease(&b, 2)->suspect, LEASE_SUSPECT_OPERATOR);
+	ck_assert_uint_eq(n_pairs(&f), n_pairs(&b));
+}
+END_TEST
+
+// b removes the pair before f hears that its import of it is durable: f follows.
+START_TEST(removed_before_the_answer) {
+	heard.n = 0;
+	store_mem_set_answer_delay(f.store, 10 * SEC);
+	ck_assert_int_eq(lease_import(f.e, 0, "r@x", "sip:r@x", done, NULL), 0);
+	fix_advance(&f, SEC);
+	ck_assert_int_eq(lease_remove(b.e, 0, "r@x", "sip:r@x", done, NULL), 0);
+	fix_advance(&f, SEC);
+	ck_assert_uint_eq(n_pairs(&b), 2);
+	fix_advance(&f, 20 * SEC);
+	ck_assert_uint_eq(n_pairs(&f), 2);
+}
+END_TEST
+
 START_TEST(given_out_meanwhile) { // the store decides who was first
 	struct lease_ask one = fix_ask(&b, "b1"), two = fix_ask(&b, "b2");
 
@@ -408,6 +446,8 @@ int main(void) {
 	suite_add_tcase(s, one);
 	tcase_add_checked_fixture(two, setup_two, teardown_two);
 	tcase_add_test(two, removed_everywhere);
+	tcase_add_test(two, suspect_meanwhile);
+	tcase_add_test(two, removed_before_the_answer);
 	tcase_add_test(two, given_out_meanwhile);
 	tcase_add_loop_test(two, in_use_where_a_file_has_it, 0, 3);
 	tcase_add_test(two, not_ours_to_release);
