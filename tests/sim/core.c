@@ -110,13 +110,14 @@ static void bind(struct world *w, const struct core_job *j, const struct request
 		if (!w->bindings[r->pair][i].is_used)
 			b = &w->bindings[r->pair][i];
 	for (unsigned i = 0; i < MAX_BINDINGS; i++)
-		if (w->bindings[r->pair][i].is_used && w->bindings[r->pair][i].contact == no)
+		if (w->bindings[r->pair][i].contact == no)
 			b = &w->bindings[r->pair][i];
 	world_assert(w, b != NULL && element.len < sizeof(b->element), r->pair);
 	if (b->is_used && b->call_id == r->call_id && r->m->cseq <= b->cseq)
 		return; // RFC 3261 10.3 step 7: overtaken
-	// The gateway promises by the binding of before until it has the answer.
-	e.is_late = j->is_late || (b->is_used && b->told_ns > w->now_ns + ns);
+	// The gateway promises by the binding of before until it has the answer, also by one that the
+	// core has dropped.
+	e.is_late = j->is_late || (b->contact == no && b->told_ns > w->now_ns + ns);
 	*b = (struct binding){.is_used = true,
 			      .contact = no,
 			      .gen = r->gen,
@@ -341,7 +342,8 @@ void core_deregister(struct world *w) {
 	expire(w, pair);
 	if (n_bound(w, pair) == 0)
 		return;
-	memset(w->bindings[pair], 0, sizeof(w->bindings[pair]));
+	for (unsigned i = 0; i < MAX_BINDINGS; i++)
+		w->bindings[pair][i].is_used = false;
 	w->n.core_faults++;
 	world_log(w, (struct history_event){.kind = EV_NET_DEREG, .pair = pair});
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lease/operator.h"
 #include "lease/table_read.h"
 #include "regate/err.h"
 #include "world.h"
@@ -129,12 +130,16 @@ static bool fence_is_passed(void *ctx, uint64_t ticket) {
 static void make_conf(struct gateway *g) {
 	static char domain[] = "ims.example.net", integrity[] = "auth-done",
 		    server[] = "https://wwsf.example.net", audience[] = "gw";
+	static char p0[] = "p0", p1[] = "p1";
+	static struct conf_pool pools[] = {{.name = p0}, {.name = p1, .wwsf = 1}};
 	static char hosts[MAX_GATEWAYS][40] = {"gw1.example.net:5060", "gw2.example.net:5060",
 					       "gw3.example.net:5060"};
 	const struct lease_cfg *c = &g->w->cfg;
 	char local[32];
 
 	g->conf = (struct conf){
+		.pools = pools,
+		.n_pools = 2,
 		.reg = {.domain = domain,
 			.authz_server = server,
 			.client_max_s = 300,
@@ -227,13 +232,14 @@ void gateway_init(struct gateway *g, unsigned id) {
 	else
 		world_assert(g->w, store_mem_join(g->w->gw[0].store, g->env, &g->store) == 0, 0);
 	store_mem_set_trace(g->store, on_record, g->w);
+	store_mem_set_any_order(g->store, g->cfg.is_shared); // as etcd's transactions
 	gateway_start(g);
 }
 
 // What is accepted counts, once.
 static void provision(struct gateway *g, uint32_t idx, const char *impi, const char *impu,
 		      const char *sub, uint32_t impi_no, uint32_t impu_no) {
-	uint16_t pool = g->w->rules.pool_of[idx % N_PAIRS];
+	uint16_t pool = g->w->rules.pool_of[idx % N_FILED];
 
 	if (lease_add_pair(g->e, pool, sub != NULL ? 2 : pool, impi, impu, sub) == 0 &&
 	    g->life == 1)
@@ -246,7 +252,7 @@ static void provision(struct gateway *g, uint32_t idx, const char *impi, const c
 static void add_pairs(struct gateway *g) {
 	char impi[40], impu[40], sub[16];
 
-	for (unsigned i = 0; i < N_PAIRS; i++) {
+	for (unsigned i = 0; i < N_FILED; i++) {
 		bool is_account = g->w->rules.pool_of[i] == POOL_ACCOUNTS;
 
 		snprintf(impi, sizeof(impi), "pair-%u@ims.example.net", i);
@@ -255,8 +261,8 @@ static void add_pairs(struct gateway *g) {
 		provision(g, i, impi, impu, is_account ? sub : NULL, i + 1, i + 1);
 	}
 	// Pairs that share an identity with one that is there are refused (INV-2).
-	provision(g, N_PAIRS, "pair-0@ims.example.net", "sip:new@ims.example.net", NULL, 1, 99);
-	provision(g, N_PAIRS, "new@ims.example.net", "SIP:pair-1@IMS.example.net", NULL, 99, 2);
+	provision(g, N_FILED, "pair-0@ims.example.net", "sip:new@ims.example.net", NULL, 1, 99);
+	provision(g, N_FILED, "new@ims.example.net", "SIP:pair-1@IMS.example.net", NULL, 99, 2);
 }
 
 static void stop(struct gateway *g) {
@@ -270,6 +276,7 @@ static void stop(struct gateway *g) {
 
 void gateway_start(struct gateway *g) {
 	static const char *const pools[] = {"p0", "p1"};
+	static const uint16_t wwsfs[] = {0, 1};
 	const struct lease_ops ops = {g, on_deregister, on_close};
 	const struct lease_fence fence = {g, fence_ask, fence_is_passed};
 	char err[256];
@@ -285,6 +292,7 @@ void gateway_start(struct gateway *g) {
 	world_assert(g->w, g->e != NULL, 0);
 	g->life++;
 	lease_set_pool_names(g->e, pools, 2);
+	lease_set_pool_wwsfs(g->e, wwsfs);
 	add_pairs(g);
 	g->is_load_failed = lease_engine_load(g->e) != 0;
 	if (g->is_load_failed) { // the store is away: whoever watches over it tries again
@@ -297,11 +305,16 @@ void gateway_start(struct gateway *g) {
 	if (g->is_store_lost)
 		world_extend(g->w, g->w->now_ns + g->w->rules.hold_ns);
 	g->is_booting = g->is_store_lost = false;
+	g->has_imported = lease_n_pairs(g->e) > N_FILED && !lease_is_removed(g->e, PAIR_IMPORTED);
 	lease_set_fence(g->e, &fence);
 	g->port = (struct dpport){g, on_reply};
 	g->ims = ims_new(&g->conf, g->env, NULL, g->e, &g->port, err, sizeof(err));
 	world_assert(g->w, g->ims != NULL, 0);
 	world_log(g->w, (struct history_event){.kind = EV_START, .gateway = (uint8_t)g->id});
+}
+
+static bool is_durable(void *arg) {
+	return world_chance(arg, 50);
 }
 
 void gateway_crash(struct gateway *g, bool is_reboot) {
@@ -313,7 +326,10 @@ void gateway_crash(struct gateway *g, bool is_reboot) {
 	stop(g);
 	user_on_crash(w, g);
 	store_get_stats(g->store, &st);
-	store_mem_crash(g->store, (unsigned)world_random(w, st.queued + 1));
+	if (g->cfg.is_shared)
+		store_mem_crash_any(g->store, is_durable, w);
+	else
+		store_mem_crash(g->store, (unsigned)world_random(w, st.queued + 1));
 	core_forget(w, g, is_reboot);
 	g->is_paused = false;
 	env_sim_pause(g->env, gateway_to_env(g, w->now_ns) - env_now_ns(g->env));
@@ -342,9 +358,16 @@ void gateway_lose_store(struct gateway *g) {
 void gateway_fini(struct gateway *g) {
 	if (g->env == NULL)
 		return;
+	g->w->n.overtaken += store_mem_n_overtaken(g->store);
 	stop(g);
 	store_close(g->store);
 	env_sim_free(g->env);
+}
+
+struct gateway *gateway_any(struct world *w) {
+	struct gateway *g = &w->gw[world_random(w, w->n_gateways)];
+
+	return gateway_serves(g) ? g : NULL;
 }
 
 bool gateway_serves(const struct gateway *g) {

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 
 static const char *const kinds[] = {
-	"invoke",    "ok",        "fail",     "unknown",   "issue",  "bind",
-	"unbind",    "net-dereg", "refuse",   "flow-lost", "start",  "crash",
-	"pause",     "wall-step", "flow",     "flow-end",  "record", "store-lost",
-	"provision", "free",      "other-id", "clear",
+	"invoke",    "ok",       "fail",      "unknown",    "issue",     "bind",  "unbind",
+	"net-dereg", "refuse",   "flow-lost", "start",      "crash",     "pause", "wall-step",
+	"flow",      "flow-end", "record",    "store-lost", "provision", "free",  "other-id",
+	"clear",     "suspect",  "import",    "drain",
 };
-static const char *const ops[] = {"", "grant", "renew", "register", "deregister", "revoke"};
+static const char *const ops[] = {"",           "grant",  "renew",  "register",
+				  "deregister", "revoke", "release"};
 
 void history_clear(struct history *h) {
 	h->n = 0;

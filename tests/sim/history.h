@@ -12,7 +12,7 @@
 #include "regate/clock.h"
 
 #define HISTORY_MAX 8192
-#define HISTORY_PAIRS 8
+#define HISTORY_PAIRS 9
 #define HISTORY_TOKENS 1024
 
 enum history_kind {
@@ -47,8 +47,11 @@ enum history_kind {
 	EV_FREE, // from now on; asked_ns counts the moments, RG_NEVER: not, or nobody knows when
 	EV_OTHER_ID, // the gateway heard from the core that another pair's identity goes with it
 	EV_CLEAR,    // an operator put it back
+	EV_SUSPECT,  // or took it out of rotation
+	EV_IMPORT,   // flags 1: begins here; 0: has ended
+	EV_DRAIN,    // pool; flags 1: durable at this gateway; 0: it is opened from now on
 };
-enum history_op { OP_NONE, OP_GRANT, OP_RENEW, OP_REGISTER, OP_DEREGISTER, OP_REVOKE };
+enum history_op { OP_NONE, OP_GRANT, OP_RENEW, OP_REGISTER, OP_DEREGISTER, OP_REVOKE, OP_RELEASE };
 
 struct history_event {
 	uint64_t at_ns;  // true time, as end_ns
@@ -76,6 +79,7 @@ struct history_rules {             // the promises
 	uint64_t clock_ns; // the gateways' clocks and true time may differ by so much
 	uint64_t hold_ns;  // from the loss of a store to the next assignment
 	uint16_t pool_of[HISTORY_PAIRS];
+	unsigned imported;      // pairs that records provision, as bits
 	bool is_revoke_durable; // an acknowledged revocation outlives a crash
 };
 

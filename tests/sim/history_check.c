@@ -11,6 +11,7 @@
 #define MAX_BINDINGS 12
 #define MAX_GENS 256
 #define MAX_FLOWS 16
+#define MAX_CLIENTS 256
 #define RECORD_SLACK_NS (10 * RG_NS_PER_MS) // records have whole milliseconds
 
 struct token {
@@ -59,6 +60,14 @@ struct pair {
 	uint64_t free_order;     // RG_NEVER: not free, or not known since when
 	unsigned other_id_by;    // gateways that know of it, as bits
 	bool is_other_id_stored; // and all others have to
+	unsigned barred_by;      // by an operator there: the same
+	size_t barred_at;        // event
+	size_t bar_stored_at;    // 0 = is not
+	uint64_t issued_gen;     // the last that was begun
+	size_t recorded_at;      // the last on record
+	bool is_core_asked;      // in this generation
+	bool is_imported;        // on record
+	unsigned n_imports;      // under way
 };
 
 struct check {
@@ -67,12 +76,22 @@ struct check {
 	struct token t[HISTORY_TOKENS];
 	uint32_t n_tokens;
 	uint64_t hold_end_ns; // INV-11
+	struct asker {        // grants under way
+		unsigned n;
+		size_t at; // since then
+	} askers[MAX_CLIENTS];
+	unsigned draining[2]; // pools: gateways where they drain, as bits
+	size_t drained_at[2];
 	const struct history_event *e;
 	size_t at; // its number
 };
 
 static uint64_t min_ns(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
+}
+
+static void raise(unsigned *n, unsigned to) {
+	*n = *n > to ? *n : to;
 }
 
 static uint64_t add_ns(uint64_t a, uint64_t b) {
@@ -134,10 +153,6 @@ static unsigned count_newer(const struct check *c, uint32_t of, uint64_t at_ns, 
 	return n;
 }
 
-static unsigned max_n(unsigned a, unsigned b) {
-	return a > b ? a : b;
-}
-
 // A generation begins.
 static const char *check_grant(const struct check *c, const struct pair *p) {
 	const struct history_event *e = c->e;
@@ -147,6 +162,8 @@ static const char *check_grant(const struct check *c, const struct pair *p) {
 	if ((p->other_id_by & 1u << e->gateway) != 0 ||
 	    (p->other_id_by != 0 && p->is_other_id_stored))
 		return "given out though another pair's identity goes with it (INV-2)";
+	if (e->gen == p->record_gen && p->bar_stored_at != 0 && p->recorded_at > p->bar_stored_at)
+		return "given out though it is on record as out of rotation";
 	return p->client != 0 && p->client != e->client ? check_handover(c, p) : NULL;
 }
 
@@ -172,7 +189,7 @@ static const char *on_token(struct check *c, struct pair *p) {
 		fault = check_grant(c, p);
 		p->evidence_ns = p->cause_ns = RG_NEVER;
 		p->began_at = c->at;
-		p->is_revoking = p->is_revoked = p->is_unbound = false;
+		p->is_revoking = p->is_revoked = p->is_unbound = p->is_core_asked = false;
 	}
 	if (!own(p, e->gen, e->client))
 		return "more generations than the check can hold";
@@ -181,9 +198,8 @@ static const char *on_token(struct check *c, struct pair *p) {
 	c->t[e->token].is_acked = true;
 	for (unsigned i = 1; i < e->token; i++)
 		if (c->t[i].pair == e->pair && c->t[i].gen == e->gen)
-			c->t[i].n_newer_acked =
-				max_n(c->t[i].n_newer_acked,
-				      count_newer(c, i, e->at_ns + c->r->clock_ns, true));
+			raise(&c->t[i].n_newer_acked,
+			      count_newer(c, i, e->at_ns + c->r->clock_ns, true));
 	set_claim(c, p);
 	return fault;
 }
@@ -199,6 +215,19 @@ static const char *check_order(const struct check *c, struct pair *p) {
 	return NULL;
 }
 
+static bool is_draining(const struct check *c) {
+	uint16_t pool = c->r->pool_of[c->e->pair];
+
+	return pool < 2 && (c->draining[pool] & 1u << c->e->gateway) != 0 &&
+	       c->askers[c->e->client].at > c->drained_at[pool];
+}
+
+// There, before it was asked for.
+static bool is_barred(const struct check *c, const struct pair *p) {
+	return (p->barred_by & 1u << c->e->gateway) != 0 &&
+	       c->askers[c->e->client].at > p->barred_at;
+}
+
 static const char *on_issue(struct check *c, struct pair *p) {
 	const struct history_event *e = c->e;
 
@@ -212,16 +241,26 @@ static const char *on_issue(struct check *c, struct pair *p) {
 	c->n_tokens = e->token;
 	for (unsigned i = 1; i < e->token; i++)
 		if (c->t[i].pair == e->pair && c->t[i].gen == e->gen)
-			c->t[i].n_newer =
-				max_n(c->t[i].n_newer,
-				      count_newer(c, i, e->at_ns - min_ns(e->at_ns, c->r->clock_ns),
-						  false));
+			raise(&c->t[i].n_newer,
+			      count_newer(c, i, e->at_ns - min_ns(e->at_ns, c->r->clock_ns),
+					  false));
 	if (e->gen == p->gen)
 		set_claim(c, p);
+	if (e->gen > p->issued_gen && is_barred(c, p))
+		return "given out though an operator took it out of rotation";
+	if (e->gen > p->issued_gen)
+		p->issued_gen = e->gen;
+	if (e->op == OP_GRANT && is_draining(c))
+		return "given out of a pool that drains";
 	return e->op == OP_GRANT ? check_order(c, p) : NULL;
 }
 
 // --- the store
+
+static void clear_bar(struct pair *p) {
+	p->barred_by = 0;
+	p->bar_stored_at = 0;
+}
 
 static const char *on_record(struct check *c, struct pair *p) {
 	const struct history_event *e = c->e;
@@ -239,6 +278,16 @@ static const char *on_record(struct check *c, struct pair *p) {
 	p->named = (is_same ? p->named : 0) | 1u << e->gateway;
 	if ((p->named & (p->named - 1)) != 0 && (e->flags & STORE_MOVED) == 0)
 		return "two gateways had it, and the record does not say so (INV-7)";
+	if ((c->r->imported & 1u << e->pair) != 0 && !p->is_imported && p->n_imports == 0 &&
+	    e->gen > p->record_gen && !e->is_free && !e->is_over)
+		return "given out though nothing provisions it";
+	p->is_imported = (e->flags & STORE_IMPORTED) != 0;
+	if ((c->r->imported & 1u << e->pair) != 0 && !p->is_imported)
+		clear_bar(p);
+	if (e->gen != p->record_gen)
+		p->recorded_at = c->at;
+	if (p->bar_stored_at == 0 && p->barred_by != 0 && (e->flags & STORE_SUSPECT) != 0)
+		p->bar_stored_at = c->at;
 	p->record_gen = e->gen;
 	p->record_ms = e->asked_ns;
 	p->is_other_id_stored |= p->other_id_by != 0 && (e->flags & STORE_SUSPECT) != 0;
@@ -249,9 +298,12 @@ static const char *on_record(struct check *c, struct pair *p) {
 // What was acknowledged counts no more; whose it was still does.
 static void on_store_lost(struct check *c) {
 	c->hold_end_ns = c->e->at_ns + c->r->hold_ns;
+	c->draining[0] = c->draining[1] = 0;
 	for (unsigned i = 0; i < HISTORY_PAIRS; i++) {
 		c->p[i].cause_ns = 0;
 		c->p[i].other_id_by = 0;
+		clear_bar(&c->p[i]);
+		c->p[i].is_imported = false;
 	}
 }
 
@@ -316,6 +368,7 @@ static const char *on_bind(struct check *c, struct pair *p) {
 	p->b[i] = (struct binding){e->gen, e->end_ns, e->told_ns, e->token};
 	p->evidence_ns = RG_NEVER;
 	p->is_unbound = false;
+	p->is_core_asked |= e->gen == p->gen;
 	p->is_core_away = e->is_late; // one of before a crash may have asked for less
 	return NULL;
 }
@@ -338,6 +391,7 @@ static const char *on_unbind(struct check *c, struct pair *p) {
 			p->b[n++] = *b;
 	}
 	p->n_b = n;
+	p->is_core_asked |= e->gen == p->gen;
 	p->is_core_away = true;
 	p->is_unbound = e->gen == p->gen && !e->is_star && e->n_left == 0;
 	if (p->is_unbound && (p->cause_ns <= e->at_ns + c->r->clock_ns ||
@@ -395,6 +449,8 @@ static const char *on_answer(struct check *c, struct pair *p) {
 
 	switch (e->op) {
 	case OP_GRANT:
+		c->askers[e->client].n--;
+		return is_ok ? on_token(c, p) : NULL;
 	case OP_RENEW:
 		return is_ok ? on_token(c, p) : NULL;
 	case OP_REGISTER:
@@ -414,8 +470,13 @@ static const char *on_answer(struct check *c, struct pair *p) {
 static void on_invoke(struct check *c, struct pair *p) {
 	const struct history_event *e = c->e;
 
+	if (e->op == OP_GRANT && c->askers[e->client].n++ == 0)
+		c->askers[e->client].at = c->at;
 	c->t[e->token].n_at_ask = c->t[e->token].n_newer_acked;
 	c->t[e->token].asked_ns = e->at_ns;
+	// Who holds it has no token any more, and the core was never asked.
+	if (e->op == OP_RELEASE && e->gen == p->gen && !p->is_core_asked)
+		p->evidence_ns = min_ns(p->evidence_ns, e->at_ns);
 	if (e->op == OP_REVOKE && e->gen == p->gen) {
 		p->is_revoking = true;
 		set_cause(p, e->at_ns);
@@ -431,6 +492,8 @@ static void on_crash(struct check *c) {
 
 		if (!c->r->is_revoke_durable)
 			p->is_revoked = false;
+		if (p->bar_stored_at == 0)
+			p->barred_by &= ~(1u << c->e->gateway);
 		if (!p->is_other_id_stored)
 			p->other_id_by &= ~(1u << c->e->gateway);
 		for (unsigned k = 0; k < MAX_FLOWS; k++)
@@ -474,6 +537,7 @@ static const char *on_event(struct check *c) {
 		return NULL;
 	case EV_CORE_REFUSE:
 		p->refused_ns = e->at_ns;
+		p->is_core_asked |= e->gen == p->gen;
 		return NULL;
 	case EV_CRASH:
 		on_crash(c);
@@ -493,9 +557,23 @@ static const char *on_event(struct check *c) {
 	case EV_FREE:
 		p->free_order = e->asked_ns;
 		return NULL;
-	case EV_OTHER_ID:
 	case EV_CLEAR:
+		clear_bar(p);
+		[[fallthrough]];
+	case EV_OTHER_ID:
 		on_other_id(p, e);
+		return NULL;
+	case EV_SUSPECT:
+		p->barred_by |= 1u << e->gateway;
+		p->barred_at = c->at;
+		return NULL;
+	case EV_IMPORT:
+		p->n_imports += e->flags == 1 ? 1 : -1u;
+		return NULL;
+	case EV_DRAIN:
+
+		c->draining[e->pool] = e->flags == 0 ? 0 : c->draining[e->pool] | 1u << e->gateway;
+		c->drained_at[e->pool] = c->at;
 		return NULL;
 	default:
 		return NULL;

@@ -132,6 +132,13 @@ static void print_counts(const struct world_counts *n, uint64_t n_seeds, uint64_
 		{"store faults", n->store_faults},
 		{"core faults", n->core_faults},
 		{"network faults", n->cuts},
+		{"commits overtaken", n->overtaken},
+		{"pairs suspected", n->suspected},
+		{"put back", n->put_back},
+		{"pools drained", n->drained},
+		{"pairs imported", n->imported},
+		{"removed", n->removed},
+		{"leases released", n->released},
 	};
 
 	printf("%llu seeds", (unsigned long long)n_seeds);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lease/operator.h"
 #include "regate/err.h"
 #include "world.h"
 
@@ -26,12 +27,6 @@ struct user *user_new(struct world *w, const char *sub, uint16_t pool) {
 	else
 		snprintf(c->sub, sizeof(c->sub), "u%u", c->id);
 	return c;
-}
-
-static struct gateway *any_gateway(struct world *w) {
-	struct gateway *g = &w->gw[world_random(w, w->n_gateways)];
-
-	return gateway_serves(g) ? g : NULL;
 }
 
 // --- grants and renewals
@@ -122,7 +117,7 @@ void user_login(struct world *w, struct gateway *g, struct user *c) {
 }
 
 void user_grant(struct world *w) {
-	struct gateway *g = any_gateway(w);
+	struct gateway *g = gateway_any(w);
 	struct user *c;
 
 	if (g == NULL)
@@ -146,7 +141,7 @@ static struct user *any_holder(struct world *w) {
 }
 
 void user_renew(struct world *w) {
-	struct gateway *g = any_gateway(w);
+	struct gateway *g = gateway_any(w);
 	struct user *c = any_holder(w);
 	struct lease_ask ask;
 
@@ -215,7 +210,7 @@ void user_register(struct world *w) {
 
 	if (c == NULL || c->op != 0)
 		return;
-	g = any_gateway(w);
+	g = gateway_any(w);
 	if (c->conn != 0 && w->conns[c->conn].is_open && !world_chance(w, 20))
 		g = &w->gw[w->conns[c->conn].gateway - 1];
 	if (g == NULL || !gateway_serves(g))
@@ -308,19 +303,16 @@ static void on_revoked(struct lease_wait *wait, int rc) {
 	world_log(r->w, r->e);
 }
 
-void user_revoke(struct world *w) {
-	struct gateway *g = any_gateway(w);
-	struct user *c = any_holder(w);
-	struct revocation *r = &w->revocations[w->n_revocations];
-	struct history_event e;
-	int rc;
+static int end_lease(struct gateway *g, const struct user *c, bool is_release) {
+	return is_release ? lease_release(g->e, c->idx) : lease_revoke(g->e, c->idx, c->gen);
+}
 
-	if (g == NULL || c == NULL)
-		return;
-	e = event_of(c, EV_INVOKE, OP_REVOKE);
+void user_end(struct world *w, struct gateway *g, struct user *c, bool is_release) {
+	struct revocation *r = &w->revocations[w->n_revocations];
+	struct history_event e = event_of(c, EV_INVOKE, OP_REVOKE);
+
 	e.gateway = (uint8_t)g->id;
-	rc = lease_revoke(g->e, c->idx, c->gen);
-	if (rc != 0)
+	if (end_lease(g, c, is_release) != 0)
 		return;
 	world_log(w, e);
 	e.kind = EV_OK;
@@ -330,6 +322,14 @@ void user_revoke(struct world *w) {
 	else
 		world_log(w, e);
 	w->n.revoked++;
+}
+
+void user_revoke(struct world *w) {
+	struct gateway *g = gateway_any(w);
+	struct user *c = any_holder(w);
+
+	if (g != NULL && c != NULL)
+		user_end(w, g, c, false);
 }
 
 static struct conn *any_flow(struct world *w) {

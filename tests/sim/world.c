@@ -83,7 +83,9 @@ static void note_freed(struct world *w) {
 		return;
 	for (uint32_t i = 0; i < N_PAIRS; i++) {
 		const struct lease *l = lease_at(e, i);
-		bool is_free = l->state == LEASE_FREE && l->suspect == LEASE_SUSPECT_NONE;
+		bool is_free = l != NULL && l->state == LEASE_FREE &&
+			       l->suspect == LEASE_SUSPECT_NONE &&
+			       (i != PAIR_IMPORTED || w->gw[0].has_imported);
 
 		if (!is_free)
 			set_freed(w, i, RG_NEVER);
@@ -350,10 +352,14 @@ static void step_core(struct world *w) {
 	if (world_chance(w, 20))
 		core_deregister(w);
 	if (w->seed % 8 == 5 && world_chance(w, 10) && !w->is_calm) // the HSS is wrong about one
-		w->other_id_ns[world_random(w, N_PAIRS - N_ACCOUNTS)] = w->now_ns;
+		w->other_id_ns[world_random(w, N_POOLED - 1)] = w->now_ns;
 }
 
 // --- the run
+
+static bool is_account(unsigned pair) {
+	return pair >= N_FILED - N_ACCOUNTS && pair < N_FILED;
+}
 
 void world_init(struct world *w, uint64_t seed) {
 	static const uint8_t digest_key[RG_DIGEST_KEY_LEN] = "0123456789abcde";
@@ -386,12 +392,13 @@ void world_init(struct world *w, uint64_t seed) {
 					  .hold_ns = w->cfg.token_max_ns + w->cfg.clock_error_ns +
 						     w->cfg.t_sip_ns + w->cfg.reg_max_ns +
 						     w->cfg.core_slack_ns,
+					  .imported = 1u << PAIR_IMPORTED,
 					  .is_revoke_durable = true};
 	w->digester = rg_digester_new(digest_key);
 	world_assert(w, w->digester != NULL, 0);
 	for (unsigned i = 0; i < N_PAIRS; i++)
-		w->rules.pool_of[i] = i >= N_PAIRS - N_ACCOUNTS ? POOL_ACCOUNTS : i == 5;
-	for (unsigned i = N_PAIRS - N_ACCOUNTS; i < N_PAIRS; i++) {
+		w->rules.pool_of[i] = is_account(i) ? POOL_ACCOUNTS : i == 5;
+	for (unsigned i = N_FILED - N_ACCOUNTS; i < N_FILED; i++) {
 		snprintf(sub, sizeof(sub), "acct%u", i);
 		user_new(w, sub, POOL_ACCOUNTS);
 	}
@@ -400,7 +407,7 @@ void world_init(struct world *w, uint64_t seed) {
 		gateway_init(&w->gw[i], i + 1);
 	}
 	for (uint32_t i = 0; i < N_PAIRS; i++)
-		set_freed(w, i, 1);
+		set_freed(w, i, i == PAIR_IMPORTED ? RG_NEVER : 1);
 	w->n_freed = 1;
 }
 
@@ -416,12 +423,12 @@ static void step(struct world *w) {
 		unsigned weight;
 		void (*fn)(struct world *w);
 	} ops[] = {
-		{16, user_grant}, {10, user_renew}, {22, user_register}, {5, user_deregister},
-		{3, user_revoke}, {7, user_flow},   {26, step_time},     {3, step_store},
-		{4, step_core},   {2, step_crash},  {1, step_pause},     {1, step_wall},
-		{2, step_net},
+		{16, user_grant}, {10, user_renew},   {22, user_register}, {5, user_deregister},
+		{3, user_revoke}, {7, user_flow},     {26, step_time},     {3, step_store},
+		{4, step_core},   {2, step_crash},    {1, step_pause},     {1, step_wall},
+		{2, step_net},    {4, operator_step},
 	};
-	uint64_t pick = world_random(w, 102);
+	uint64_t pick = world_random(w, 106);
 
 	for (size_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
 		if (pick < ops[i].weight) {
@@ -447,20 +454,11 @@ static void calm_down(struct world *w) {
 	memset(w->other_id_ns, 0, sizeof(w->other_id_ns));
 }
 
-// An operator puts back what the core barred.
-static void clear_suspects(struct world *w) {
-	for (uint32_t k = 0; k < N_PAIRS; k++) {
-		world_log(w, (struct history_event){.kind = EV_CLEAR, .pair = k});
-		for (unsigned i = 0; i < w->n_gateways; i++)
-			world_assert(w, lease_set_suspect(w->gw[i].e, k, LEASE_SUSPECT_NONE) == 0,
-				     k);
-	}
-}
-
 static bool is_all_free(const struct world *w) {
 	for (unsigned i = 0; i < w->n_gateways; i++)
 		for (uint32_t k = 0; k < N_PAIRS; k++)
-			if (lease_at(w->gw[i].e, k)->state != LEASE_FREE)
+			if (k < lease_n_pairs(w->gw[i].e) &&
+			    lease_at(w->gw[i].e, k)->state != LEASE_FREE)
 				return false;
 	return true;
 }
@@ -484,8 +482,8 @@ static void check_free(struct world *w, const struct gateway *g) {
 static void check_all_usable(struct world *w) {
 	uint64_t before = w->n.granted;
 
-	for (unsigned i = 0; i <= N_PAIRS - N_ACCOUNTS; i++) {
-		user_login(w, &w->gw[0], user_new(w, NULL, i >= N_PAIRS - N_ACCOUNTS - 1));
+	for (unsigned i = 0; i <= N_POOLED; i++) {
+		user_login(w, &w->gw[0], user_new(w, NULL, i >= N_POOLED - 1));
 		if (i == 0) // it finds that the store is back
 			world_advance(w, 10 * SEC);
 	}
@@ -515,7 +513,7 @@ static void finish(struct world *w) {
 	// a day is for ever.
 	for (unsigned i = 0; i < 86400 / 600 && !is_all_free(w); i++)
 		world_advance(w, 600 * SEC);
-	clear_suspects(w);
+	operator_heal(w);
 	for (unsigned i = 1; i <= w->n_users; i++)
 		if (w->users[i].op != 0)
 			world_fail(w, "a REGISTER was never answered", w->users[i].idx);

@@ -12,16 +12,21 @@
 #include "core/env_sim.h"
 #include "history.h"
 #include "ims/ims.h"
+#include "operator.h"
 #include "regate/sip.h"
 #include "store/store_mem.h"
+#include "user.h"
 
-#define N_PAIRS HISTORY_PAIRS // 5 in pool 0, 1 in pool 1, 2 accounts
+#define N_PAIRS HISTORY_PAIRS // 6 in pool 0, 1 in pool 1, 2 accounts
 #define N_ACCOUNTS 2
+#define N_POOLED (N_PAIRS - N_ACCOUNTS)
+#define N_FILED (N_PAIRS - 1)
+#define PAIR_IMPORTED N_FILED // the sixth of pool 0: its record provisions it, or nothing
 #define POOL_ACCOUNTS UINT16_MAX
 #define MAX_GATEWAYS 3
 #define MAX_USERS 192
 #define MAX_REVOCATIONS 64
-#define USER_TOKENS 4 // of the newest
+#define MAX_DRAINS 64
 #define MAX_CONNS 1024
 #define MAX_ASKS 512
 #define WALL_ERROR_MS 2000 // at a boot, then steps come: NTP
@@ -54,6 +59,8 @@ struct gateway {
 	uint64_t fence_n, fence_ns;      // the last ticket, and when it passes
 	uint32_t closed[MAX_CLOSED];     // connections that had gone when they were bound
 	unsigned n_closed;
+	bool has_imported; // PAIR_IMPORTED may be given out here
+	struct operator_ask imports[2];
 	// its connection to the core, at the core's end
 	struct env_sim_end *core;
 	size_t in_len;
@@ -66,32 +73,6 @@ struct conn { // a client's connection to a gateway
 	uint8_t gateway;
 	unsigned life;           // of the gateway
 	struct rg_binding bound; // as its worker knows
-};
-
-struct user_token {
-	uint32_t number; // 0 = none
-	struct rg_digest digest;
-	uint64_t end_ns; // true time
-	char text[24];
-};
-
-struct user {
-	uint16_t id; // from 1
-	char sub[12];
-	uint16_t pool;
-	// the lease it was given
-	bool has_lease;
-	uint32_t idx;
-	uint64_t gen;
-	struct user_token tokens[USER_TOKENS]; // [0] newest
-	unsigned n_pages;                      // page loads: Contact and Call-ID are new each
-	unsigned cseq;
-	uint32_t conn;           // 0 = none
-	uint64_t promise_end_ns; // true time; 0 = not registered as far as it knows
-	// the REGISTER without an answer yet
-	uint8_t op;
-	uint32_t asked_on, asked_token;
-	uint64_t asked_gen;
 };
 
 struct ask { // a grant or renewal under way
@@ -138,11 +119,15 @@ struct world {
 	struct rg_digester *digester;
 	struct lease_cfg cfg;
 	struct history_rules rules;
+	struct operator_ask drains[MAX_DRAINS];
+	unsigned n_drains;
+	uint64_t n_opened[2]; // pools
 	struct history h;
 	struct world_counts {
 		uint64_t steps, granted, renewed, registered, local, deregistered, revoked,
 			reassigned, crashes, boots, pauses, wall_steps, store_faults, core_faults,
-			moves, cuts, lost_stores;
+			moves, cuts, lost_stores, suspected, put_back, drained, imported, removed,
+			released, overtaken;
 	} n;
 };
 
@@ -172,19 +157,9 @@ void gateway_crash(struct gateway *g, bool is_reboot);
 void gateway_lose_store(struct gateway *g); // which is down
 void gateway_fini(struct gateway *g), gateway_check(struct gateway *g);
 bool gateway_serves(const struct gateway *g);
+struct gateway *gateway_any(struct world *w); // NULL: it does not serve
 bool gateway_is_behind(const struct gateway *g);
 void gateway_heal(struct gateway *g); // its way to the store
 // A client's REGISTER arrives at a worker.
 void gateway_register(struct gateway *g, struct user *c, uint32_t conn, const struct user_token *t,
 		      struct rg_slice text);
-
-// --- user.c
-void user_grant(struct world *w), user_renew(struct world *w);
-void user_register(struct world *w), user_deregister(struct world *w), user_revoke(struct world *w);
-void user_flow(struct world *w); // a connection ends, or its promise does
-void user_login(struct world *w, struct gateway *g, struct user *c);
-struct user *user_new(struct world *w, const char *sub, uint16_t pool);
-void user_on_answer(struct world *w, uint32_t conn, unsigned status, uint64_t promise_end_ns);
-void user_on_close(struct world *w, uint32_t conn);
-void user_flow_lost(struct world *w, uint32_t conn, const struct rg_binding *b);
-void user_on_crash(struct world *w, const struct gateway *g);
