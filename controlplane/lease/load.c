@@ -65,12 +65,19 @@ static int restore_live(struct lease_pair *p, const struct store_lease *row) {
 	return lease_pair_publish(p);
 }
 
-static bool has_token(const struct lease_engine *e, const struct store_lease *row) {
+// Of a store that is not the last one (INV-11) no token is good. One of after its loss is, also where a
+// boot has set the clock back to before the end of the hold; a WWSF's generations tell nothing of that.
+static bool is_of_before(const struct lease_engine *e, uint32_t idx, uint64_t gen) {
+	return env_now_ns(e->env) < e->hold_until_ns &&
+	       (gen <= e->gen_floor || e->pools[e->slots[idx].pool]->is_foreign);
+}
+
+static bool has_token(const struct lease_engine *e, uint32_t idx, const struct store_lease *row) {
 	uint64_t now_ns = env_now_ns(e->env);
 	bool is_found = false;
 
-	// Of a store that is not the last one (INV-11) no token is good.
-	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE || now_ns < e->hold_until_ns)
+	if (row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE ||
+	    is_of_before(e, idx, row->gen))
 		return false;
 	for (unsigned i = 0; i < STORE_TOKENS; i++)
 		is_found |= row->tokens[i].end_ms != 0 &&
@@ -90,7 +97,7 @@ static int restore(struct load *ld, uint32_t idx, const struct store_lease *row)
 
 	set_gen(ld->e, idx, row->gen);
 	ld->e->slots[idx].is_over = row->state == LEASE_FREE || row->state >= LEASE_QUARANTINE;
-	if (ld->e->slots[idx].pair == NULL && !has_token(ld->e, row))
+	if (ld->e->slots[idx].pair == NULL && !has_token(ld->e, idx, row))
 		return 0;
 	p = lease_pair_get(ld->e, idx);
 	if (p == NULL)
@@ -102,7 +109,7 @@ static int restore(struct load *ld, uint32_t idx, const struct store_lease *row)
 	p->l.gateway = lease_gateway_idx(ld->e, row->gateway);
 	p->l.is_moved = (row->flags & STORE_MOVED) != 0;
 	p->ended_ms = row->ended_ms;
-	if (!has_token(ld->e, row))
+	if (!has_token(ld->e, idx, row))
 		return 0;
 	restore_tokens(p, row);
 	return restore_live(p, row);

@@ -37,6 +37,7 @@ void fix_start(struct fix *f) {
 	cfg.is_shared = f->gateway != NULL;
 	cfg.token_max_ns = f->more.token_max_ns;
 	cfg.outage_ns = f->more.outage_ns;
+	cfg.mark_ns = f->more.mark_ns;
 
 	f->e = lease_engine_new(&cfg, f->env, f->store, NULL, &ops, f->n_pairs + 1 + f->n_room);
 	ck_assert_ptr_nonnull(f->e);

@@ -125,11 +125,12 @@ END_TEST
 
 START_TEST(a_lost_store_holds_all_back) {
 	struct lease_pool_stats st;
+	uint32_t idx;
 	uint64_t gen;
 
 	fix_init(&f, 2);
 	fix_grant(&f, "a");
-	f.more = (struct lease_cfg){.token_max_ns = 7200 * SEC};
+	f.more = (struct lease_cfg){.token_max_ns = 7200 * SEC, .mark_ns = 300 * SEC};
 	ck_assert_int_eq(store_put(f.store, STORE_LOST, "\1", 1, false, NULL, NULL), 0);
 	fix_advance(&f, RG_NS_PER_MS);
 	fix_restart(&f, 0); // an old copy of the store
@@ -149,9 +150,16 @@ START_TEST(a_lost_store_holds_all_back) {
 	fix_grant(&f, "b");
 	ck_assert_int_eq(f.done.rc, 0);
 	gen = f.done.gen;
+	idx = f.done.idx;
+
 	ck_assert_uint_gt(gen, UINT64_C(1) << 40); // none of before comes again (I4)
 	fix_account(&f, "alice");
 	ck_assert_int_eq(f.done.rc, 0);
+	reboot(env_wall_ms(f.env) -
+	       3000); // to before its end: what was given out since then is good
+	fix_grant(&f, "c");
+	ck_assert_int_eq(f.done.rc, RG_E_EXHAUSTED);
+	ck_assert_int_eq(fix_lease(&f, idx)->state, LEASE_OFFERED);
 	fix_fini(&f);
 }
 END_TEST
