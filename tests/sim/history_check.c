@@ -39,9 +39,10 @@ struct flow {
 struct pair {
 	uint16_t client; // last acknowledged owner; 0 = none yet
 	uint64_t gen, claim_end_ns;
-	size_t began_at;      // event: gen was acknowledged
-	uint64_t evidence_ns; // the core confirmed that nothing is bound; RG_NEVER = it did not
-	uint64_t cause_ns;    // from then on a gateway may end the lease by itself; RG_NEVER = not
+	size_t began_at;       // event: gen was acknowledged
+	uint64_t evidence_ns;  // the core confirmed that nothing is bound; RG_NEVER = it did not
+	uint64_t cause_ns;     // from then on a gateway may end the lease by itself; RG_NEVER = not
+	uint64_t released_gen; // by an operator
 	bool is_revoking, is_revoked;
 	bool is_unbound;   // the core confirmed that, and was asked for nothing since
 	bool is_core_away; // it dropped the binding, or the gateway may not know of it
@@ -76,9 +77,9 @@ struct check {
 	struct token t[HISTORY_TOKENS];
 	uint32_t n_tokens;
 	uint64_t hold_end_ns; // INV-11
-	struct asker {        // grants under way
-		unsigned n;
-		size_t at; // since then
+	struct asker {
+		unsigned n; // grants under way,
+		size_t at;  // since then
 	} askers[MAX_CLIENTS];
 	unsigned draining[2]; // pools: gateways where they drain, as bits
 	size_t drained_at[2];
@@ -250,9 +251,9 @@ static const char *on_issue(struct check *c, struct pair *p) {
 		return "given out though an operator took it out of rotation";
 	if (e->gen > p->issued_gen)
 		p->issued_gen = e->gen;
-	if (e->op == OP_GRANT && is_draining(c))
-		return "given out of a pool that drains";
-	return e->op == OP_GRANT ? check_order(c, p) : NULL;
+	if (e->op != OP_GRANT)
+		return NULL;
+	return is_draining(c) ? "given out of a pool that drains" : check_order(c, p);
 }
 
 // --- the store
@@ -429,7 +430,7 @@ static const char *on_refused(const struct check *c, const struct pair *p) {
 	const struct history_event *e = c->e;
 	const struct token *t = &c->t[e->token];
 	bool is_explained = p->is_revoking || p->cause_ns <= e->at_ns || t->n_newer > 1 ||
-			    p->refused_ns >= t->asked_ns;
+			    p->refused_ns >= t->asked_ns || p->released_gen == t->gen;
 
 	if (e->status != 401 || e->is_late || e->op != OP_REGISTER || t->gen != p->gen ||
 	    is_explained)
@@ -475,6 +476,7 @@ static void on_invoke(struct check *c, struct pair *p) {
 	c->t[e->token].n_at_ask = c->t[e->token].n_newer_acked;
 	c->t[e->token].asked_ns = e->at_ns;
 	// Who holds it has no token any more, and the core was never asked.
+	p->released_gen = e->op == OP_RELEASE ? e->gen : p->released_gen;
 	if (e->op == OP_RELEASE && e->gen == p->gen && !p->is_core_asked)
 		p->evidence_ns = min_ns(p->evidence_ns, e->at_ns);
 	if (e->op == OP_REVOKE && e->gen == p->gen) {
@@ -545,13 +547,11 @@ static const char *on_event(struct check *c) {
 	case EV_FLOW:
 		return on_flow(c, p);
 	case EV_FLOW_END:
-		flow_end(c, e->token);
-		return NULL;
+		return flow_end(c, e->token), NULL;
 	case EV_RECORD:
 		return on_record(c, p);
 	case EV_STORE_LOST:
-		on_store_lost(c);
-		return NULL;
+		return on_store_lost(c), NULL;
 	case EV_PROVISION:
 		return on_provision(c, p);
 	case EV_FREE:
