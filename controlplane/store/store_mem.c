@@ -507,12 +507,27 @@ void store_mem_set_watch_delay(struct store *s, uint64_t delay_ns) {
 	mem(s)->watch_delay_ns = delay_ns;
 }
 
+// Of a value; a record's revision tells.
+static bool has_later(const struct store_mem *m, const struct store_job *j) {
+	bool is_later = j->is_outdated;
+
+	for (const struct item *it = m->news.first; it != NULL && j->name != NULL; it = it->next)
+		is_later |= it->job->name != NULL && strcmp(it->job->name, j->name) == 0;
+	return is_later;
+}
+
 void store_mem_cut(struct store *s, bool is_cut) {
 	struct store_mem *m = mem(s);
 
 	m->is_cut = is_cut;
-	for (struct item *it = m->writes.first; it != NULL && is_cut; it = it->next)
+	for (struct item *it = m->writes.first; it != NULL && is_cut; it = it->next) {
+		if (it->is_applied && it->job->history == NULL && it->job->rc == 0 &&
+		    !has_later(m, it->job))
+			news_add(m, it->job);
+
 		it->answer_rc = it->job->rc = -ETIMEDOUT;
+	}
+
 	m->stats.is_up = !is_cut;
 	arm(m);
 }
