@@ -43,7 +43,7 @@ struct pair {
 	uint64_t evidence_ns;  // the core confirmed that nothing is bound; RG_NEVER = it did not
 	uint64_t cause_ns;     // from then on a gateway may end the lease by itself; RG_NEVER = not
 	uint64_t released_gen; // by an operator
-	bool is_revoking, is_revoked;
+	bool is_revoking, is_revoked, is_clearing;
 	bool is_unbound;   // the core confirmed that, and was asked for nothing since
 	bool is_core_away; // it dropped the binding, or the gateway may not know of it
 	uint64_t refused_ns;
@@ -258,9 +258,10 @@ static const char *on_issue(struct check *c, struct pair *p) {
 
 // --- the store
 
-static void clear_bar(struct pair *p) {
-	p->barred_by = 0;
+static void clear_marks(struct pair *p) {
+	p->barred_by = p->other_id_by = 0;
 	p->bar_stored_at = 0;
+	p->is_other_id_stored = p->is_clearing = false;
 }
 
 static const char *on_record(struct check *c, struct pair *p) {
@@ -283,8 +284,10 @@ static const char *on_record(struct check *c, struct pair *p) {
 	    e->gen > p->record_gen && !e->is_free && !e->is_over)
 		return "given out though nothing provisions it";
 	p->is_imported = (e->flags & STORE_IMPORTED) != 0;
-	if ((c->r->imported & 1u << e->pair) != 0 && !p->is_imported)
-		clear_bar(p);
+	// What a gateway heard while somebody put the pair back may be lost with that.
+	if (((c->r->imported & 1u << e->pair) != 0 && !p->is_imported) ||
+	    (p->is_clearing && (e->flags & STORE_SUSPECT) == 0))
+		clear_marks(p);
 	if (e->gen != p->record_gen)
 		p->recorded_at = c->at;
 	if (p->bar_stored_at == 0 && p->barred_by != 0 && (e->flags & STORE_SUSPECT) != 0)
@@ -302,8 +305,8 @@ static void on_store_lost(struct check *c) {
 	c->draining[0] = c->draining[1] = 0;
 	for (unsigned i = 0; i < HISTORY_PAIRS; i++) {
 		c->p[i].cause_ns = 0;
-		c->p[i].other_id_by = 0;
-		clear_bar(&c->p[i]);
+		clear_marks(&c->p[i]);
+
 		c->p[i].is_imported = false;
 	}
 }
@@ -504,13 +507,6 @@ static void on_crash(struct check *c) {
 	}
 }
 
-static void on_other_id(struct pair *p, const struct history_event *e) {
-	bool is_so = e->kind == EV_OTHER_ID;
-
-	p->is_other_id_stored &= is_so && p->other_id_by != 0;
-	p->other_id_by = is_so ? p->other_id_by | 1u << e->gateway : 0;
-}
-
 static const char *on_event(struct check *c) {
 	const struct history_event *e = c->e;
 	struct pair *p = &c->p[e->pair];
@@ -558,10 +554,12 @@ static const char *on_event(struct check *c) {
 		p->free_order = e->asked_ns;
 		return NULL;
 	case EV_CLEAR:
-		clear_bar(p);
-		[[fallthrough]];
+		clear_marks(p);
+		p->is_clearing = true;
+		return NULL;
 	case EV_OTHER_ID:
-		on_other_id(p, e);
+		p->is_other_id_stored &= p->other_id_by != 0;
+		p->other_id_by |= 1u << e->gateway;
 		return NULL;
 	case EV_SUSPECT:
 		p->barred_by |= 1u << e->gateway;
