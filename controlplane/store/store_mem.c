@@ -181,7 +181,7 @@ static void news_tell(struct store_mem *m) {
 }
 
 static void news_forget(struct store_mem *m) {
-	while (m->news.n > 0)
+	while (m->news.first != NULL)
 		free(line_pop(&m->news));
 }
 
@@ -329,7 +329,7 @@ static void on_timer(struct env_timer *t, uint64_t now_ns) {
 			apply_item(m, it);
 	while ((at = first_to_answer(m, now_ns)) != NULL)
 		answer(m, at);
-	while (m->news.n > 0 && !m->is_cut && m->news.first->due_ns <= now_ns)
+	while (m->news.first != NULL && !m->is_cut && m->news.first->due_ns <= now_ns)
 		news_tell(m);
 	arm(m);
 }
@@ -373,7 +373,7 @@ static int mem_queue(struct store *s, struct store_job *j) {
 static void mem_flush(struct store *s) {
 	struct store_mem *m = mem(s);
 
-	while (m->writes.n > 0) {
+	while (m->writes.first != NULL) {
 		if (!m->writes.first->is_applied)
 			apply_item(m, m->writes.first);
 		answer(m, &m->writes.first);
@@ -575,7 +575,7 @@ void store_mem_crash_any(struct store *s, bool (*is_durable)(void *arg), void *a
 	struct store_mem *m = mem(s);
 	bool is_value_lost = false;
 
-	while (m->writes.n > 0) {
+	while (m->writes.first != NULL) {
 		struct item *it = m->writes.first;
 		struct store_job *j = it->job;
 
