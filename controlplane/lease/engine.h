@@ -20,7 +20,7 @@ enum { // indices of names; others follow
 };
 
 struct lease_was { // a pair before its assignment, should that come to nothing
-	bool is_void, is_left, is_held, is_moved, is_released, is_unused;
+	bool is_void, is_left, is_held, is_moved, is_released, is_unused, is_over;
 	uint16_t gateway, scenario;
 	uint64_t gen, reassign_ns, lost_register_ns, lost_dereg_ns;
 	int64_t granted_ms, ended_ms;

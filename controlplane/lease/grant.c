@@ -63,6 +63,7 @@ static struct lease_was remember(const struct lease_pair *p) {
 		.is_moved = l->is_moved,
 		.is_released = p->is_released,
 		.is_unused = p->is_unused,
+		.is_over = p->e->slots[l->idx].is_over,
 		.gateway = l->gateway,
 		.scenario = l->scenario,
 		.gen = l->gen,
@@ -367,6 +368,7 @@ void lease_op_undo(struct lease_pair *p, const struct lease_op *op) {
 	p->l.scenario = was->scenario;
 	p->l.reassign_ns = was->reassign_ns;
 	lease_pair_set_gen(p, was->gen);
+	p->e->slots[p->l.idx].is_over = was->is_over;
 	lease_pair_set_state(p, was->is_held ? LEASE_QUARANTINE : LEASE_FREE);
 	if (was->is_held) // an account's own
 		lease_pool_hold(p);

@@ -146,6 +146,25 @@ START_TEST(refused_issue_frees_the_pair) {
 }
 END_TEST
 
+// A generation that was ended early is over for good, whatever comes of the next.
+START_TEST(failed_grant_revives_nothing) {
+	uint32_t idx;
+
+	fix_init(&f, 1);
+	fix_account(&f, "alice");
+	idx = f.done.idx;
+	ck_assert_int_eq(lease_revoke(f.e, idx, 1), 0);
+	fix_advance(&f, SEC);
+	ck_assert(lease_is_over(f.e, "alice@x", 1));
+	f.issue_rc = -EIO;
+	fix_account(&f, "alice");
+	ck_assert_int_eq(f.done.rc, -EIO);
+	ck_assert_uint_eq(fix_lease(&f, idx)->gen, 1);
+	ck_assert(lease_is_over(f.e, "alice@x", 1));
+	fix_fini(&f);
+}
+END_TEST
+
 START_TEST(renewal_keeps_two_tokens) {
 	struct rg_digest d[3];
 
@@ -339,6 +358,7 @@ int main(void) {
 	tcase_add_test(tc, failed_commit_costs_a_quarantine);
 	tcase_add_test(tc, own_record_takes_nothing_back);
 	tcase_add_test(tc, refused_issue_frees_the_pair);
+	tcase_add_test(tc, failed_grant_revives_nothing);
 	tcase_add_test(tc, renewal_keeps_two_tokens);
 	tcase_add_test(tc, renewal_of_what_is_over);
 	tcase_add_test(tc, failed_renewal_leaves_the_lease);
