@@ -33,9 +33,11 @@ static const char usage[] =
 
 // The loop that a signal ends; set before the handlers are, never cleared while they are.
 static struct env *signalled;
+static volatile sig_atomic_t is_told_to_end; // by a signal; outlives the loop
 
 static void on_signal(int sig) {
 	(void)sig;
+	is_told_to_end = 1;
 	env_stop(signalled);
 }
 
@@ -83,14 +85,15 @@ static int begin_anew(char **argv) {
 	return EXIT_FAILURE;
 }
 
-static bool is_taken(int rc, struct log *log) {
-	if (rc != RG_E_TAKEN)
-		return false;
-	log_put(log, LOG_WARN, "dataplane.hugepages_taken", LOG_S("effect", "small pages"),
-		LOG_S("cure", "reserve more of them, or set dataplane.hugepages: no"));
+// What was told to end before its own end does not begin anew.
+static int after_taken(struct log *log) {
 	signal(SIGINT, SIG_DFL); // what they would end is about to go
 	signal(SIGTERM, SIG_DFL);
-	return true;
+	if (is_told_to_end)
+		return EXIT_SUCCESS;
+	log_put(log, LOG_WARN, "dataplane.hugepages_taken", LOG_S("effect", "small pages"),
+		LOG_S("cure", "reserve more of them, or set dataplane.hugepages: no"));
+	return RG_E_TAKEN;
 }
 
 // EXIT_SUCCESS, EXIT_FAILURE or RG_E_TAKEN.
@@ -121,7 +124,9 @@ static int run(const struct conf *conf, bool is_check) {
 	}
 	log_put(log, LOG_INFO, "gateway.stopping");
 done:
-	if (rc != 0 && !is_taken(rc, log)) {
+	if (rc == RG_E_TAKEN) {
+		rc = after_taken(log);
+	} else if (rc != 0) {
 		fprintf(stderr, "regated: %s\n", err);
 		rc = EXIT_FAILURE;
 	}

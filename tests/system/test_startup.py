@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
 from case import main  # noqa: E402
-from lab import BUILD, CORE, TAP, Lab, enter_new_netns, hugepages, wait_for  # noqa: E402
+from lab import BUILD, CORE, TAP, Lab, enter_new_netns, wait_for  # noqa: E402
 from wic import Sip, Ws, http, lease  # noqa: E402
 
 REGATED = BUILD + "/controlplane/regated"
@@ -114,26 +114,6 @@ class Startup(unittest.TestCase):
     def test_no_hugepages(self):
         self.refused("hugepages", "nr_hugepages=", conf={"dataplane": {"hugepages": "yes",
                                                                        "memory": "65536MiB"}})
-
-    def test_hugepages_taken_meanwhile(self):
-        """Enough were free, as it seems, and are not there: as when two gateways start at once."""
-        free = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages"
-        memory = 2 * hugepages("free") + 64  # MiB
-        if memory > 1024:
-            self.skipTest(f"{memory} MiB would be used")
-        lie = self.lab.write("lie", "100000\n")
-        self.lab.conf_over = {"dataplane": {"hugepages": "auto", "memory": f"{memory}MiB"}}
-        self.lab.start_core()
-        proc = self.lab.regated = self.lab.start("regated", [
-            "unshare", "-m", "sh", "-c",
-            f"mount --bind {lie} {free} && exec {REGATED} --config {self.lab.make_conf()}"])
-        wait_for("start", self.lab.regated_ready, 20)
-        self.lab.link_up()
-        lines = [x for x in self.lab.log("regated").splitlines() if " level=info " not in x]
-        self.assertEqual(len(lines), 1, lines)
-        self.assertIn("level=warn msg=dataplane.hugepages_taken", lines[0])
-        self.assertEqual(http("GET", "/").status, 200)
-        self.assertEqual(self.lab.stop(proc), 0, self.lab.log("regated"))
 
     def test_cpu_that_does_not_exist(self):
         self.refused("dataplane.lcores", "999", conf={"dataplane": {"lcores": '"999"'}})
