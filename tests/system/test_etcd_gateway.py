@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
@@ -137,6 +136,11 @@ class Lost(GatewayCase):
         return subprocess.run([REGATED, "--config", self.lab.path("regated.yaml"), "--store-lost"],
                               capture_output=True, text=True, timeout=60)
 
+    def held_back(self):
+        answer = http("POST", "/v1/lease", {"anonymous": True})
+        self.assertEqual(answer.status, 503)
+        self.assertIn("retry-after", answer.headers)
+
     def test_store_lost(self):
         """Said so: from the next start on nothing is given out until all of before must be over."""
         given = lease()
@@ -151,18 +155,14 @@ class Lost(GatewayCase):
             "store.prefix: /regate: counts as lost; from the next start on no pair is given out until all "
             "leases of before are over\n"))
         self.lab.start_regated()
-        start = time.monotonic()
         with Ws() as ws:
             self.assertEqual(Sip(ws, given).register().status, 401)
-        answer = http("POST", "/v1/lease", {"anonymous": True})
-        self.assertEqual(answer.status, 503)
-        self.assertIn("retry-after", answer.headers)
-        # Another start neither forgets that nor begins anew.
+        self.held_back()
         self.lab.stop(self.lab.regated)
         self.lab.start_regated()
+        self.held_back()  # another start does not forget that
         wait_for("the end of the hold", lambda: http("POST", "/v1/lease", {"anonymous": True}).status == 201,
                  self.HOLD_S + 10)
-        self.assertGreater(time.monotonic() - start, self.HOLD_S - 3)
         self.assertGreater(self.lab.ctl("lease", "list")["data"]["leases"][0]["gen"], before + 2 ** 40)
 
 
