@@ -37,13 +37,13 @@ static int start_line(struct rg_slice line, struct sip_msg *m) {
 		return line.len > 4 && sip_low_eq(line.p, "sip", 3) && line.p[3] == '/'
 			       ? 0
 			       : RG_E_PROTO;
+	m->method = rg_eq(rg_slice(line.p, n), RG_LIT("ACK")) ? SIP_ACK : SIP_OTHER_METHOD;
 	line = rg_trim(line);
 	for (n = line.len; n > 0 && line.p[n - 1] != ' ' && line.p[n - 1] != '\t'; n--)
 		;
 	version = rg_skip(line, n);
 	if (version.len < 4 || !sip_low_eq(version.p, "sip", 3) || version.p[3] != '/')
 		return RG_E_PROTO;
-	m->method = rg_is_prefix(line, RG_LIT("ACK ")) ? SIP_ACK : SIP_OTHER_METHOD;
 	if (m->method == SIP_ACK) // RFC 3261 17.1.1.3
 		return 0;
 	return SIP_IS(version, "sip/2.0") ? 400 : 505;
@@ -88,9 +88,9 @@ int sip_refusal(struct rg_slice in, struct sip_msg *m) {
 	m->n_hdrs = 0;
 	while (end < lim && m->n_hdrs < SIP_MAX_HEADERS) {
 		p = end + 2;
-		end = line_end(p, lim);
-		if (end == p) // the body
+		if (lim - p > 1 && SIP_AT(p, "\r\n")) // the body, also one that looks like a fold
 			break;
+		end = line_end(p, lim);
 		take_header(sip_piece(p, end), m);
 	}
 	return status <= 0 || (m->seen >> SIP_HDR_VIA & 1) != 0 ? status : RG_E_PROTO;

@@ -89,7 +89,7 @@ static void check_answer(const struct sip_msg *m) {
 	FUZZ_CHECK(g == NULL);
 }
 
-// Lines as many as headers and three more, of text, whatever the request has.
+// Lines as many as headers and three more, of text, from its head, whatever the request has.
 static void check_refusal(struct rg_slice in) {
 	static uint8_t buf[2 * SIP_MAX_MSG];
 	static struct sip_msg m;
@@ -98,12 +98,16 @@ static void check_refusal(struct rg_slice in) {
 	int status = sip_refusal(in, &m);
 	struct sip_answer a = {.status = (unsigned)status, .peer = &peer, .to_tag = RG_LIT("t")};
 	unsigned n_lines = 0;
+	const uint8_t *end;
 
 	FUZZ_CHECK(status == RG_E_PROTO || status == 0 || status == 400 || status == 505);
 	if (status <= 0)
 		return;
-	for (unsigned i = 0; i < m.n_hdrs; i++)
+	end = memmem(in.p, in.len, "\r\n\r\n", 4);
+	for (unsigned i = 0; i < m.n_hdrs; i++) {
 		fuzz_check_in(in, m.hdrs[i].value);
+		FUZZ_CHECK(end == NULL || m.hdrs[i].value.p + m.hdrs[i].value.len <= end);
+	}
 	sip_put_answer(&w, &m, &a);
 	FUZZ_CHECK(!w.overflow && m.is_request);
 	for (size_t i = 0; i < w.len; i++) {
