@@ -148,6 +148,20 @@ void client_set_flows(struct client *c, bool (*is_flow)(void *arg, struct rg_sli
 	c->flow_arg = arg;
 }
 
+// Has it the form of message_put_handle(), marks with numbers between? Else the core addresses us.
+static bool is_handle(struct rg_slice user) {
+	static const char *const marks[] = {"l", ".g", "."};
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (!rg_is_prefix(user, rg_str(marks[i])))
+			return false;
+		user = rg_skip(user, strlen(marks[i]));
+		while (user.len > 0 && *user.p >= '0' && *user.p <= '9')
+			user = rg_skip(user, 1);
+	}
+	return true;
+}
+
 // The user part of the first Route: whom the Path of a registration names. len 0 when there is none.
 static struct rg_slice handle_of(const struct sip_msg *m) {
 	const struct sip_hdr *h = sip_hdr_first(m, SIP_HDR_ROUTE);
@@ -170,7 +184,7 @@ static struct rg_slice handle_of(const struct sip_msg *m) {
 static unsigned status_of(const struct client *c, const struct sip_msg *m) {
 	struct rg_slice handle = handle_of(m);
 
-	if (handle.len > 0 && c->is_flow != NULL && !c->is_flow(c->flow_arg, handle))
+	if (is_handle(handle) && c->is_flow != NULL && !c->is_flow(c->flow_arg, handle))
 		return 430;
 	return m->method == SIP_OPTIONS ? 200 : 405;
 }

@@ -225,19 +225,23 @@ START_TEST(contact_of_the_former_owner) {
 }
 END_TEST
 
-static unsigned invite(const char *route) {
+static unsigned ask(const char *method, const char *route) {
 	char text[1024];
 	unsigned status;
 
 	snprintf(text, sizeof(text),
-		 "INVITE sip:dgtq535e@4ejhaldknkb7.invalid SIP/2.0\r\n"
+		 "%s sip:dgtq535e@4ejhaldknkb7.invalid SIP/2.0\r\n"
 		 "Via: SIP/2.0/TCP scscf.example;branch=z9hG4bKx\r\n%s"
 		 "From: <sip:b@d>;tag=1\r\nTo: <sip:pool-00000@ims.example.net>\r\nCall-ID: q\r\n"
-		 "CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n",
-		 route);
+		 "CSeq: 1 %s\r\nContent-Length: 0\r\n\r\n",
+		 method, route, method);
 	rig_core_send(text);
 	ck_assert_int_eq(sscanf(rig_core_text(), "SIP/2.0 %u ", &status), 1);
 	return status;
+}
+
+static unsigned invite(const char *route) {
+	return ask("INVITE", route);
 }
 
 static void path_to_route(char *route, size_t size) {
@@ -262,7 +266,7 @@ START_TEST(request_for_the_former_owner) {
 	at = strchr(forged, '@') - 1;
 	*at = *at == '0' ? '1' : '0';
 	ck_assert_uint_eq(invite(forged), 430);
-	ck_assert_uint_eq(invite("Route: <sip:l0.g@gw;lr>\r\n"), 430);
+	ck_assert_uint_eq(invite("Route: <sip:l0.g.@gw;lr>\r\n"), 430);
 	ck_assert_uint_eq(invite("Route: <sip:l99999999999.g1.00@gw;lr>\r\n"), 430);
 	ck_assert_int_eq(lease_revoke(rig.leases, old.idx, old.gen), 0);
 	env_sim_settle(rig.env);
@@ -282,6 +286,21 @@ START_TEST(request_for_the_former_owner) {
 }
 END_TEST
 
+// A Route that names us in another way: the core asks whether we are there, or is wrong.
+START_TEST(request_to_us) {
+	static const char *const users[] = {"pcscf@", "l@", "l0.g@", "lisa.green.1@", "l1.g1@", ""};
+	struct rig_lease l = rig_grant(600);
+	char route[64];
+
+	expect(&l, 200);
+	for (unsigned i = 0; i < sizeof(users) / sizeof(*users); i++) {
+		snprintf(route, sizeof(route), "Route: <sip:%sgw;lr>\r\n", users[i]);
+		ck_assert_uint_eq(ask("OPTIONS", route), 200);
+		ck_assert_uint_eq(invite(route), 405);
+	}
+}
+END_TEST
+
 static void add(void *suite) {
 	TCase *t = tcase_create("rows");
 
@@ -295,6 +314,7 @@ static void add(void *suite) {
 	tcase_add_test(t, former_owner_comes_late);
 	tcase_add_test(t, contact_of_the_former_owner);
 	tcase_add_test(t, request_for_the_former_owner);
+	tcase_add_test(t, request_to_us);
 	suite_add_tcase(suite, t);
 }
 
