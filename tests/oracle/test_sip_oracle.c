@@ -35,18 +35,19 @@ static int differing_field(void) {
 	return -1;
 }
 
-// Fails when the oracle says something else of the message, unless it may; true = it does.
-static bool is_other(size_t oracle, bool may_differ) {
+// Fails when the oracle says something else of the message, unless its verdict or what it reads may be
+// another; true = it is.
+static bool is_other(size_t oracle, bool may_judge, bool may_read) {
 	int f;
 
 	oracles[oracle].read(rg_slice(g.text, g.len), &other);
-	ck_assert_msg(may_differ || own.is_good == other.is_good, "%s %s:\n%.*s",
+	ck_assert_msg(may_judge || own.is_good == other.is_good, "%s %s:\n%.*s",
 		      oracles[oracle].name, other.is_good ? "takes" : "refuses", (int)g.len,
 		      g.text);
 	if (own.is_good != other.is_good)
 		return true;
 	f = own.is_good ? differing_field() : -1;
-	ck_assert_msg(may_differ || f < 0, "%s, %s: %s, not %s:\n%.*s", oracles[oracle].name,
+	ck_assert_msg(may_read || f < 0, "%s, %s: %s, not %s:\n%.*s", oracles[oracle].name,
 		      field_names[f], other.text[f], own.text[f], (int)g.len, g.text);
 	return f >= 0;
 }
@@ -62,8 +63,11 @@ START_TEST(form) {
 		own_read(rg_slice(g.text, g.len), &own);
 		ck_assert_msg(own.is_good == f->is_good, "%s:\n%.*s", f->clause, (int)g.len,
 			      g.text);
-		for (size_t k = 0; k < N_ORACLES; k++)
-			n_other[k] += is_other(k, (f->differs & oracles[k].bit) != 0);
+		for (size_t k = 0; k < N_ORACLES; k++) {
+			bool may = (f->differs & oracles[k].bit) != 0;
+
+			n_other[k] += is_other(k, may, may);
+		}
 	}
 	for (size_t k = 0; k < N_ORACLES; k++) // or the table says what is not so
 		ck_assert_msg((n_other[k] > 0) == ((f->differs & oracles[k].bit) != 0), "%s, %s",
@@ -71,10 +75,11 @@ START_TEST(form) {
 }
 END_TEST
 
-// What is left of a good message when bytes of it are damaged may be good or bad. They take what we
-// take, and read the same in it; what they take and we do not are the forms of forms.c.
+// What is left of a good message when bytes of it are damaged may be good or bad. What we take
+// sofia-sip takes, libosip2 at times (forms.c); what is taken is read as we do. What they take and we
+// do not are the forms of forms.c.
 START_TEST(damage) {
-	unsigned n_good = 0, n_bad = 0;
+	unsigned n_good = 0, n_bad = 0, n_other = 0;
 
 	oracles_init();
 	g.seed = 1;
@@ -87,10 +92,11 @@ START_TEST(damage) {
 			continue;
 		n_good++;
 		for (size_t k = 0; k < N_ORACLES; k++)
-			is_other(k, oracles[k].bit == OSIP);
+			n_other += is_other(k, oracles[k].bit == OSIP, false);
 	}
 	ck_assert_uint_gt(n_good, N_DAMAGED / 10);
 	ck_assert_uint_gt(n_bad, N_DAMAGED / 2);
+	ck_assert_uint_lt(n_other, n_good / 100); // or libosip2 reads too little to tell
 }
 END_TEST
 
