@@ -108,12 +108,20 @@ int issuers_load(struct issuers *s, const struct conf *conf, struct env *env, ch
 	return rc;
 }
 
-static void on_gone(void *arg, uint16_t wwsf, const uint64_t *keys, size_t n) {
+static void on_ended(void *arg, uint16_t wwsf) {
 	const struct issuers *s = arg;
 
-	if (lease_end_keys(s->leases, wwsf, keys, n) != 0)
+	token_issuers_ended(s->issuers, wwsf);
+}
+
+static int on_gone(void *arg, uint16_t wwsf, const uint64_t *keys, size_t n) {
+	struct issuers *s = arg;
+	int rc = lease_end_keys(s->leases, wwsf, keys, n, on_ended, s);
+
+	if (rc != 0)
 		log_put(s->log, LOG_ERROR, "token.keys_not_withdrawn", LOG_U("wwsf", wwsf),
-			LOG_S("why", "no memory; say `token reload` again"));
+			LOG_S("why", "no memory; is tried again in a minute"));
+	return rc;
 }
 
 static void put_name(const struct issuers *s, uint16_t wwsf, char *out) {
@@ -126,7 +134,7 @@ static void on_put(void *arg, int rc, uint64_t) {
 	if (rc != 0)
 		log_put(s->log, LOG_WARN, "token.keys_not_stored", LOG_S("why", rg_strerror(rc)),
 			LOG_S("effect",
-			      "after a restart `token reload` does not see which are gone"));
+			      "after a restart `token reload` may not see which are gone"));
 }
 
 static void on_known(void *arg, uint16_t wwsf, const struct token_known *known, size_t n) {
@@ -140,7 +148,7 @@ static void on_known(void *arg, uint16_t wwsf, const struct token_known *known, 
 		on_put(s, rc, 0);
 }
 
-// Those whose tokens may live. Of a value that nobody here wrote none.
+// Those whose tokens may live. Without a value that we wrote, leases of before are of nobody knows which.
 static int load_known(const struct issuers *s, struct token_issuer_cfg *cfg, int64_t now_s) {
 	struct token_known *list = calloc(TOKEN_KNOWN_MAX, sizeof(*list));
 	size_t len = TOKEN_KNOWN_MAX * sizeof(*list);
@@ -150,8 +158,10 @@ static int load_known(const struct issuers *s, struct token_issuer_cfg *cfg, int
 		return -ENOMEM;
 	cfg->before = list;
 	put_name(s, cfg->wwsf_idx, name);
-	if (store_get(s->store, name, list, &len) != 0 || len % sizeof(*list) != 0)
-		return 0;
+	if (store_get(s->store, name, list, &len) != 0 || len % sizeof(*list) != 0) {
+		len = lease_has_adopted(s->leases, cfg->wwsf_idx) ? sizeof(*list) : 0;
+		list[0] = (struct token_known){TOKEN_KEY_UNKNOWN, now_s + s->conf->token.life_s};
+	}
 	for (size_t i = 0; i < len / sizeof(*list); i++)
 		if (list[i].until_s > now_s)
 			list[cfg->n_before++] = list[i];

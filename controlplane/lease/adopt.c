@@ -17,6 +17,8 @@ struct lease_withdrawal { // of keys: a walk over all pairs
 	uint32_t at;
 	unsigned n_ended;
 	uint16_t wwsf;
+	void (*done)(void *arg, uint16_t wwsf);
+	void *arg;
 	size_t n;
 	uint64_t keys[];
 };
@@ -134,13 +136,24 @@ static bool is_signed_by(const struct lease_pair *p, const uint64_t *keys, size_
 	return p->running != NULL && is_one_of(p->running->ask.key, keys, n);
 }
 
+static bool is_adopted(const struct lease_engine *e, const struct lease_slot *slot, uint16_t wwsf) {
+	return slot->pair != NULL && slot->wwsf == wwsf && e->pools[slot->pool]->is_foreign &&
+	       lease_is_live(&slot->pair->l);
+}
+
+bool lease_has_adopted(const struct lease_engine *e, uint16_t wwsf) {
+	for (uint32_t i = 0; i < e->n_pairs; i++)
+		if (is_adopted(e, &e->slots[i], wwsf))
+			return true;
+	return false;
+}
+
 static void step(struct lease_engine *e, struct lease_withdrawal *w) {
 	for (unsigned n = 0; n < STEP && w->at < e->n_pairs; n++, w->at++) {
 		const struct lease_slot *slot = &e->slots[w->at];
 		const struct lease_pair *p = slot->pair;
 
-		if (p != NULL && slot->wwsf == w->wwsf && e->pools[slot->pool]->is_foreign &&
-		    lease_is_live(&p->l) && is_signed_by(p, w->keys, w->n) &&
+		if (is_adopted(e, slot, w->wwsf) && is_signed_by(p, w->keys, w->n) &&
 		    lease_revoke(e, w->at, p->l.gen) == 0)
 			w->n_ended++;
 	}
@@ -162,6 +175,8 @@ void lease_withdrawal_fn(struct env_timer *t, uint64_t now_ns) {
 	if (w->at == e->n_pairs) {
 		log_put(e->log, LOG_WARN, "lease.keys_withdrawn", LOG_U("wwsf", w->wwsf),
 			LOG_U("keys", w->n), LOG_U("leases", w->n_ended));
+		if (w->done != NULL)
+			w->done(w->arg, w->wwsf);
 		end_first(e);
 	}
 	if (e->withdrawals != NULL)
@@ -174,12 +189,13 @@ void lease_withdrawals_stop(struct lease_engine *e) {
 		end_first(e);
 }
 
-int lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys, size_t n) {
+int lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys, size_t n,
+		   void (*done)(void *arg, uint16_t wwsf), void *arg) {
 	struct lease_withdrawal *w = malloc(sizeof(*w) + n * sizeof(*keys)), **last;
 
 	if (w == NULL)
 		return -ENOMEM;
-	*w = (struct lease_withdrawal){.wwsf = wwsf, .n = n};
+	*w = (struct lease_withdrawal){.wwsf = wwsf, .done = done, .arg = arg, .n = n};
 	if (n > 0)
 		memcpy(w->keys, keys, n * sizeof(*keys));
 	for (last = &e->withdrawals; *last != NULL;)

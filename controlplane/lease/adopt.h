@@ -23,6 +23,7 @@ void lease_adopt(struct lease_engine *e, const struct lease_adoption *a,
 void lease_end_token(struct lease_engine *e, uint32_t idx, uint64_t gen, const struct rg_digest *d);
 // That WWSF withdrew these keys: every lease in its pools ends that has or gets a token of theirs, or one of
 // which nobody knows any more who signed it (it is of before a restart, or of another gateway). From the
-// next turn on, step by step. 0 or -ENOMEM.
+// next turn on, step by step; then done, unless the engine goes before, or it is NULL. 0 or -ENOMEM.
 [[nodiscard]] int lease_end_keys(struct lease_engine *e, uint16_t wwsf, const uint64_t *keys,
-				 size_t n);
+				 size_t n, void (*done)(void *arg, uint16_t wwsf), void *arg);
+bool lease_has_adopted(const struct lease_engine *e, uint16_t wwsf); // does one in its pools live?

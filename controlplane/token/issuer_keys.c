@@ -65,26 +65,36 @@ static void add_known(struct token_known *list, size_t *n, uint64_t tag, int64_t
 		list[(*n)++] = (struct token_known){tag, until_s};
 }
 
-static int64_t wall_s(const struct issuer *is, uint64_t at_ns) {
-	uint64_t now_ns = env_now_ns(is->all->env);
+static int64_t wall_s(const struct issuer *is) {
+	return env_wall_ms(is->all->env) / 1000;
+}
 
-	return at_ns == RG_NEVER ? INT64_MAX
-				 : env_wall_ms(is->all->env) / 1000 +
-					   (int64_t)((at_ns - now_ns) / RG_NS_PER_S);
+// The newest keys sign until we hear otherwise, or are told of again: at the next poll, which may be late.
+static int64_t until_s(const struct issuer *is, const struct set *s) {
+	const struct token_issuers_cfg *cfg = &is->all->cfg;
+	uint64_t ns = s->until_ns == RG_NEVER ? cfg->life_max_s * RG_NS_PER_S + 2 * cfg->poll_ns
+					      : s->until_ns - env_now_ns(is->all->env);
+
+	return wall_s(is) + (int64_t)(ns / RG_NS_PER_S);
 }
 
 static void tell_known(const struct issuer *is) {
 	const struct token_issuers_cfg *cfg = &is->all->cfg;
-	uint64_t now_ns = env_now_ns(is->all->env);
+	const struct token_known *before = is->cfg->before;
 	struct token_known list[TOKEN_KNOWN_MAX];
 	size_t n = 0;
 
+	if (is->n_ending > 0)
+		add_known(list, &n, TOKEN_KEY_WITHDRAWN, wall_s(is) + cfg->life_max_s);
 	for (size_t i = 0; i < is->n_sets; i++)
-		for (size_t j = 0; is->sets[i]->until_ns > now_ns && j < is->sets[i]->keys.n; j++)
+		for (size_t j = 0;
+		     is->sets[i]->until_ns > env_now_ns(is->all->env) && j < is->sets[i]->keys.n;
+		     j++)
 			add_known(list, &n, is->sets[i]->keys.keys[j].tag,
-				  wall_s(is, is->sets[i]->until_ns));
-	for (size_t i = 0; is->before_ns > now_ns && i < is->cfg->n_before; i++)
-		add_known(list, &n, is->cfg->before[i].tag, wall_s(is, is->before_ns));
+				  until_s(is, is->sets[i]));
+	for (size_t i = 0; i < is->n_before; i++)
+		if (before[i].until_s > wall_s(is))
+			add_known(list, &n, before[i].tag, before[i].until_s);
 	if (cfg->known != NULL)
 		cfg->known(cfg->arg, is->cfg->wwsf_idx, list, n);
 }
@@ -109,30 +119,48 @@ static void set_newest(struct issuer *is, struct set *s) {
 	tell_known(is);
 }
 
-// All but the newest set, and whatever only they had, or the process before this one.
+// Those that are not in the newest set, of the sets before and of the process before.
+static size_t find_gone(const struct issuer *is, uint64_t *tags) {
+	const struct token_known *before = is->cfg->before;
+	size_t n = 0;
+
+	for (size_t i = 0; i < is->n_before; i++)
+		if (before[i].until_s > wall_s(is) && !has_tag(is->sets[0], before[i].tag))
+			tags[n++] = before[i].tag;
+	for (size_t k = 1; k < is->n_sets; k++)
+		for (size_t i = 0; i < is->sets[k]->keys.n; i++)
+			if (!has_tag(is->sets[0], is->sets[k]->keys.keys[i].tag))
+				tags[n++] = is->sets[k]->keys.keys[i].tag;
+	return n;
+}
+
+// All but the newest set, and whatever only they had, or the process before this one. Until their leases
+// have ended the next process hears of it: it has to do it again.
 static void forget_old(struct issuer *is) {
 	const struct token_issuers_cfg *cfg = &is->all->cfg;
 	uint64_t tags[SETS_MAX * JWK_SET_MAX + TOKEN_KNOWN_MAX];
-	size_t n = 0;
+	size_t n = find_gone(is, tags);
 
-	is->is_forgetting = false;
-	for (size_t i = 0; is->before_ns > env_now_ns(is->all->env) && i < is->cfg->n_before; i++)
-		if (!has_tag(is->sets[0], is->cfg->before[i].tag))
-			tags[n++] = is->cfg->before[i].tag;
-	is->before_ns = 0;
-	while (is->n_sets > 1) {
-		struct set *old = is->sets[--is->n_sets];
-
-		for (size_t i = 0; i < old->keys.n; i++)
-			if (!has_tag(is->sets[0], old->keys.keys[i].tag))
-				tags[n++] = old->keys.keys[i].tag;
-		issuer_set_put(old);
+	is->is_forgetting =
+		n > 0 && cfg->gone != NULL && cfg->gone(cfg->arg, is->cfg->wwsf_idx, tags, n) != 0;
+	if (is->is_forgetting) {
+		env_timer_set(is->all->env, &is->poll, env_now_ns(is->all->env) + cfg->refetch_ns);
+		return;
 	}
+	is->n_ending += n > 0 && cfg->gone != NULL;
+	is->n_before = 0;
+	while (is->n_sets > 1)
+		issuer_set_put(is->sets[--is->n_sets]);
 	log_put(is->all->log, LOG_INFO, "token.keys_forgotten", LOG_S("wwsf", is->cfg->wwsf),
 		LOG_U("keys", n));
-	if (n > 0 && cfg->gone != NULL)
-		cfg->gone(cfg->arg, is->cfg->wwsf_idx, tags, n);
 	tell_known(is);
+}
+
+void token_issuers_ended(struct token_issuers *s, uint16_t wwsf) {
+	for (size_t i = 0; i < s->n_issuers; i++)
+		if (s->issuers[i].cfg->wwsf_idx == wwsf && s->issuers[i].n_ending > 0 &&
+		    --s->issuers[i].n_ending == 0)
+			tell_known(&s->issuers[i]);
 }
 
 bool issuer_has_key(const struct issuer *is, uint64_t tag) {
@@ -158,10 +186,10 @@ struct set *issuer_set_with(const struct issuer *is, const char *kid) {
 static void fetched(struct issuer *is, bool is_good) {
 	const struct token_issuers *all = is->all;
 
-	if (is_good && is->is_forgetting)
-		forget_old(is);
 	env_timer_set(all->env, &is->poll,
 		      env_now_ns(all->env) + (is_good ? all->cfg.poll_ns : all->cfg.refetch_ns));
+	if (is_good && is->is_forgetting)
+		forget_old(is);
 	issuer_wake_jobs(is);
 }
 
@@ -244,8 +272,15 @@ static int fetch(struct issuer *is) {
 static void on_poll(struct env_timer *t, uint64_t now_ns) {
 	struct issuer *is = (struct issuer *)((char *)t - offsetof(struct issuer, poll));
 
-	if (is->fetch == NULL && is->parse == NULL && fetch(is) != 0)
+	if (is->n_sets > 0)
+		tell_known(is);
+	if (is->cfg->jwks_uri == NULL) {
+		env_timer_set(is->all->env, t, now_ns + is->all->cfg.poll_ns);
+		if (is->is_forgetting)
+			forget_old(is);
+	} else if (is->fetch == NULL && is->parse == NULL && fetch(is) != 0) {
 		env_timer_set(is->all->env, t, now_ns + is->all->cfg.refetch_ns);
+	}
 }
 
 static void forget(struct issuer *is) {
@@ -310,7 +345,9 @@ int issuer_keys_start(struct issuer *is, char *err, size_t err_len) {
 	struct set *set;
 
 	is->poll.fn = on_poll;
-	is->before_ns = env_now_ns(is->all->env) + is->all->cfg.life_max_s * RG_NS_PER_S;
+	is->n_before = is->cfg->n_before;
+	for (size_t i = 0; i < is->n_before; i++)
+		is->is_forgetting |= is->cfg->before[i].tag == TOKEN_KEY_WITHDRAWN;
 	if (is->cfg->jwks_uri != NULL) {
 		env_timer_set(is->all->env, &is->poll, env_now_ns(is->all->env));
 		return 0;
@@ -319,6 +356,9 @@ int issuer_keys_start(struct issuer *is, char *err, size_t err_len) {
 	if (set == NULL)
 		return RG_E_PROTO;
 	set_newest(is, set);
+	env_timer_set(is->all->env, &is->poll, env_now_ns(is->all->env) + is->all->cfg.poll_ns);
+	if (is->is_forgetting)
+		forget_old(is);
 	return 0;
 }
 

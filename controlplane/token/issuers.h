@@ -9,9 +9,11 @@
 #include "token/token.h"
 
 struct token_known {  // a key of an issuer
-	uint64_t tag; // as token_claims.key
-	int64_t until_s; // wall clock: tokens that it signed are good so long; INT64_MAX: it may sign more
+	uint64_t tag; // as token_claims.key, or TOKEN_KEY_*
+	int64_t until_s; // wall clock: no token that it signed is good for longer, if we are told no more
 };
+// In the list of the process before: nobody knows which keys there were; keys were being withdrawn.
+enum { TOKEN_KEY_UNKNOWN = 0, TOKEN_KEY_WITHDRAWN = 1 };
 #define TOKEN_KNOWN_MAX 256
 
 struct token_issuer_cfg {     // strings are borrowed
@@ -25,7 +27,7 @@ struct token_issuer_cfg {     // strings are borrowed
 	uint32_t cache_s;
 	const char *wwsf; // ims.wwsf: it speaks for no other
 	uint16_t wwsf_idx;
-	// What known() told last, in the process before this one; oldest last.
+	// What known() told last, in the process before this one.
 	const struct token_known *before;
 	size_t n_before;
 };
@@ -37,11 +39,12 @@ struct token_issuers_cfg {
 	uint64_t poll_ns;   // between fetches, such as 15 min
 	uint64_t refetch_ns; // between fetches for an unknown key at least, such as 60 s
 	// Keys of that WWSF were withdrawn: what they verified is no good. tags: as token_claims.key;
-	// n > 0; good for the call. May be NULL.
-	void (*gone)(void *arg, uint16_t wwsf_idx, const uint64_t *tags, size_t n);
+	// n > 0; good for the call. 0: token_issuers_ended() follows, later; negative: is called again after
+	// refetch_ns. May be NULL.
+	int (*gone)(void *arg, uint16_t wwsf_idx, const uint64_t *tags, size_t n);
 	void *arg;
-	// The keys of that WWSF are others now; at most TOKEN_KNOWN_MAX, newest first; good for the call.
-	// May be NULL.
+	// The keys of that WWSF, once in poll_ns and when they are others; at most TOKEN_KNOWN_MAX; good for
+	// the call. May be NULL.
 	void (*known)(void *arg, uint16_t wwsf_idx, const struct token_known *known, size_t n);
 };
 
@@ -68,6 +71,8 @@ typedef void token_issuers_fn(void *arg, int rc, uint16_t wwsf_idx, const struct
 // The set of that WWSF is fetched anew, or is as given by token_issuers_give(); what is not in it is
 // withdrawn, also what was kept for the tokens that it had signed.
 void token_issuers_forget(struct token_issuers *s, uint16_t wwsf);
+// All that the keys of one gone() had verified has ended.
+void token_issuers_ended(struct token_issuers *s, uint16_t wwsf);
 // The n-th WWSF whose set is still to come: until then its old keys are good. NULL: past the end.
 const char *token_issuers_pending(const struct token_issuers *s, size_t n);
 // A new set for an issuer without URI, before that. Negative with one line in err.

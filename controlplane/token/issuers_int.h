@@ -27,7 +27,8 @@ struct issuer {
 	unsigned n_asks;    // first ones, in
 	uint64_t asks_s;    // this second
 	bool is_forgetting; // with the next good set
-	uint64_t before_ns; // until then tokens of before the start may be good; 0: forgotten
+	size_t n_before;    // of cfg->before, while they are not forgotten
+	unsigned n_ending;  // calls of gone() whose leases have not all ended
 };
 
 struct token_issuers {

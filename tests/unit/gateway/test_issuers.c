@@ -19,12 +19,37 @@ static struct conf_wwsf wwsfs[4];
 static struct store *store;
 static struct issuers issuers;
 static unsigned n_ended[3];
+static bool has_adopted, has_memory;
 static char err[512];
 
+#define LIFE_S 7200
+#define POLL_S 900
+
+static struct walk {
+	struct env_timer timer;
+	void (*done)(void *arg, uint16_t wwsf);
+	void *arg;
+} walks[3];
+
+static void on_walk_end(struct env_timer *t, uint64_t) {
+	struct walk *w = (struct walk *)t;
+
+	w->done(w->arg, (uint16_t)(w - walks));
+}
+
 // In place of the lease engine's.
-int lease_end_keys(struct lease_engine *, uint16_t wwsf, const uint64_t *, size_t) {
+int lease_end_keys(struct lease_engine *, uint16_t wwsf, const uint64_t *, size_t,
+		   void (*done)(void *arg, uint16_t wwsf), void *arg) {
+	if (!has_memory)
+		return -ENOMEM;
 	n_ended[wwsf]++;
+	walks[wwsf] = (struct walk){.timer.fn = on_walk_end, .done = done, .arg = arg};
+	env_timer_set(env, &walks[wwsf].timer, env_now_ns(env) + RG_NS_PER_S);
 	return 0;
+}
+
+bool lease_has_adopted(const struct lease_engine *, uint16_t) {
+	return has_adopted;
 }
 
 // A set of one new key.
@@ -47,9 +72,19 @@ static void start(void) {
 	env_sim_advance(env, RG_NS_PER_S); // the store has it
 }
 
-static void restart(void) {
+static void stop(void) {
 	issuers_fini(&issuers);
+	for (unsigned i = 0; i < 3; i++)
+		env_timer_cancel(env, &walks[i].timer);
+}
+
+static void restart(void) {
+	stop();
 	start();
+}
+
+static void reload(void) {
+	ck_assert_int_eq(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
 }
 
 static void setup(void) {
@@ -66,14 +101,16 @@ static void setup(void) {
 		put_set(files[i]);
 	}
 	conf = (struct conf){.wwsfs = wwsfs, .n_wwsfs = 3, .gateway_id = (char *)"g"};
-	conf.token.life_s = 7200;
+	conf.token.life_s = LIFE_S;
 	ck_assert_int_eq(store_mem_open(env, &store), 0);
+	has_adopted = false;
+	has_memory = true;
 	start();
 	memset(n_ended, 0, sizeof(n_ended));
 }
 
 static void teardown(void) {
-	issuers_fini(&issuers);
+	stop();
 	store_close(store);
 	env_sim_free(env);
 }
@@ -142,10 +179,88 @@ START_TEST(reload_after_a_start) {
 	ck_assert_uint_eq(n_ended[2], 1);
 	put_set("0.json");
 	restart();
-	env_sim_advance(env, 7200 * RG_NS_PER_S);
+	env_sim_advance(env, (LIFE_S + 2 * POLL_S) * RG_NS_PER_S);
 	restart();
-	ck_assert_int_eq(issuers_reload(&issuers, &conf, env, err, sizeof(err)), 0);
+	reload();
 	ck_assert_uint_eq(n_ended[0], 0);
+}
+END_TEST
+
+// A key that went long ago is not made younger by starts; one that was the newest gets old while no
+// process runs, but not while one does.
+START_TEST(old_keys) {
+	if (_i == 0) {
+		put_set("0.json");
+		for (unsigned i = 0; i < 4; i++) {
+			restart();
+			env_sim_advance(env, (LIFE_S - 200) * RG_NS_PER_S);
+		}
+	} else if (_i == 1) {
+		stop();
+		env_sim_advance(env, (LIFE_S + 2 * POLL_S) * RG_NS_PER_S);
+		put_set("0.json");
+		start();
+	} else {
+		env_sim_advance(env, 5 * LIFE_S * RG_NS_PER_S);
+		stop();
+		env_sim_advance(env, (LIFE_S - 60) * RG_NS_PER_S);
+		put_set("0.json");
+		start();
+	}
+	reload();
+	ck_assert_uint_eq(n_ended[0], _i == 2);
+}
+END_TEST
+
+// Killed before all leases have ended that a withdrawn key is good for: the next process ends them, and
+// the one after it has nothing to end.
+START_TEST(killed_while_they_end) {
+	put_set("0.json");
+	reload();
+	ck_assert_uint_eq(n_ended[0], 1);
+	env_sim_advance(env, RG_NS_PER_MS);
+	for (unsigned i = 0; i < 3; i++) {
+		restart();
+		env_sim_advance(env, RG_NS_PER_S);
+		ck_assert_uint_eq(n_ended[0], 2);
+	}
+	reload();
+	ck_assert_uint_eq(n_ended[0], 2);
+	ck_assert_uint_eq(n_ended[1], 0);
+}
+END_TEST
+
+// The first of this name, or of one that wrote no such list, which finds leases.
+START_TEST(nothing_known) {
+	stop();
+	conf.gateway_id = (char *)"h";
+	has_adopted = _i == 1;
+	start();
+	restart();
+	ck_assert_uint_eq(n_ended[0], 0);
+	reload();
+	ck_assert_uint_eq(n_ended[0], _i);
+	reload();
+	ck_assert_uint_eq(n_ended[0], _i);
+}
+END_TEST
+
+// Tried again; until then the next process hears of that key as of one that may have gone.
+START_TEST(no_memory) {
+	put_set("0.json");
+	has_memory = false;
+	reload();
+	ck_assert_str_eq(issuers_pending(&issuers, 0), "w0");
+	env_sim_advance(env, RG_NS_PER_S);
+	has_memory = true;
+	if (_i == 0)
+		env_sim_advance(env, 60 * RG_NS_PER_S);
+	else
+		restart();
+	if (_i == 1)
+		reload();
+	ck_assert_uint_eq(n_ended[0], 1);
+	ck_assert_ptr_null(issuers_pending(&issuers, 0));
 }
 END_TEST
 
@@ -159,6 +274,10 @@ int main(void) {
 	tcase_add_loop_test(tc, one_is_bad, 0, 2);
 	tcase_add_test(tc, secret);
 	tcase_add_test(tc, reload_after_a_start);
+	tcase_add_loop_test(tc, old_keys, 0, 3);
+	tcase_add_test(tc, killed_while_they_end);
+	tcase_add_loop_test(tc, nothing_known, 0, 2);
+	tcase_add_loop_test(tc, no_memory, 0, 2);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -38,8 +38,8 @@ static void setup(void) {
 }
 
 static void teardown(void) {
+	token_issuers_free(issuers); // has a timer
 	rig_stop();
-	token_issuers_free(issuers);
 	free(keys);
 }
 

@@ -353,10 +353,10 @@ START_TEST(key_withdrawn) {
 		env_sim_settle(env);
 		make_engine();
 	}
-	ck_assert_int_eq(lease_end_keys(e, WWSF + 1, gone, 2), 0);
+	ck_assert_int_eq(lease_end_keys(e, WWSF + 1, gone, 2, NULL, NULL), 0);
 	env_sim_advance(env, SEC);
 	ck_assert_ptr_nonnull(by_token("token-2"));
-	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 2), 0);
+	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 2, NULL, NULL), 0);
 	env_sim_advance(env, SEC);
 	ck_assert_ptr_null(by_token("token-1"));
 	ck_assert_ptr_null(by_token("token-2"));
@@ -367,11 +367,17 @@ START_TEST(key_withdrawn) {
 }
 END_TEST
 
+static void on_walked(void *arg, uint16_t wwsf) {
+	ck_assert_uint_eq(wwsf, WWSF);
+	(*(unsigned *)arg)++;
+}
+
 // Others have their turn meanwhile; a second one waits for the first.
 START_TEST(keys_withdrawn_step_by_step) {
 	static char names[3000][2][16];
 	static const uint64_t gone[] = {8, 9};
 	struct lease_adoption far = good;
+	unsigned n_walked = 0;
 
 	for (unsigned i = 0; i < 3000; i++) {
 		snprintf(names[i][0], sizeof(names[i][0]), "m%u@x", i);
@@ -392,16 +398,21 @@ START_TEST(keys_withdrawn_step_by_step) {
 	good.impi = "t1@x";
 	good.impu = "sip:t1@x";
 	ck_assert_int_eq(adopt(&good, "w", "token-3"), 0);
-	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 1), 0);
-	ck_assert_int_eq(lease_end_keys(e, WWSF, gone + 1, 1), 0);
+	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 1, on_walked, &n_walked), 0);
+	ck_assert_int_eq(lease_end_keys(e, WWSF, gone + 1, 1, NULL, NULL), 0);
 	ck_assert_ptr_nonnull(by_token("token-1"));
 	env_sim_settle(env);
 	ck_assert_ptr_null(by_token("token-1"));
 	ck_assert_ptr_nonnull(by_token("token-2"));
 	ck_assert_ptr_nonnull(by_token("token-3"));
+	ck_assert_uint_eq(n_walked, 0);
 	if (_i == 1) // under way
 		return;
+	ck_assert(lease_has_adopted(e, WWSF));
+	ck_assert(!lease_has_adopted(e, WWSF + 1));
 	env_sim_advance(env, SEC);
+	ck_assert_uint_eq(n_walked, 1);
+	ck_assert(!lease_has_adopted(e, WWSF));
 	ck_assert_ptr_null(by_token("token-2"));
 	ck_assert_ptr_null(by_token("token-3"));
 }
@@ -424,7 +435,7 @@ START_TEST(key_withdrawn_under_way) {
 	ask.key = 8;
 	if (_i == 1)
 		lease_adopt(e, &good, &ask);
-	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 1), 0);
+	ck_assert_int_eq(lease_end_keys(e, WWSF, gone, 1, NULL, NULL), 0);
 	env_sim_advance(env, 20 * SEC);
 	ck_assert_uint_eq(n_done, 1 + (unsigned)_i);
 	ck_assert_int_eq(rc, RG_E_STALE);

@@ -221,11 +221,12 @@ START_TEST(rotated) {
 }
 END_TEST
 
-static void on_gone(void *arg, uint16_t wwsf, const uint64_t *tags, size_t n) {
+static int on_gone(void *arg, uint16_t wwsf, const uint64_t *tags, size_t n) {
 	ck_assert_uint_eq(wwsf, 3);
 	ck_assert_uint_eq(n, 1);
 	*(uint64_t *)arg = tags[0];
 	env_stop(r.env);
+	return 0;
 }
 
 // As a key is forgotten that leaked: not after a life, but now.

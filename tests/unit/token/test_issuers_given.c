@@ -4,6 +4,7 @@
 #include "tokens.h"
 
 #define LIFE 7200
+#define POLL 900
 #define LIMIT_NS (10 * RG_NS_PER_S)
 
 static struct env *env;
@@ -22,6 +23,11 @@ static void on_limit(struct env_timer *, uint64_t) {
 	ck_abort_msg("no answer");
 }
 
+// Of a key: for how many seconds from now on is a token of it good at most?
+static int64_t left_s(const struct token_known *k) {
+	return k->until_s - env_wall_ms(env) / 1000;
+}
+
 static char *set_of(const struct token_key *k) {
 	json_t *set = json_pack("{s:[o]}", "keys", jwk_export(token_key_jws(k)));
 	char *text = json_dumps(set, 0);
@@ -30,9 +36,10 @@ static char *set_of(const struct token_key *k) {
 	return text;
 }
 
-static void on_gone(void *, uint16_t wwsf, const uint64_t *, size_t n) {
+static int on_gone(void *, uint16_t wwsf, const uint64_t *, size_t n) {
 	n_gone[wwsf - 3]++;
 	n_tags = n;
+	return 0;
 }
 
 static void on_known(void *, uint16_t wwsf, const struct token_known *known, size_t n) {
@@ -44,6 +51,7 @@ static void on_known(void *, uint16_t wwsf, const struct token_known *known, siz
 static void start(const char *keys) {
 	const struct token_issuers_cfg cfg = {.audience = AUD,
 					      .life_max_s = LIFE,
+					      .poll_ns = POLL * RG_NS_PER_S,
 					      .gone = on_gone,
 					      .known = on_known};
 	char err[256];
@@ -129,13 +137,15 @@ END_TEST
 START_TEST(withdrawn_before_the_start) {
 	n_before = n_known[0];
 	ck_assert_uint_eq(n_before, 1);
-	ck_assert_int_eq(told_known[0][0].until_s, INT64_MAX);
+	ck_assert_int_gt(left_s(&told_known[0][0]), LIFE + POLL);
 	memcpy(before, told_known[0], sizeof(before));
 	token_issuers_free(issuers);
 	start(_i == 0 ? old_set : new_set);
 	ck_assert_uint_eq(n_known[0], 1 + _i);
 	token_issuers_forget(issuers, 3);
 	ck_assert_uint_eq(n_gone[0], _i);
+	ck_assert_uint_eq(n_known[0], 1 + _i);
+	token_issuers_ended(issuers, 3);
 	ck_assert_uint_eq(n_known[0], 1);
 	token_issuers_forget(issuers, 3);
 	ck_assert_uint_eq(n_gone[0], _i);
@@ -148,15 +158,16 @@ END_TEST
 START_TEST(keys_that_are_known) {
 	give(3, new_set);
 	ck_assert_uint_eq(n_known[0], 2);
-	ck_assert_int_eq(told_known[0][0].until_s, INT64_MAX);
-	ck_assert_int_lt(told_known[0][1].until_s - env_wall_ms(env) / 1000, LIFE + 2);
-	ck_assert_int_gt(told_known[0][1].until_s - env_wall_ms(env) / 1000, LIFE - 60);
+	ck_assert_int_gt(left_s(&told_known[0][0]), LIFE + POLL);
+	ck_assert_int_lt(left_s(&told_known[0][1]), LIFE + 2);
+	ck_assert_int_gt(left_s(&told_known[0][1]), LIFE - 60);
 	give(3, old_set);
 	ck_assert_uint_eq(n_known[0], 2);
 	token_issuers_forget(issuers, 3);
 	ck_assert_uint_eq(n_gone[0], 1);
 	ck_assert_uint_eq(n_tags, 1);
-	ck_assert_uint_eq(n_known[0], 1);
+	ck_assert_uint_eq(n_known[0], 2);
+	ck_assert_uint_eq(told_known[0][0].tag, TOKEN_KEY_WITHDRAWN);
 	ck_assert_uint_eq(n_known[1], 1);
 }
 END_TEST
