@@ -148,7 +148,7 @@ static void on_known(void *arg, uint16_t wwsf, const struct token_known *known, 
 		on_put(s, rc, 0);
 }
 
-// Those whose tokens may live. Without a value that we wrote, leases of before are of nobody knows which.
+// Without a value that we wrote, leases of before are of nobody knows which keys.
 static int load_known(const struct issuers *s, struct token_issuer_cfg *cfg, int64_t now_s) {
 	struct token_known *list = calloc(TOKEN_KNOWN_MAX, sizeof(*list));
 	size_t len = TOKEN_KNOWN_MAX * sizeof(*list);
@@ -162,9 +162,7 @@ static int load_known(const struct issuers *s, struct token_issuer_cfg *cfg, int
 		len = lease_has_adopted(s->leases, cfg->wwsf_idx) ? sizeof(*list) : 0;
 		list[0] = (struct token_known){TOKEN_KEY_UNKNOWN, now_s + s->conf->token.life_s};
 	}
-	for (size_t i = 0; i < len / sizeof(*list); i++)
-		if (list[i].until_s > now_s)
-			list[cfg->n_before++] = list[i];
+	cfg->n_before = len / sizeof(*list);
 	return 0;
 }
 

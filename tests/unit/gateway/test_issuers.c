@@ -189,17 +189,27 @@ END_TEST
 // A key that went long ago is not made younger by starts; one that was the newest gets old while no
 // process runs, but not while one does.
 START_TEST(old_keys) {
+	struct token_known list[TOKEN_KNOWN_MAX];
+	size_t len = sizeof(list);
+
 	if (_i == 0) {
 		put_set("0.json");
+		restart();
 		for (unsigned i = 0; i < 4; i++) {
-			restart();
 			env_sim_advance(env, (LIFE_S - 200) * RG_NS_PER_S);
+			restart();
 		}
 	} else if (_i == 1) {
 		stop();
 		env_sim_advance(env, (LIFE_S + 2 * POLL_S) * RG_NS_PER_S);
 		put_set("0.json");
 		start();
+	} else if (_i == 2) {
+		put_set("0.json");
+		restart();
+		env_sim_advance(env, (LIFE_S + 3 * POLL_S) * RG_NS_PER_S);
+		ck_assert_int_eq(store_get(store, "token.known.w0.g", list, &len), 0);
+		ck_assert_uint_eq(len, sizeof(*list)); // nor is it kept
 	} else {
 		env_sim_advance(env, 5 * LIFE_S * RG_NS_PER_S);
 		stop();
@@ -208,7 +218,7 @@ START_TEST(old_keys) {
 		start();
 	}
 	reload();
-	ck_assert_uint_eq(n_ended[0], _i == 2);
+	ck_assert_uint_eq(n_ended[0], _i == 3);
 }
 END_TEST
 
@@ -274,7 +284,7 @@ int main(void) {
 	tcase_add_loop_test(tc, one_is_bad, 0, 2);
 	tcase_add_test(tc, secret);
 	tcase_add_test(tc, reload_after_a_start);
-	tcase_add_loop_test(tc, old_keys, 0, 3);
+	tcase_add_loop_test(tc, old_keys, 0, 4);
 	tcase_add_test(tc, killed_while_they_end);
 	tcase_add_loop_test(tc, nothing_known, 0, 2);
 	tcase_add_loop_test(tc, no_memory, 0, 2);
