@@ -85,7 +85,7 @@ static void tell_known(const struct issuer *is) {
 	size_t n = 0;
 
 	if (is->n_ending > 0)
-		add_known(list, &n, TOKEN_KEY_WITHDRAWN, wall_s(is) + cfg->life_max_s);
+		list[n++] = (struct token_known){TOKEN_KEY_WITHDRAWN, wall_s(is) + cfg->life_max_s};
 	for (size_t i = 0; i < is->n_sets; i++)
 		for (size_t j = 0;
 		     is->sets[i]->until_ns > env_now_ns(is->all->env) && j < is->sets[i]->keys.n;
