@@ -395,7 +395,8 @@ static const char *on_unbind(struct check *c, struct pair *p) {
 			p->b[n++] = *b;
 	}
 	p->n_b = n;
-	p->is_core_asked |= e->gen == p->gen;
+	p->is_core_asked |=
+		e->gen == p->gen && !e->is_star; // the end of whatever there is asks for nothing
 	p->is_core_away = true;
 	p->is_unbound = e->gen == p->gen && !e->is_star && e->n_left == 0;
 	if (p->is_unbound && (p->cause_ns <= e->at_ns + c->r->clock_ns ||
