@@ -308,8 +308,15 @@ static void merge_apart(struct lease_pair *p, const struct lease_news *n) {
 	to_quarantine(p, lease_later_ns(p->l.reassign_ns, row_reassign_ns(p, &n->row)));
 }
 
+// Our generation is not on record, and never will be: this was written over what ours was to follow. One of
+// an older generation may name us, whoever of the others renewed it.
+static bool is_beaten_by(const struct lease_pair *p, const struct lease_news *n) {
+	return p->is_unsure &&
+	       (is_anothers(p, n) || (p->e->cfg.is_shared && n->row.gen < p->l.gen));
+}
+
 static void merge(struct lease_pair *p, const struct lease_news *n) {
-	bool is_beaten = p->is_unsure && is_anothers(p, n);
+	bool is_beaten = is_beaten_by(p, n);
 	bool was_moved = p->l.is_moved && n->row.gen == p->l.gen && !is_beaten;
 	bool was_void = p->is_void && n->row.gen == p->l.gen && is_beaten;
 

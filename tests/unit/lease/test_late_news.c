@@ -209,6 +209,37 @@ START_TEST(suspect_under_a_grant_that_was_lost) {
 }
 END_TEST
 
+// For a the lease is over, and its next one does not reach the store: b's renewal did.
+START_TEST(renewed_under_a_grant_that_was_lost) {
+	uint64_t end_ns;
+
+	fix_account(&a, "alice");
+	ck_assert_int_eq(a.done.rc, 0);
+	advance(SEC);
+	end_ns = lease_token_end_ns(fix_lease(&a, a.done.idx));
+	store_mem_set_watch_delay(a.store, SEC);
+	advance(end_ns - SEC / 10 - env_now_ns(a.env));
+	fix_account(&b, "alice");
+	ck_assert_int_eq(b.done.rc, 0);
+	ck_assert_uint_eq(b.done.gen, 1);
+	advance(SEC / 5);
+	ck_assert_int_eq(fix_lease(&a, a.done.idx)->state, LEASE_QUARANTINE);
+	store_mem_fail(a.store, 1, -EIO);
+	fix_account(&a, "alice");
+	ck_assert_int_eq(a.done.rc, -EIO);
+	advance(60 * SEC);
+	for (unsigned i = 0; i < 2; i++) {
+		struct fix *f = i == 0 ? &a : &b;
+
+		ck_assert_int_eq(fix_seen(f, &b.done.digest), RG_LEASE_OFFERED);
+		ck_assert_uint_eq(fix_lease(f, b.done.idx)->gen, 1);
+	}
+	fix_account(&a, "alice");
+	ck_assert_int_eq(a.done.rc, 0);
+	ck_assert_uint_eq(a.done.gen, 1);
+}
+END_TEST
+
 // b opens the pool after a's drain was durable, and before a hears of that.
 START_TEST(the_last_word_on_a_pool) {
 	struct lease_pool_stats at_a, at_b;
@@ -231,6 +262,7 @@ int main(void) {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, one_pair_two_gateways);
 	tcase_add_test(tc, suspect_under_a_grant_that_was_lost);
+	tcase_add_test(tc, renewed_under_a_grant_that_was_lost);
 	tcase_add_test(tc, the_last_word_on_a_pool);
 	tcase_add_test(tc, renewed_where_the_store_is_well);
 	tcase_add_test(tc, revocation_of_what_was_lost);
