@@ -186,6 +186,7 @@ static void send(struct world *w, struct gateway *g, struct user *c, uint32_t co
 	c->op = e.op;
 	c->asked_on = conn;
 	c->asked_token = e.token = t->number;
+	c->is_asked_late = gateway_is_behind(g);
 	c->asked_gen = c->gen;
 	e.gateway = (uint8_t)g->id;
 	world_log(w, e);
@@ -243,7 +244,7 @@ void user_on_answer(struct world *w, uint32_t conn, unsigned status, uint64_t pr
 	e.token = c->asked_token;
 	e.gen = c->asked_gen;
 	e.status = (uint16_t)status;
-	e.is_late = gateway_is_behind(&w->gw[e.gateway - 1]);
+	e.is_late = c->is_asked_late || gateway_is_behind(&w->gw[e.gateway - 1]);
 	if (is_heard && status == 200 && c->op == OP_REGISTER) {
 		e.end_ns = c->promise_end_ns = promise_end_ns;
 		w->n.registered++;

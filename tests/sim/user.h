@@ -35,6 +35,7 @@ struct user {
 	// the REGISTER without an answer yet
 	uint8_t op;
 	uint32_t asked_on, asked_token;
+	bool is_asked_late; // of a gateway that had not heard all
 	uint64_t asked_gen;
 };
 

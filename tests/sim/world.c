@@ -484,8 +484,11 @@ static void check_all_usable(struct world *w) {
 
 	for (unsigned i = 0; i <= N_POOLED; i++) {
 		user_login(w, &w->gw[0], user_new(w, NULL, i >= N_POOLED - 1));
-		if (i == 0) // it finds that the store is back
+		if (i ==
+		    0) // it finds that the store is back, and may come while all are being recorded
 			world_advance(w, 10 * SEC);
+		if (i == 0 && w->n.granted == before)
+			user_login(w, &w->gw[0], user_new(w, NULL, false));
 	}
 	for (unsigned i = 1; i <= N_ACCOUNTS; i++)
 		user_login(w, &w->gw[0], &w->users[i]);
