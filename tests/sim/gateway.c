@@ -108,6 +108,7 @@ static void on_reply(void *ctx, const struct rg_reply *r, struct rg_slice payloa
 		world_log(w, (struct history_event){.kind = EV_OTHER_ID,
 						    .pair = r->bound.lease_idx,
 						    .gen = r->bound.gen,
+						    .token = w->users[conn->client].asked_token,
 						    .gateway = (uint8_t)g->id});
 	user_on_answer(w, r->conn.idx, m.status, promise_ns);
 }

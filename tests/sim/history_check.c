@@ -39,10 +39,10 @@ struct flow {
 struct pair {
 	uint16_t client; // last acknowledged owner; 0 = none yet
 	uint64_t gen, claim_end_ns;
-	size_t began_at;       // event: gen was acknowledged
-	uint64_t evidence_ns;  // the core confirmed that nothing is bound; RG_NEVER = it did not
-	uint64_t cause_ns;     // from then on a gateway may end the lease by itself; RG_NEVER = not
-	uint64_t released_gen; // by an operator
+	size_t began_at;      // event: gen was acknowledged
+	uint64_t evidence_ns; // the core confirmed that nothing is bound; RG_NEVER = it did not
+	uint64_t cause_ns;    // from then on a gateway may end the lease by itself; RG_NEVER = not
+	uint64_t released_gen, cleared_ns; // by an operator; last put back by one
 	bool is_revoking, is_revoked, is_clearing;
 	bool is_unbound;   // the core confirmed that, and was asked for nothing since
 	bool is_core_away; // it dropped the binding, or the gateway may not know of it
@@ -51,9 +51,8 @@ struct pair {
 		uint64_t gen;
 		uint16_t client;
 	} owners[MAX_GENS];
-	unsigned n_owners;
 	struct binding b[MAX_BINDINGS];
-	unsigned n_b;
+	unsigned n_owners, n_b;
 	struct flow flows[MAX_FLOWS];
 	uint64_t record_gen, record_ms; // of the last record, and its reassign time
 	unsigned named;                 // gateways that records of this generation named, as bits
@@ -306,7 +305,6 @@ static void on_store_lost(struct check *c) {
 	for (unsigned i = 0; i < HISTORY_PAIRS; i++) {
 		c->p[i].cause_ns = 0;
 		clear_marks(&c->p[i]);
-
 		c->p[i].is_imported = false;
 	}
 }
@@ -555,10 +553,13 @@ static const char *on_event(struct check *c) {
 		p->free_order = e->asked_ns;
 		return NULL;
 	case EV_CLEAR:
+		p->cleared_ns = e->at_ns;
 		clear_marks(p);
 		p->is_clearing = true;
 		return NULL;
 	case EV_OTHER_ID:
+		if (c->t[e->token].asked_ns < p->cleared_ns) // it may have been told before
+			return NULL;
 		p->is_other_id_stored &= p->other_id_by != 0;
 		p->other_id_by |= 1u << e->gateway;
 		return NULL;
